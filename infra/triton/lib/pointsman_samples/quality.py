@@ -1,0 +1,60 @@
+"""The quality of each family on generated texts: what the registry's figures are made of."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman_samples import corpus
+from pointsman_samples.scores import rouge_1, rouge_l
+
+Ask = Callable[[bytes], Awaitable[bytes]]
+
+# Another seed than train_classifier.py's: no text of the measure was ever trained on.
+SEED: Final = 20_260_702
+DOCUMENTS: Final = 200
+LABELLED: Final = 1_000
+PAIRS: Final = 400
+
+
+async def summary_quality(ask: Ask) -> float:
+    """Mean of ROUGE-1 and ROUGE-L (F1) against the sentences each text was built around."""
+    scores: list[float] = []
+    for document in corpus.documents(SEED, DOCUMENTS):
+        summary = (await ask(document.text.encode())).decode()
+        scores.append(
+            (rouge_1(summary, document.reference) + rouge_l(summary, document.reference)) / 2
+        )
+    return float(np.mean(scores))
+
+
+async def label_quality(ask: Ask) -> float:
+    """Share of texts that get the subject they were written about."""
+    texts = corpus.labelled_texts(SEED, LABELLED)
+    answers = [json_label(await ask(one.text.encode())) for one in texts]
+    return float(np.mean([got == one.label for got, one in zip(answers, texts, strict=True)]))
+
+
+async def embedding_quality(ask: Ask) -> float:
+    """Share of rephrased sentences whose nearest original, among all, is their own."""
+    pairs = corpus.pairs(SEED, PAIRS)
+    originals = np.array([vector(await ask(pair.sentence.encode())) for pair in pairs])
+    rephrased = np.array([vector(await ask(pair.rephrased.encode())) for pair in pairs])
+    nearest = np.argmax(rephrased @ originals.T, axis=1)
+    return float(np.mean(nearest == np.arange(len(pairs))))
+
+
+async def identity_quality(ask: Ask) -> float:
+    """Share of payloads that come back byte for byte."""
+    payloads = [bytes(range(256)) * size for size in (0, 1, 4, 64)]
+    return float(np.mean([await ask(payload) == payload for payload in payloads]))
+
+
+def json_label(answer: bytes) -> str:
+    return str(json.loads(answer)["label"])
+
+
+def vector(answer: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(answer, dtype="<f4")

@@ -1,0 +1,132 @@
+"""The registry of the sample models: what is measured of each variant, as a file and as a page."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+_HEADER: Final = """\
+# The sample models: variants of one family do the same work at different quality and cost.
+# Written by infra/triton/measure.py; change the models, not the figures.
+#
+# quality        0 to 1, measured on generated texts (docs/sample-models.md says how)
+# memory_mib     proportional set size of the model's processes after the run
+# load_s         median time Triton takes to load the model
+# slots          requests worked on at a time: one per model process
+# service_s      median time of a call, one client; service_p99_s its 99th percentile
+# media_type     of the result
+"""
+
+_PAGE: Final = """\
+# Sample models
+
+What `pointsman up` serves when no other models are named: real work on the CPU with numpy alone, nothing
+to download. The variants of a family do the same work at different quality and cost, so that choosing
+between them means something. All figures are measured by `infra/triton/measure.py`, which writes this page.
+
+{table}
+
+Measured through Triton {triton} on {cores} CPU cores. Quality depends on the texts only, the rest on the machine.
+
+- **quality** is measured on texts that the project generates from fixed seeds, so that the right answer is
+  known by construction. It ranks the variants of a family; on other texts the order can be another.
+  - `summarize`: mean of ROUGE-1 and ROUGE-L (F1) against the three central sentences that each of
+    {documents} texts was built around.
+  - `classify`: share of {labelled} short texts that get the subject they were written about; they contain
+    words of other subjects, small talk and slips of the pen, and were not trained on.
+  - `embed`: share of {pairs} rephrased sentences whose nearest original, among all, is their own.
+  - `identity`: share of payloads that come back byte for byte.
+- **memory**: proportional set size of the model's processes after the run.
+- **load**: median time Triton takes to load the model.
+- **p50, p99**: time of a call, one client; **calls/s**: with eight clients.
+
+| variant | how |
+|---|---|
+| `summarize_hashed` | TextRank over sentence embeddings from hashed words and character n-grams |
+| `summarize_tfidf` | TextRank over TF-IDF |
+| `summarize_lead` | the first three sentences |
+| `classify_linear` | a trained linear layer over the hashed embedding (`infra/triton/train_classifier.py`) |
+| `classify_lexicon` | counts words of a list for each subject |
+| `embed_hashed` | 256 little-endian 32-bit floats from hashed words and character n-grams, L2-normalised |
+| `identity` | gives the payload back; for benchmarks and tests |
+
+Every model takes the request parameter `delay_ms`: an added delay, for tests that need a long call. It ends
+at once when the request is cancelled.
+"""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One model and what was measured of it."""
+
+    model: str
+    family: str
+    quality: float
+    memory_mib: float
+    load_s: float
+    slots: int
+    service_s: float
+    service_p99_s: float
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a page of figures has to say about their origin."""
+
+    triton: str
+    cores: int
+    documents: int
+    labelled: int
+    pairs: int
+
+
+def load(path: Path) -> list[Variant]:
+    """Read the variants in the order of the file."""
+    return [Variant(**table) for table in tomllib.loads(path.read_text())["variant"]]
+
+
+def registry(variants: list[Variant]) -> str:
+    """Render the registry file, families by name and their variants by falling quality."""
+    return _HEADER + "".join(_table(variant) for variant in in_order(variants))
+
+
+def page(
+    variants: list[Variant], circumstances: Circumstances, *, calls_per_s: Mapping[str, int]
+) -> str:
+    """Render the page for readers; ``calls_per_s`` by model name stands there only."""
+    head = (
+        "| family | variant | quality | memory MiB | load s | slots | p50 ms | p99 ms | calls/s |\n"
+        "|---|---|---|---|---|---|---|---|---|\n"
+    )
+    rows = "\n".join(f"{row_of(v)} {calls_per_s[v.model]} |" for v in in_order(variants))
+    return _PAGE.format(table=head + rows, **asdict(circumstances))
+
+
+def row_of(variant: Variant) -> str:
+    """Render what the registry says in a variant's line of the page's table."""
+    cells = (
+        variant.family,
+        f"`{variant.model}`",
+        f"{variant.quality:.3f}",
+        f"{variant.memory_mib:.0f}",
+        f"{variant.load_s:.2f}",
+        str(variant.slots),
+        f"{variant.service_s * 1000:.2f}",
+        f"{variant.service_p99_s * 1000:.2f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def in_order(variants: list[Variant]) -> list[Variant]:
+    return sorted(variants, key=lambda v: (v.family, -v.quality, v.model))
+
+
+def _table(variant: Variant) -> str:
+    lines = (f"{name} = {_value(value)}" for name, value in asdict(variant).items())
+    return "\n[[variant]]\n" + "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)

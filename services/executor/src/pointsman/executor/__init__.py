@@ -1,0 +1,1 @@
+"""Runs leases on inference engines and reports how they ended; decides nothing."""

@@ -1,0 +1,1 @@
+"""What the executor knows of the world outside, one technology per file."""

@@ -1,0 +1,180 @@
+"""The wire form of the KServe v2 gRPC protocol: requests as bytes, answers checked.
+
+Every Pointsman variant takes one BYTES tensor `INPUT` with one element and gives one tensor
+`OUTPUT`, BYTES with one element or FP32. A BYTES element is its length (4 bytes, little-endian)
+and its bytes.
+"""
+
+import array
+import importlib
+import importlib.util
+import math
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final, Protocol, cast
+
+from pointsman.executor.ports import EngineError, Output
+
+SERVICE: Final = "/inference.GRPCInferenceService/"
+INPUT: Final = "INPUT"
+OUTPUT: Final = "OUTPUT"
+
+_LENGTH: Final = 4
+_FP32: Final = 4
+# `repeated bytes raw_input_contents = 7`, wire type 2.
+_RAW_INPUT_TAG: Final = b"\x3a"
+_WHOLE_NUMBER: Final = re.compile(r"^-?[0-9]{1,18}$")
+
+
+class _Tensor(Protocol):
+    name: str
+    datatype: str
+    shape: Sequence[int]
+
+
+class InferResponse(Protocol):
+    """The fields of `inference.ModelInferResponse` that are read here."""
+
+    model_version: str
+    outputs: Sequence[_Tensor]
+    raw_output_contents: Sequence[bytes]
+
+
+def _load_messages() -> ModuleType:
+    # The package of the generated messages imports tritonclient's own client, and with it numpy:
+    # 12 MB of memory that nothing here uses. So it stands in `sys.modules` unexecuted while the
+    # messages are loaded; whoever imports the client later gets it whole, with the same messages.
+    name = "tritonclient.grpc.service_pb2"
+    package = name.rpartition(".")[0]
+    if package in sys.modules:
+        return importlib.import_module(name)
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise ModuleNotFoundError(name=package)
+    sys.modules[package] = importlib.util.module_from_spec(spec)
+    try:
+        return importlib.import_module(name)
+    finally:
+        del sys.modules[package]
+
+
+messages: Final = _load_messages()
+"""The generated classes of `inference.GRPCInferenceService`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A ready model that keeps the convention."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of `INPUT`; a model that batches takes the size of the batch first."""
+    instances: int
+    on_gpu: bool
+
+
+def loaded_model(config: Any) -> LoadedModel | None:  # noqa: ANN401 - `inference.ModelConfig`
+    """Read a model's configuration; none if it takes or gives anything else."""
+    kinds = messages.model__config__pb2
+    inputs = [(tensor.name, tensor.data_type, tuple(tensor.dims)) for tensor in config.input]
+    fits = any(inputs == [(INPUT, kinds.TYPE_STRING, (size,))] for size in (1, -1))
+    gives = any(
+        tensor.name == OUTPUT and tensor.data_type in {kinds.TYPE_STRING, kinds.TYPE_FP32}
+        for tensor in config.output
+    )
+    if not fits or not gives or config.model_transaction_policy.decoupled:
+        return None
+    groups = config.instance_group
+    return LoadedModel(
+        name=config.name,
+        shape=(1, 1) if config.max_batch_size else (1,),
+        # `count` is per GPU; a configuration without groups has one instance.
+        instances=sum(group.count * max(1, len(group.gpus)) for group in groups) or 1,
+        on_gpu=any(group.kind == kinds.ModelInstanceGroup.KIND_GPU for group in groups),
+    )
+
+
+def request_head(variant: str, shape: Sequence[int]) -> bytes:
+    """What is equal in all requests to a variant, serialised."""
+    tensor = messages.ModelInferRequest.InferInputTensor(name=INPUT, datatype="BYTES", shape=shape)
+    return bytes(
+        messages.ModelInferRequest(model_name=variant, inputs=[tensor]).SerializeToString()
+    )
+
+
+def request_bytes(
+    head: bytes, id_: str, payload: bytes, parameters: Mapping[str, str] | None
+) -> bytes:
+    """A whole `ModelInferRequest`.
+
+    Serialised messages that stand one after the other are read as one (protocol buffers, "last
+    one wins"), so neither the head nor the payload passes through a message object.
+    """
+    request = messages.ModelInferRequest(id=id_)
+    for name, value in (parameters or {}).items():
+        if _WHOLE_NUMBER.match(value):
+            request.parameters[name].int64_param = int(value)
+        else:
+            request.parameters[name].string_param = value
+    size = len(payload)
+    return b"".join(
+        (
+            head,
+            request.SerializeToString(),
+            _RAW_INPUT_TAG,
+            _varint(size + _LENGTH),
+            size.to_bytes(_LENGTH, "little"),
+            payload,
+        )
+    )
+
+
+def read_output(body: bytes) -> Output:
+    """Check a serialised `ModelInferResponse`; raises `EngineError` with code `bad_output`.
+
+    A model whose interpreter is broken answers OK with the right shape and no bytes, so lengths
+    are compared with the shape.
+    """
+    response = cast("InferResponse", messages.ModelInferResponse.FromString(body))
+    tensors = zip(response.outputs, response.raw_output_contents, strict=False)
+    for tensor, raw in tensors:
+        if tensor.name == OUTPUT:
+            return _checked(tensor, raw, response.model_version)
+    raise _bad_output(f"the answer has no tensor {OUTPUT} with content")
+
+
+def _checked(tensor: _Tensor, raw: bytes, version: str) -> Output:
+    count = math.prod(tensor.shape)
+    if tensor.datatype == "BYTES":
+        if count != 1 or int.from_bytes(raw[:_LENGTH], "little") != len(raw) - _LENGTH:
+            raise _bad_output(
+                f"{OUTPUT} is BYTES of shape {list(tensor.shape)} in {len(raw)} bytes, "
+                "expected is one element with its length"
+            )
+        return Output(data=raw[_LENGTH:], model_version=version)
+    if tensor.datatype != "FP32":
+        raise _bad_output(f"{OUTPUT} is {tensor.datatype}, expected is BYTES or FP32")
+    if count < 1 or len(raw) != count * _FP32:
+        raise _bad_output(f"{OUTPUT} is FP32 of shape {list(tensor.shape)} in {len(raw)} bytes")
+    # Summed as doubles, finite FP32 numbers cannot overflow, and one NaN or infinity shows.
+    if not math.isfinite(sum(array.array("f", raw))):
+        raise _bad_output(f"{OUTPUT} holds numbers that are not finite")
+    shape = ",".join(map(str, tensor.shape))
+    media_type = f"application/vnd.pointsman.tensor;datatype=FP32;shape={shape}"
+    return Output(data=raw, media_type=media_type, model_version=version)
+
+
+def _bad_output(message: str) -> EngineError:
+    return EngineError("bad_output", message, retryable=True)
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

@@ -1,0 +1,22 @@
+"""Orders of the leader in, receipts out."""
+
+from faststream.nats import NatsRouter
+
+from pointsman.contracts import subjects
+from pointsman.contracts.leases import LeaseOrder, LeaseReceipt
+from pointsman.executor.holding.leases import LeaseHolder
+from pointsman.executor.ports import Identity
+from pointsman.runtime.broker import body_decoder
+
+
+def build_router(identity: Identity, holder: LeaseHolder) -> NatsRouter:
+    """Subscribe to the orders of one executor; a receipt never waits for a run."""
+    router = NatsRouter()
+
+    @router.subscriber(
+        subjects.lease(identity.pool, identity.executor), decoder=body_decoder(LeaseOrder)
+    )
+    async def take(order: LeaseOrder) -> LeaseReceipt:  # pyright: ignore[reportUnusedFunction]
+        return holder.take(order)
+
+    return router

@@ -1,0 +1,250 @@
+"""The holder of leases: takes orders, runs what is granted, reports each end until answered."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+
+from pointsman.contracts.leases import (
+    AttemptReport,
+    Grant,
+    Lease,
+    LeaseOrder,
+    LeaseReceipt,
+    Outcome,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunTimedOut,
+)
+from pointsman.executor import telemetry
+from pointsman.executor.holding.devices import Device
+from pointsman.executor.holding.runs import Key, Runs, Taken
+from pointsman.executor.ports import Call, EngineDeadlineError, EngineError, Identity, Leader
+from pointsman.runtime.blobs import (
+    BlobCorruptError,
+    BlobMissingError,
+    Blobs,
+    BlobsUnavailableError,
+    BlobTooLargeError,
+)
+
+REPORT_GRACE_S: Final = 5.0
+"""After the last call has ended; a leader that is away longer finds out when leases end."""
+
+_STOPPED: Final = RunFailed(
+    code="executor_stopped",
+    message="the executor was stopped before the call had ended",
+    retryable=True,
+)
+
+# How a failure of the blob store ends the attempt: code, and whether another may go better.
+_BLOB_FAILURES: Final[Mapping[type[Exception], tuple[str, bool]]] = MappingProxyType(
+    {
+        # The payload was pruned, moved or damaged: it is so for every attempt.
+        BlobMissingError: ("payload_missing", False),
+        BlobCorruptError: ("payload_corrupt", False),
+        # Only the result can be too large: the payload came out of the store.
+        BlobTooLargeError: ("result_too_large", False),
+        # A full disk or a lock of somebody else: it may be over at the next attempt.
+        BlobsUnavailableError: ("blobs_unavailable", True),
+    }
+)
+
+_log = structlog.get_logger(__name__)
+
+
+class LeaseHolder:
+    """Runs attempts on `devices`; every attempt that is taken ends in exactly one outcome."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        devices: Iterable[Device],
+        *,
+        blobs: Blobs,
+        leader: Leader,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._identity = identity
+        self._devices: Mapping[str, Device] = {device.name: device for device in devices}
+        self._blobs = blobs
+        self._leader = leader
+        self._clock = clock
+        self._runs = Runs()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._draining = False
+
+    def take(self, order: LeaseOrder) -> LeaseReceipt:
+        """Start what is granted and stop what is cancelled; returns before any of it has run."""
+        stale = not self._runs.admits(order.epoch)
+        held: list[Lease] = []
+        if not stale:
+            for lease in order.cancels:
+                self._runs.cancel(lease)
+            held += [
+                Lease(task=grant.task, attempt=grant.attempt)
+                for grant in order.grants
+                if self._take(grant)
+            ]
+        return LeaseReceipt(
+            executor=self._identity.executor,
+            incarnation=self._identity.incarnation,
+            held=tuple(held),
+            stale_epoch=stale,
+        )
+
+    def leases(self) -> tuple[Lease, ...]:
+        """What has to be renewed."""
+        return tuple(self._runs.leases())
+
+    async def drain(self, grace_s: float) -> None:
+        """Take nothing more, let calls end within `grace_s`, stop the rest, report what ended."""
+        self._draining = True
+        if self._runs.running:
+            _log.info("draining", running=self._runs.running, grace_s=grace_s)
+            self._idle.clear()
+            try:
+                async with asyncio.timeout(grace_s):
+                    await self._idle.wait()
+            except TimeoutError:
+                self._runs.stop_all()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=REPORT_GRACE_S)
+        for task in self._tasks:
+            task.cancel()
+
+    def _take(self, grant: Grant) -> bool:
+        device = self._devices.get(grant.device)
+        if not self._runs.holds(grant):
+            refusal = self._refusal(device)
+            if refusal:
+                telemetry.GRANTS_REFUSED.add(1, {"error.type": refusal})
+                return False
+        if device is None:
+            return False
+        match self._runs.take(grant):
+            case Taken.RUN:
+                self._start(self._run(grant, device))
+            case Taken.STOP:
+                self._start(self._end(grant, RunCancelled()))
+            case Taken.REPORT:
+                self._start(self._report(self._runs.report_of(grant)))
+            case Taken.KNOWN:
+                pass
+        return True
+
+    def _refusal(self, device: Device | None) -> str:
+        if self._draining:
+            return "draining"
+        if device is None:
+            return "unknown_device"
+        # The leader has not heard yet that it is lost; running there would only burn an attempt.
+        return "" if device.serving else "device_lost"
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, grant: Grant, device: Device) -> None:
+        telemetry.RUNNING.add(1)
+        try:
+            outcome = await self._outcome(grant, device)
+        finally:
+            telemetry.RUNNING.add(-1)
+        await self._end(grant, outcome, device)
+
+    async def _end(self, grant: Grant, outcome: Outcome, device: Device | None = None) -> None:
+        report = AttemptReport(
+            executor=self._identity.executor,
+            incarnation=self._identity.incarnation,
+            device=grant.device,
+            task=grant.task,
+            attempt=grant.attempt,
+            outcome=outcome,
+        )
+        self._runs.ended(report)
+        if not self._runs.running:
+            self._idle.set()
+        telemetry.ATTEMPTS.add(1, _attributes(report))
+        if device is not None and isinstance(outcome, RunFailed) and outcome.device_lost:
+            await device.lose(outcome.message)
+        await self._report(report)
+
+    async def _report(self, report: AttemptReport) -> None:
+        await self._leader.report(report)
+        self._runs.answered((report.task, report.attempt))
+
+    async def _outcome(self, grant: Grant, device: Device) -> Outcome:
+        key = (grant.task, grant.attempt)
+        began = self._clock()
+        try:
+            return await self._completed(grant, device, key)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not (self._draining or self._runs.stopped(key)):
+                raise
+            # The cancellation was ours and has reached the engine; the report is still to be sent.
+            task.uncancel()
+            return RunCancelled() if self._runs.stopped(key) else _STOPPED
+        except EngineDeadlineError:
+            return RunTimedOut(run_s=self._clock() - began)
+        except EngineError as error:
+            return RunFailed(
+                code=error.code,
+                message=str(error),
+                retryable=error.retryable,
+                device_lost=error.device_lost,
+            )
+        except tuple(_BLOB_FAILURES) as error:
+            code, retryable = _BLOB_FAILURES[type(error)]
+            return RunFailed(code=code, message=str(error), retryable=retryable)
+        except Exception:  # noqa: BLE001 - logged with its traceback, and reported
+            # Whatever it is, the leader waits for the end of this attempt.
+            _log.exception("attempt_failed", task=str(grant.task), attempt=grant.attempt)
+            return RunFailed(
+                code="executor_error",
+                message="the executor failed; its log has the details",
+                retryable=True,
+            )
+
+    async def _completed(self, grant: Grant, device: Device, key: Key) -> Outcome:
+        task = asyncio.current_task()
+        if task is not None and not self._runs.stoppable(key, task.cancel):
+            return RunCancelled()
+        payload = await self._blobs.get(grant.tenant, grant.payload)
+        began = self._clock()
+        output = await device.infer(
+            Call(
+                id=str(grant.task),
+                variant=grant.variant,
+                payload=payload,
+                media_type=grant.payload.media_type,
+                timeout_s=grant.run_timeout_s,
+                parameters=grant.parameters,
+                traceparent=grant.traceparent,
+            )
+        )
+        run_s = self._clock() - began
+        self._runs.past_stopping(key)
+        telemetry.RUN_TIME.record(run_s, {"pointsman.model": grant.variant})
+        result = await self._blobs.put(
+            grant.tenant, output.data, output.media_type or grant.media_type
+        )
+        return RunCompleted(result=result, run_s=run_s, model_version=output.model_version)
+
+
+def _attributes(report: AttemptReport) -> dict[str, str]:
+    outcome = report.outcome
+    attributes = {
+        "pointsman.device": report.device,
+        "pointsman.outcome": str(outcome.__struct_config__.tag),
+    }
+    if isinstance(outcome, RunFailed):
+        attributes["error.type"] = outcome.code
+    return attributes

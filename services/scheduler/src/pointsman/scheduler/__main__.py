@@ -1,0 +1,143 @@
+"""Composition root: settings, adapters, leader, routers."""
+
+import asyncio
+import os
+import sys
+from typing import Final
+from uuid import uuid4
+
+from nats.aio.client import Client
+
+from pointsman.contracts.topics import EventCodec
+from pointsman.eventstore.log_tail import LogTail
+from pointsman.eventstore.ports import EventStore, LogUnavailableError
+from pointsman.eventstore.publications import PackedFeed, PublicEvents
+from pointsman.eventstore.relay import Relay
+from pointsman.eventstore.sqlite import SqliteEventStore
+from pointsman.runtime.blobs import SqliteBlobs
+from pointsman.runtime.broker import build_broker, probe
+from pointsman.runtime.service import ServiceScope, run_service
+from pointsman.runtime.streams import provision
+from pointsman.runtime.telemetry_export import setup_telemetry
+from pointsman.scheduler.adapters.nats_inbox import NatsInbox
+from pointsman.scheduler.adapters.nats_orders import NatsOrders
+from pointsman.scheduler.adapters.registry_file import RegistryFile
+from pointsman.scheduler.adapters.system import SystemClock, SystemDraws
+from pointsman.scheduler.adapters.views import TaskViews
+from pointsman.scheduler.domain.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.handlers import build_command_router, build_query_router
+from pointsman.scheduler.leading.decision_log import DecisionLog
+from pointsman.scheduler.leading.dispatch import Dispatch
+from pointsman.scheduler.leading.pool_leader import PoolLeader
+from pointsman.scheduler.leading.questions import Questions
+from pointsman.scheduler.leading.redrive import DeadLetterBox, Redrive
+from pointsman.scheduler.leading.submissions import Submissions
+from pointsman.scheduler.leading.take_lead import register_models, take_lead
+from pointsman.scheduler.settings import Settings
+
+_SERVICE: Final = "scheduler"
+
+
+class _Process:
+    """The parts of one scheduler process while it starts."""
+
+    def __init__(self, scope: ServiceScope, settings: Settings) -> None:
+        self.scope = scope
+        self.settings = settings
+        self.clock = SystemClock()
+        self.codec = EventCodec()
+        self.pool = Pool(settings.pool)
+        self.leader: PoolLeader | None = None
+
+    async def start(self) -> None:
+        """Open the log, lead the pool, then take requests: nobody is answered before that."""
+        scope, settings, pool, clock = self.scope, self.settings, self.pool, self.clock
+        registry = RegistryFile(settings.registry)
+        settings.data.mkdir(parents=True, exist_ok=True)
+        shut_down = setup_telemetry(_SERVICE, settings)
+        scope.on_stop(lambda: asyncio.to_thread(shut_down), "telemetry")
+        store = SqliteEventStore(settings.data / "log.db")
+        scope.on_stop(store.close, "log")
+        blobs = SqliteBlobs(settings.data / "blobs", _SERVICE)
+        scope.on_stop(blobs.close, "blobs")
+        log = await take_lead(
+            pool, store, self.codec, holder=str(uuid4()), clock=clock, on_broken=scope.fatal
+        )
+        await register_models(pool, log, registry, clock)
+        broker = build_broker(
+            settings.nats,
+            name=_SERVICE,
+            on_fatal=scope.fatal,
+            on_state=self._bus_changed,
+            transient=(LogUnavailableError,),
+        )
+        connection = await broker.connect()
+        scope.on_stop(broker.stop, "broker")
+        await probe(connection, user=settings.nats_user)
+        tail = LogTail(store)
+        relay = await self._publish(store, tail, connection)
+        views = await self._views(tail)
+        self.leader = self._lead(log, store, connection)
+        submissions = Submissions(pool, log, blobs, clock)
+        redrive = Redrive(store, self.codec, log, blobs, submissions, clock)
+        broker.include_router(build_command_router(pool.name, self.leader, submissions, redrive))
+        questions = Questions(
+            pool,
+            store,
+            self.codec,
+            views,
+            feed_position=lambda: relay.position,
+            pid=os.getpid(),
+        )
+        broker.include_router(build_query_router(questions))
+        await broker.start()
+        inbox = NatsInbox(
+            connection,
+            submissions,
+            DeadLetterBox(pool, log, blobs, clock),
+            clock,
+            lambda: provision(connection),
+        )
+        scope.spawn(inbox.run(), "inbox")
+        scope.on_stop(inbox.stop, "inbox puller")
+
+    def _bus_changed(self, connected: bool, detail: str) -> None:  # noqa: FBT001 - the runtime's
+        self.scope.health.set("bus", connected, detail)
+        if self.leader is not None:
+            self.leader.connection_changed(connected=connected)
+
+    async def _publish(self, store: EventStore, tail: LogTail, nc: Client) -> Relay:
+        async def provide() -> None:
+            await provision(nc)
+
+        await provide()
+        relays = [
+            Relay(store, nc, publication, provision=provide, log=tail)
+            for publication in (PackedFeed(), PublicEvents(self.settings.pool))
+        ]
+        for relay in relays:
+            self.scope.spawn(relay.run(), f"relay {relay.stream}")
+        return relays[0]
+
+    async def _views(self, tail: LogTail) -> TaskViews:
+        raise AssertionError
+
+    def _lead(self, log: DecisionLog, store: EventStore, nc: Client) -> PoolLeader:
+        clocks = LeaseClocks(now=self.clock.monotonic())
+        dispatch = Dispatch(self.pool, NatsOrders(nc, self.pool.name), clocks, self.clock)
+        self.scope.on_stop(dispatch.drain, "dispatch")
+        leader = PoolLeader(self.pool, log, dispatch, clocks, self.clock, SystemDraws())
+        store.on_commit(lambda _: leader.wake())
+        self.scope.spawn(leader.run(), "leader")
+        return leader
+
+
+def main() -> int:
+    """Run the scheduler; returns the exit status."""
+    settings = Settings()
+    return run_service(_SERVICE, lambda scope: _Process(scope, settings).start(), settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

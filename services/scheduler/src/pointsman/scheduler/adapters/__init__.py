@@ -1,0 +1,1 @@
+"""What connects the scheduler to the world, one file per technology."""

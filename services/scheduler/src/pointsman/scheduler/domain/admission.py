@@ -1,0 +1,95 @@
+"""Admission: what is accepted, with which variants and which key."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pointsman.contracts.commands import Rejected, SubmitTask
+from pointsman.contracts.events import ModelRegistered, TaskAccepted
+from pointsman.contracts.message import BlobRef, Degradation
+from pointsman.policy.order import allowed_boost, virtual_deadline
+from pointsman.scheduler.domain.pool import Pool
+
+MAX_QUEUED: Final = 1_000_000
+"""A bound on memory; what a pool can serve in time is bounded by deadlines, not by this."""
+
+
+def decide_submit(
+    pool: Pool, task: SubmitTask, payload: BlobRef, *, at: float
+) -> TaskAccepted | Rejected:
+    """Accept a task or say what its sender must change."""
+    admissible = _admissible(pool, task)
+    if isinstance(admissible, Rejected):
+        return admissible
+    return TaskAccepted(
+        at=at,
+        applied_to=pool.applied_to,
+        pool=pool.name,
+        tenant=task.tenant,
+        family=task.family,
+        priority_class=task.priority_class,
+        key=_key(pool, task, admissible[0], at),
+        variants=admissible,
+        payload=payload,
+        message_id=task.command_id,
+        source=task.source,
+        deadline=task.deadline,
+        boost_s=allowed_boost(task.priority_class, task.boost_s),
+        degradation=task.degradation or Degradation.SMALLER_MODEL,
+        min_quality=task.min_quality,
+        max_attempts=task.max_attempts,
+        delivery=task.delivery,
+        parameters=task.parameters,
+        traceparent=task.traceparent,
+        correlation_id=task.correlation_id,
+        causation_id=task.causation_id,
+    )
+
+
+def _key(pool: Pool, task: SubmitTask, best: str, at: float) -> float:
+    latest_start = None
+    if task.deadline is not None:
+        latest_start = task.deadline - pool.run_times_of(best).p90_s
+    return virtual_deadline(
+        task.priority_class, arrival=at, boost_s=task.boost_s, latest_start=latest_start
+    )
+
+
+def _admissible(pool: Pool, task: SubmitTask) -> tuple[str, ...] | Rejected:
+    if pool.queued >= MAX_QUEUED:
+        return Rejected(
+            code="queue_full",
+            message=f"{pool.queued} tasks are waiting in pool {pool.name}",
+            next="send it again when the queue is shorter",
+        )
+    variants = pool.family(task.family)
+    if not variants:
+        return Rejected(
+            code="unknown_family",
+            message=f"no model of family {task.family!r} is registered",
+            next="use a family of `pointsman model ls`",
+        )
+    if task.model is None:
+        return _good_enough(variants, task)
+    pinned = [model for model in variants if model.variant == task.model]
+    if not pinned:
+        return Rejected(
+            code="unknown_model",
+            message=f"family {task.family!r} has no variant {task.model!r}",
+            next="use a variant of `pointsman model ls`, or leave the model out",
+        )
+    return _good_enough(pinned, task)
+
+
+def _good_enough(
+    variants: Sequence[ModelRegistered], task: SubmitTask
+) -> tuple[str, ...] | Rejected:
+    best = variants[0]
+    if task.degradation is Degradation.NONE:
+        variants = variants[:1]
+    good = tuple(model.variant for model in variants if model.quality >= task.min_quality)
+    return good or Rejected(
+        code="quality_not_available",
+        message=f"the best variant, {best.variant}, has quality {best.quality:.2f}, "
+        f"at least {task.min_quality:.2f} was asked for",
+        next="ask for less quality",
+    )

@@ -1,0 +1,177 @@
+"""Executors and their devices: attach, detach, health."""
+
+from collections.abc import Sequence
+
+from pointsman.contracts.events import (
+    Decision,
+    DeviceAttached,
+    DeviceDetached,
+    DeviceResumed,
+    DeviceSuspended,
+    ModelRegistered,
+)
+from pointsman.contracts.leases import AttachExecutor, DeviceHealth
+from pointsman.contracts.streams import stream_id
+from pointsman.scheduler.domain.attempts import decide_lost
+from pointsman.scheduler.domain.decided import Decided
+from pointsman.scheduler.domain.devices import DeviceStatus
+from pointsman.scheduler.domain.pool import Pool
+
+
+def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Decided]:
+    """Take an executor's devices; what its earlier incarnations ran is lost.
+
+    A device that stays as it is gives no event, so attaching again changes nothing.
+    """
+    decided: list[Decided] = []
+    for offer in command.devices:
+        attached = DeviceAttached(
+            at=at,
+            applied_to=pool.applied_to,
+            pool=pool.name,
+            device=offer.device,
+            executor=command.executor,
+            incarnation=command.incarnation,
+            endpoint=offer.endpoint,
+            device_class=offer.device_class,
+            slots=offer.slots,
+            residency=offer.residency,
+            quiescent=offer.quiescent,
+        )
+        if not _stands(pool, attached):
+            decided.append(_of_device(pool, offer.device, attached))
+    offered = {offer.device for offer in command.devices}
+    decided += [
+        _detach(pool, name, f"executor {command.executor} no longer offers it", at)
+        for name, device in pool.devices.items()
+        if device.offer.executor == command.executor
+        and name not in offered
+        and device.status is not DeviceStatus.DETACHED
+    ]
+    for task in pool.tasks.values():
+        lease = task.lease
+        if (
+            lease is not None
+            and lease.executor == command.executor
+            and lease.incarnation != command.incarnation
+        ):
+            lost = decide_lost(pool, task.id, "executor_replaced", at=at)
+            if lost is not None:
+                decided.append(lost)
+    return decided
+
+
+def decide_absent(pool: Pool, executor: str, *, at: float) -> list[Decided]:
+    """An executor has not renewed for a lease's life: detach its devices, lose its attempts."""
+    decided = [
+        _detach(pool, name, f"executor {executor} does not answer", at)
+        for name, device in pool.devices.items()
+        if device.offer.executor == executor and device.status is not DeviceStatus.DETACHED
+    ]
+    for task in pool.tasks.values():
+        if task.lease is not None and task.lease.executor == executor:
+            lost = decide_lost(pool, task.id, "lease_expired", at=at)
+            if lost is not None:
+                decided.append(lost)
+    return decided
+
+
+def decide_return(pool: Pool, executor: str, incarnation: str, *, at: float) -> list[Decided]:
+    """An executor that was thought absent renews again: its devices are back as they were."""
+    return [
+        _of_device(
+            pool,
+            name,
+            DeviceAttached(
+                at=at,
+                applied_to=pool.applied_to,
+                pool=pool.name,
+                device=name,
+                executor=executor,
+                incarnation=incarnation,
+                endpoint=device.offer.endpoint,
+                device_class=device.offer.device_class,
+                slots=device.offer.slots,
+                residency=device.offer.residency,
+            ),
+        )
+        for name, device in pool.devices.items()
+        if device.offer.executor == executor
+        and device.offer.incarnation == incarnation
+        and device.status is DeviceStatus.DETACHED
+    ]
+
+
+def decide_health(pool: Pool, command: DeviceHealth, *, at: float) -> Decided | None:
+    """Suspend or resume a device; None when nothing changes or another executor speaks for it."""
+    device = pool.devices.get(command.device)
+    if device is None or device.offer.incarnation != command.incarnation:
+        return None
+    if command.healthy and device.status is DeviceStatus.SUSPENDED:
+        return _of_device(
+            pool,
+            command.device,
+            DeviceResumed(
+                at=at,
+                applied_to=pool.applied_to,
+                device=command.device,
+                quiescent=command.quiescent,
+            ),
+        )
+    if not command.healthy and device.status is DeviceStatus.READY:
+        return _of_device(
+            pool,
+            command.device,
+            DeviceSuspended(
+                at=at, applied_to=pool.applied_to, device=command.device, reason=command.reason
+            ),
+        )
+    return None
+
+
+def decide_models(pool: Pool, registered: Sequence[ModelRegistered]) -> list[Decided]:
+    """Variants whose registry entry is new or has changed."""
+    decided: list[Decided] = []
+    for model in registered:
+        known = pool.models.get(model.variant)
+        if known is None or _facts(known) != _facts(model):
+            stream = stream_id("model", model.variant)
+            decided.append(Decided(stream, pool.version_of(stream), (model,)))
+    return decided
+
+
+def _facts(model: ModelRegistered) -> tuple[object, ...]:
+    return (
+        model.family,
+        model.quality,
+        model.memory_mib,
+        model.load_s,
+        model.slots,
+        model.service_s,
+        model.service_p99_s,
+        model.media_type,
+    )
+
+
+def _stands(pool: Pool, attached: DeviceAttached) -> bool:
+    device = pool.devices.get(attached.device)
+    return (
+        device is not None
+        and device.status is not DeviceStatus.DETACHED
+        and device.offer.incarnation == attached.incarnation
+        and device.offer.residency == attached.residency
+        and device.offer.slots == attached.slots
+    )
+
+
+def _of_device(pool: Pool, name: str, event: Decision) -> Decided:
+    stream = stream_id("device", name)
+    return Decided(stream, pool.version_of(stream), (event,))
+
+
+def _detach(pool: Pool, name: str, reason: str, at: float) -> Decided:
+    return _of_device(
+        pool,
+        name,
+        DeviceDetached(at=at, applied_to=pool.applied_to, device=name, reason=reason),
+    )

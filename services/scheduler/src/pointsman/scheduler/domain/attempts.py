@@ -1,0 +1,194 @@
+"""What follows from the end of an attempt, from a lost holder, and from a cancellation."""
+
+from typing import Final
+from uuid import UUID
+
+from pointsman.contracts.commands import CancelTask
+from pointsman.contracts.events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptTimedOut,
+    Decision,
+    SlotReleased,
+    TaskCancelled,
+    TaskCompleted,
+    TaskFailed,
+)
+from pointsman.contracts.leases import (
+    AttemptReport,
+    Outcome,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunTimedOut,
+)
+from pointsman.contracts.streams import stream_id
+from pointsman.policy.timing import retry_delay_s
+from pointsman.scheduler.domain.decided import Decided
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.tasks import LiveLease, OpenTask
+
+MAX_LOST: Final = 5
+"""Lost attempts are nobody's failure and do not count as tries, but a task that takes its holder
+down each time must not go on for ever."""
+
+
+def decide_report(pool: Pool, report: AttemptReport, *, at: float, draw: float) -> Decided | None:
+    """The events that follow from a report; None if it is settled already.
+
+    A report of another attempt than the live one, or of an ended task, changes nothing but the
+    slot that it frees. `draw` is uniform in [0, 1).
+    """
+    task = pool.tasks.get(report.task)
+    lease = task.lease if task is not None else None
+    if task is None or lease is None or lease.attempt != report.attempt:
+        return _release(pool, report, at)
+    ended = _Ended(task, lease, at=at, applied_to=pool.applied_to, draw=draw)
+    return Decided(task.id, task.version, ended.after(report.outcome), task.accepted.tenant)
+
+
+def _release(pool: Pool, report: AttemptReport, at: float) -> Decided | None:
+    device = pool.devices.get(report.device)
+    if device is None or (report.task, report.attempt) not in device.suspect:
+        return None
+    stream = stream_id("device", report.device)
+    released = SlotReleased(
+        at=at,
+        applied_to=pool.applied_to,
+        device=report.device,
+        task=str(report.task),
+        attempt=report.attempt,
+        reason="reported",
+    )
+    return Decided(stream, pool.version_of(stream), (released,))
+
+
+class _Ended:
+    """The end of one live attempt, and what follows from each way to end."""
+
+    def __init__(
+        self, task: OpenTask, lease: LiveLease, *, at: float, applied_to: int, draw: float
+    ) -> None:
+        self._task = task
+        self._lease = lease
+        self._at = at
+        self._applied_to = applied_to
+        self._draw = draw
+
+    def after(self, outcome: Outcome) -> tuple[Decision, ...]:
+        """One event, or an event and the terminal one that it leads to."""
+        match outcome:
+            case RunCompleted():
+                return (self._completed(outcome),)
+            case RunFailed(device_lost=True):
+                return self._lost("device_unavailable")
+            case RunFailed(code=code, message=message, retryable=retryable):
+                return self._failed(code, message, retryable=retryable)
+            case RunTimedOut():
+                return self._timed_out()
+            case RunCancelled():
+                # Had somebody asked for it, the cancellation would have ended the task first.
+                return self._lost("executor_cancelled")
+
+    def _completed(self, run: RunCompleted) -> TaskCompleted:
+        return TaskCompleted(
+            at=self._at,
+            applied_to=self._applied_to,
+            attempt=self._lease.attempt,
+            device=self._lease.device,
+            variant=self._lease.variant,
+            result=run.result,
+            queue_s=round(self._lease.granted_at - self._task.accepted.at, 6),
+            run_s=run.run_s,
+            model_version=run.model_version,
+        )
+
+    def _failed(self, code: str, message: str, *, retryable: bool) -> tuple[Decision, ...]:
+        failed = AttemptFailed(
+            at=self._at,
+            applied_to=self._applied_to,
+            attempt=self._lease.attempt,
+            device=self._lease.device,
+            code=code,
+            message=message,
+            retry_at=self._retry_at,
+            draw=self._draw,
+        )
+        return (failed, *self._give_up(code, message, retryable=retryable))
+
+    def _timed_out(self) -> tuple[Decision, ...]:
+        timed_out = AttemptTimedOut(
+            at=self._at,
+            applied_to=self._applied_to,
+            attempt=self._lease.attempt,
+            device=self._lease.device,
+            run_timeout_s=self._lease.run_timeout_s,
+            retry_at=self._retry_at,
+            draw=self._draw,
+        )
+        message = f"no answer within {self._lease.run_timeout_s:.3g} s"
+        return (timed_out, *self._give_up("run_timeout", message, retryable=True))
+
+    def _lost(self, reason: str) -> tuple[Decision, ...]:
+        return _lost(
+            self._task, self._lease.device, reason, at=self._at, applied_to=self._applied_to
+        )
+
+    @property
+    def _retry_at(self) -> float:
+        return self._at + retry_delay_s(self._lease.attempt, self._draw)
+
+    def _give_up(self, code: str, message: str, *, retryable: bool) -> tuple[Decision, ...]:
+        tries = self._task.attempts - self._task.lost
+        if retryable and tries < self._task.accepted.max_attempts:
+            return ()
+        failed = TaskFailed(
+            at=self._at,
+            applied_to=self._applied_to,
+            code=code,
+            message=message,
+            attempts=self._task.attempts,
+        )
+        return (failed,)
+
+
+def _lost(
+    task: OpenTask, device: str, reason: str, *, at: float, applied_to: int
+) -> tuple[Decision, ...]:
+    lost = AttemptLost(
+        at=at, applied_to=applied_to, attempt=task.attempts, device=device, reason=reason
+    )
+    if task.lost + 1 < MAX_LOST:
+        return (lost,)
+    failed = TaskFailed(
+        at=at,
+        applied_to=applied_to,
+        code="lost_too_often",
+        message=f"its device or executor went away during {task.lost + 1} attempts",
+        attempts=task.attempts,
+    )
+    return (lost, failed)
+
+
+def decide_lost(pool: Pool, task_id: UUID, reason: str, *, at: float) -> Decided | None:
+    """The live attempt of a task will not be reported any more."""
+    task = pool.tasks.get(task_id)
+    if task is None or task.lease is None:
+        return None
+    lost = _lost(task, task.lease.device, reason, at=at, applied_to=pool.applied_to)
+    return Decided(task.id, task.version, lost, task.accepted.tenant)
+
+
+def decide_cancel(pool: Pool, command: CancelTask, *, at: float) -> Decided | None:
+    """End a task; None if it is not open here, so that repeating changes nothing."""
+    task = pool.tasks.get(command.task)
+    if task is None:
+        return None
+    cancelled = TaskCancelled(
+        at=at,
+        applied_to=pool.applied_to,
+        by=command.by,
+        reason=command.reason,
+        attempt=task.lease.attempt if task.lease is not None else 0,
+    )
+    return Decided(task.id, task.version, (cancelled,), task.accepted.tenant)

@@ -1,0 +1,232 @@
+"""Grants: which task runs next, on which device and with which variant.
+
+One round decides on one state of the log: the `k`-th decision of a round sees the slots that the
+earlier ones took, and all of them carry the same `at` and `applied_to`, so that a replay that
+folds to `applied_to` decides the same round again.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+from pointsman.contracts.events import Decision, Explanation, SlotReleased, TaskExpired, TaskGranted
+from pointsman.contracts.streams import stream_id
+from pointsman.policy.order import components
+from pointsman.policy.placement import Choice, Option, Weights, choose
+from pointsman.policy.timing import run_timeout_s
+from pointsman.scheduler.domain.decided import Decided
+from pointsman.scheduler.domain.devices import Device, DeviceStatus
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.tasks import ClassId, OpenTask
+
+ROUND_LIMIT: Final = 256
+"""Decisions of one round; they are committed together, so a longer round delays its first."""
+
+CONFIG: Final = "policy-1"
+"""Names the parameters of `pointsman.policy`; changes whenever one of them does."""
+
+_PASSED: Final = 3
+
+
+def decide_round(pool: Pool, *, at: float) -> list[Decided]:
+    """Everything that can be decided now: expiries, freed slots, then grants in key order."""
+    pool.release_retries(at)
+    decided = [*_expiries(pool, at), *_overdue_slots(pool, at)]
+    expired = {item.stream for item in decided}
+    decided += _Round(pool, at, expired).grants(ROUND_LIMIT)
+    return decided
+
+
+def _expiries(pool: Pool, at: float) -> Iterator[Decided]:
+    for task in pool.due_deadlines(at):
+        expiry = _too_late(pool, task, at)
+        if expiry is not None:
+            yield Decided(task.id, task.version, (expiry,), task.accepted.tenant)
+
+
+def _too_late(pool: Pool, task: OpenTask, at: float) -> TaskExpired | None:
+    deadline = task.accepted.deadline
+    if deadline is None:
+        return None
+    needed = pool.fastest_s(task.accepted.variants)
+    if at + needed <= deadline:
+        return None
+    reason = (
+        "the deadline has passed"
+        if at >= deadline
+        else "no admissible variant can finish before the deadline"
+    )
+    return TaskExpired(
+        at=at, applied_to=pool.applied_to, deadline=deadline, reason=reason, needed_s=needed
+    )
+
+
+def _overdue_slots(pool: Pool, at: float) -> Iterator[Decided]:
+    for name, device in pool.devices.items():
+        overdue = [key for key, slot in device.suspect.items() if slot.free_at <= at]
+        if overdue:
+            stream = stream_id("device", name)
+            released: tuple[Decision, ...] = tuple(
+                SlotReleased(
+                    at=at,
+                    applied_to=pool.applied_to,
+                    device=name,
+                    task=str(task),
+                    attempt=attempt,
+                    reason="run_deadline_over",
+                )
+                for task, attempt in overdue
+            )
+            yield Decided(stream, pool.version_of(stream), released)
+
+
+class _Round:
+    """One round of grants over a state that does not change meanwhile."""
+
+    def __init__(self, pool: Pool, at: float, skip: set[UUID]) -> None:
+        self._pool = pool
+        self._at = at
+        self._skip = skip
+        self._taken: Counter[tuple[str, str]] = Counter()
+        self._taken_of: Counter[str] = Counter()
+        self._last: dict[str, str] = {}
+        self._popped: list[OpenTask] = []
+        self._index = 0
+        self._queued = pool.queued
+
+    def grants(self, limit: int) -> list[Decided]:
+        """Take heads in key order while some device can take them."""
+        decided: list[Decided] = []
+        if not any(self._open(device) for device in self._pool.devices.values()):
+            return decided
+        blocked: set[ClassId] = set()
+        while len(decided) < limit:
+            task = self._next(blocked)
+            if task is None:
+                break
+            decision = self._decide(task, blocked)
+            if decision is None:
+                blocked.add(task.class_id)
+            else:
+                decided.append(Decided(task.id, task.version, (decision,), task.accepted.tenant))
+                self._take(task)
+        # Granted tasks leave their queue when the grant is folded, not when it is decided.
+        for task in self._popped:
+            self._pool.enqueue(task)
+        return decided
+
+    def _open(self, device: Device) -> bool:
+        return device.status is DeviceStatus.READY and device.occupied < device.offer.slots
+
+    def _next(self, blocked: set[ClassId]) -> OpenTask | None:
+        best: tuple[float, int, UUID] | None = None
+        for class_id, queue in self._pool.queues.items():
+            if class_id in blocked:
+                continue
+            head = queue.head()
+            while head is not None and head[2] in self._skip:
+                self._take(self._pool.tasks[head[2]])
+                head = queue.head()
+            if head is not None and (best is None or head < best):
+                best = head
+        return self._pool.tasks[best[2]] if best is not None else None
+
+    def _take(self, task: OpenTask) -> None:
+        self._pool.queues[task.class_id].discard(task.id)
+        self._popped.append(task)
+
+    def _decide(self, task: OpenTask, blocked: set[ClassId]) -> TaskGranted | TaskExpired | None:
+        expiry = _too_late(self._pool, task, self._at)
+        if expiry is not None:
+            self._queued -= 1
+            return expiry
+        choice = choose(list(self._options(task)), Weights())
+        if choice is None:
+            return None
+        return self._grant(task, choice, blocked)
+
+    def _options(self, task: OpenTask) -> Iterator[Option]:
+        for name, device in self._pool.devices.items():
+            for variant in task.accepted.variants:
+                if variant not in device.slots_of:
+                    continue
+                free = self._free(name, device, variant)
+                expected = self._pool.run_times_of(variant).p50_s
+                yield Option(
+                    device=name,
+                    variant=variant,
+                    quality=self._pool.models[variant].quality,
+                    free_slots=free,
+                    slots=device.offer.slots,
+                    expected_s=expected,
+                    affinity=self._last.get(name, device.last_variant) == variant,
+                    refused=self._refusal(task, device, free, expected),
+                )
+
+    def _free(self, name: str, device: Device, variant: str) -> int:
+        free = device.free_slots(variant)
+        if not free:
+            return 0
+        room = device.offer.slots - device.occupied - self._taken_of[name]
+        return max(0, min(free - self._taken[name, variant], room))
+
+    def _refusal(self, task: OpenTask, device: Device, free: int, expected_s: float) -> str | None:
+        if device.status is not DeviceStatus.READY:
+            return f"device is {device.status}"
+        if free <= 0:
+            return "no free slot"
+        deadline = task.accepted.deadline
+        if deadline is not None and self._at + expected_s > deadline:
+            return "would finish after the deadline"
+        return None
+
+    def _grant(self, task: OpenTask, choice: Choice, blocked: set[ClassId]) -> TaskGranted:
+        accepted, chosen = task.accepted, choice.chosen
+        device = self._pool.devices[chosen.device]
+        passed = self._passed(task, blocked)
+        explanation = Explanation(
+            queued=self._queued,
+            rank=1 + len(passed),
+            components=components(
+                accepted.priority_class,
+                arrival=accepted.at,
+                boost_s=accepted.boost_s,
+                key=accepted.key,
+                now=self._at,
+            ),
+            chosen=chosen,
+            others=choice.others,
+            more=choice.more,
+            more_digest=choice.more_digest,
+            passed=tuple(str(task_id) for task_id in passed[:_PASSED]),
+            config=CONFIG,
+        )
+        granted = TaskGranted(
+            at=self._at,
+            applied_to=self._pool.applied_to,
+            attempt=task.attempts + 1,
+            round=self._index,
+            executor=device.offer.executor,
+            incarnation=device.offer.incarnation,
+            device=chosen.device,
+            variant=chosen.variant,
+            run_timeout_s=run_timeout_s(
+                self._pool.run_times_of(chosen.variant),
+                device.offer.device_class,
+                now=self._at,
+                deadline=accepted.deadline,
+            ),
+            explanation=explanation,
+        )
+        self._index += 1
+        self._queued -= 1
+        self._taken[chosen.device, chosen.variant] += 1
+        self._taken_of[chosen.device] += 1
+        self._last[chosen.device] = chosen.variant
+        return granted
+
+    def _passed(self, task: OpenTask, blocked: set[ClassId]) -> list[UUID]:
+        heads = [self._pool.queues[class_id].head() for class_id in blocked]
+        mine = (task.accepted.key, task.position)
+        return [head[2] for head in sorted(h for h in heads if h) if (head[0], head[1]) < mine]

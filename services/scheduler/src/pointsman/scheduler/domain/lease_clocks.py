@@ -1,0 +1,64 @@
+"""Lease clocks: who has renewed what, and whose time is up.
+
+Monotonic seconds are passed in. Clocks live in the leader's memory, not in the log: renewals are
+telemetry. While the leader cannot hear its executors, because the bus or the log is down, time
+stands still for them; afterwards every lease gets a full life.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from pointsman.contracts.leases import LEASE_TTL_S, Renewal
+
+_RESEND_AFTER_S = 1.0
+
+
+class LeaseClocks:
+    """Liveness of executors and of the leases that they hold."""
+
+    def __init__(self, *, now: float) -> None:
+        self._floor = now
+        self._paused = False
+        self._renewed_at: dict[str, float] = {}
+        self._incarnations: dict[str, str] = {}
+        self._held: dict[str, frozenset[tuple[UUID, int]]] = {}
+
+    def heard(self, executor: str, incarnation: str, *, now: float) -> None:
+        """The executor spoke: an attachment, a receipt or a report."""
+        self._renewed_at[executor] = now
+        self._incarnations[executor] = incarnation
+
+    def renewed(self, renewal: Renewal, *, now: float) -> None:
+        """A renewal lists everything that the executor holds."""
+        self.heard(renewal.executor, renewal.incarnation, now=now)
+        self._held[renewal.executor] = frozenset(
+            (lease.task, lease.attempt) for lease in renewal.leases
+        )
+
+    def holds(self, executor: str, task: UUID, attempt: int) -> bool:
+        """Whether the last renewal listed the lease."""
+        return (task, attempt) in self._held.get(executor, frozenset())
+
+    def pause(self) -> None:
+        """The leader cannot hear its executors."""
+        self._paused = True
+
+    def resume(self, *, now: float) -> None:
+        """It can again: every lease starts a full life."""
+        self._paused = False
+        self._floor = now
+
+    def absent(self, executors: Iterable[str], *, now: float) -> list[str]:
+        """Executors that have been silent for a lease's life."""
+        if self._paused:
+            return []
+        return [
+            executor
+            for executor in executors
+            if now - max(self._floor, self._renewed_at.get(executor, self._floor)) > LEASE_TTL_S
+        ]
+
+    @staticmethod
+    def resend_due(granted_s_ago: float) -> bool:
+        """Whether a lease that a renewal does not list should have arrived by now."""
+        return granted_s_ago > _RESEND_AFTER_S

@@ -1,0 +1,183 @@
+"""The history of one task in sentences, from its events alone."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from pointsman.contracts import events
+from pointsman.contracts.events import Candidate, Decision, TaskAccepted, TaskGranted
+
+
+def sentences(history: Sequence[Decision]) -> list[str]:
+    """One or two sentences per event, oldest first."""
+    told: list[str] = []
+    for event in history:
+        tell = _TELLERS.get(type(event))
+        if tell is not None:
+            told += tell(event)
+    return told
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, tz=UTC).strftime("%H:%M:%S.%f")[:-3]
+
+
+def _span(seconds: float) -> str:
+    if seconds < 1.0:
+        return f"{seconds * 1000:.3g} ms"
+    return f"{seconds:.3g} s"
+
+
+def _accepted(event: TaskAccepted) -> list[str]:
+    due = _span(max(0.0, event.key - event.at))
+    told = [
+        (
+            f"{_clock(event.at)}: accepted from {event.source} for tenant {event.tenant} as "
+            f"{event.priority_class} work of family {event.family}, due to start within {due} "
+            f"of its arrival."
+        ),
+    ]
+    if event.deadline is not None:
+        told.append(f"Its deadline is {_clock(event.deadline)}.")
+    variants = ", ".join(event.variants)
+    told.append(f"Admissible variants, best quality first: {variants}.")
+    return told
+
+
+def _granted(event: TaskGranted) -> list[str]:
+    why = event.explanation
+    chosen, parts = why.chosen, why.components
+    waited = _span(parts.age_s)
+    lead = (
+        "it was first in the order"
+        if why.rank == 1
+        else f"{why.rank - 1} earlier class(es) of tasks could use no free slot"
+    )
+    told = [
+        (
+            f"{_clock(event.at)}: attempt {event.attempt} granted to {event.variant} on "
+            f"{event.device} after {waited}; of {why.queued} waiting task(s) {lead}."
+        ),
+        f"Its place: class window {_span(parts.base_s)}"
+        + (f", boost {_span(parts.boost_s)}" if parts.boost_s else "")
+        + (
+            f", pulled forward {_span(parts.deadline_s)} by its deadline"
+            if parts.deadline_s
+            else ""
+        )
+        + f"; suitability {chosen.score:.3f} (memory {chosen.memory:.2f}, utilisation "
+        f"{chosen.utilisation:.2f}, "
+        + (
+            f"temperature {chosen.temperature:.2f}, "
+            if chosen.temperature is not None
+            else "temperature not measured, "
+        )
+        + f"affinity {chosen.affinity:.2f}), quality {chosen.quality:.2f}.",
+    ]
+    if why.others:
+        others = "; ".join(_alternative(other, chosen) for other in why.others)
+        more = f"; and {why.more} more" if why.more else ""
+        told.append(f"Alternatives: {others}{more}.")
+    else:
+        told.append("There was no alternative.")
+    return told
+
+
+def _alternative(other: Candidate, chosen: Candidate) -> str:
+    name = f"{other.variant} on {other.device}"
+    if other.refused is not None:
+        return f"{name} ({other.refused})"
+    if other.quality < chosen.quality:
+        return f"{name} (lower quality {other.quality:.2f})"
+    return f"{name} (suitability {other.score:.3f})"
+
+
+def _completed(event: events.TaskCompleted) -> list[str]:
+    return [
+        (
+            f"{_clock(event.at)}: completed by {event.variant} on {event.device}: waited "
+            f"{_span(event.queue_s)}, ran {_span(event.run_s)}, result {event.result.size} bytes."
+        )
+    ]
+
+
+def _failed(event: events.TaskFailed) -> list[str]:
+    return [
+        (
+            f"{_clock(event.at)}: failed after {event.attempts} attempt(s): "
+            f"{event.message} ({event.code})."
+        )
+    ]
+
+
+def _cancelled(event: events.TaskCancelled) -> list[str]:
+    running = f" while attempt {event.attempt} was running" if event.attempt else ""
+    reason = f": {event.reason}" if event.reason else ""
+    return [f"{_clock(event.at)}: cancelled by {event.by}{running}{reason}."]
+
+
+def _expired(event: events.TaskExpired) -> list[str]:
+    needed = f"; the fastest variant needs {_span(event.needed_s)}" if event.needed_s else ""
+    return [
+        f"{_clock(event.at)}: expired, {event.reason} (deadline {_clock(event.deadline)}{needed})."
+    ]
+
+
+def _shed(event: events.TaskShed) -> list[str]:
+    return [f"{_clock(event.at)}: shed under overload: {event.reason}."]
+
+
+def _abandoned(event: events.TaskAbandoned) -> list[str]:
+    return [f"{_clock(event.at)}: abandoned: {event.reason}."]
+
+
+def _attempt_failed(event: events.AttemptFailed) -> list[str]:
+    pause = max(0.0, event.retry_at - event.at)
+    return [
+        (
+            f"{_clock(event.at)}: attempt {event.attempt} failed on {event.device}: "
+            f"{event.message} ({event.code}); the next may start after {_span(pause)}."
+        )
+    ]
+
+
+def _attempt_timed_out(event: events.AttemptTimedOut) -> list[str]:
+    return [
+        (
+            f"{_clock(event.at)}: attempt {event.attempt} gave no answer on {event.device} within "
+            f"{_span(event.run_timeout_s)}."
+        )
+    ]
+
+
+_LOST = {
+    "executor_replaced": "its executor was restarted",
+    "lease_expired": "its executor stopped renewing the lease",
+    "device_unavailable": "the device stopped answering",
+    "executor_cancelled": "its executor gave the run up",
+}
+
+
+def _attempt_lost(event: events.AttemptLost) -> list[str]:
+    reason = _LOST.get(event.reason, event.reason)
+    return [
+        (
+            f"{_clock(event.at)}: attempt {event.attempt} on {event.device} was lost because "
+            f"{reason}; the task went back to its place in the queue."
+        )
+    ]
+
+
+# Each entry takes the event type that it stands under; the table is what keeps them together.
+_TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
+    events.TaskAccepted: _accepted,
+    events.TaskGranted: _granted,
+    events.TaskCompleted: _completed,
+    events.TaskFailed: _failed,
+    events.TaskCancelled: _cancelled,
+    events.TaskExpired: _expired,
+    events.TaskShed: _shed,
+    events.TaskAbandoned: _abandoned,
+    events.AttemptFailed: _attempt_failed,
+    events.AttemptTimedOut: _attempt_timed_out,
+    events.AttemptLost: _attempt_lost,
+}

@@ -1,0 +1,146 @@
+"""Requests on the bus: translated, handed on, answered. Nothing is decided here."""
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+from faststream.nats import NatsRouter
+
+from pointsman.contracts import subjects
+from pointsman.contracts.commands import (
+    Answer,
+    CancelTask,
+    RedriveDeadLetter,
+    Rejected,
+    SubmitTask,
+)
+from pointsman.contracts.leases import (
+    AttachExecutor,
+    AttemptReport,
+    DeviceHealth,
+    Renewal,
+    ReportAnswer,
+)
+from pointsman.contracts.queries import (
+    AskPool,
+    DeadLetterRow,
+    DeviceRow,
+    ListDeadLetters,
+    ListEvents,
+    ListTasks,
+    ModelRow,
+    OneTask,
+    PoolRow,
+    TaskRow,
+    Why,
+)
+from pointsman.contracts.recorded import Recorded
+from pointsman.runtime.broker import CONCURRENT_REQUESTS, body_decoder
+from pointsman.scheduler.leading.pool_leader import PoolLeader
+from pointsman.scheduler.leading.questions import Questions
+from pointsman.scheduler.leading.redrive import Redrive
+from pointsman.scheduler.leading.submissions import Submissions
+
+_SERVICE: Final = "scheduler"
+
+
+def build_command_router(
+    pool: str, leader: PoolLeader, submissions: Submissions, redrive: Redrive
+) -> NatsRouter:
+    """Commands to the leader of a pool; each message is a pack of one verb."""
+    router = NatsRouter()
+
+    def command(verb: str) -> str:
+        return subjects.command(_SERVICE, verb, pool)
+
+    @router.subscriber(
+        command("submit"),
+        decoder=body_decoder(list[SubmitTask]),
+        max_workers=CONCURRENT_REQUESTS,
+    )
+    async def submit(tasks: list[SubmitTask]) -> list[Answer]:
+        return await asyncio.gather(*(submissions.submit(t, door="command") for t in tasks))
+
+    @router.subscriber(
+        command("cancel"),
+        decoder=body_decoder(list[CancelTask]),
+        max_workers=CONCURRENT_REQUESTS,
+    )
+    async def cancel(commands: list[CancelTask]) -> list[Answer]:
+        return await asyncio.gather(*(leader.cancel(item) for item in commands))
+
+    @router.subscriber(
+        command("report"),
+        decoder=body_decoder(list[AttemptReport]),
+        max_workers=CONCURRENT_REQUESTS,
+    )
+    async def report(reports: list[AttemptReport]) -> list[ReportAnswer]:
+        return await asyncio.gather(*(leader.report(item) for item in reports))
+
+    @router.subscriber(command("attach"), decoder=body_decoder(list[AttachExecutor]))
+    async def attach(commands: list[AttachExecutor]) -> list[Answer]:
+        return [await leader.attach(item) for item in commands]
+
+    @router.subscriber(command("health"), decoder=body_decoder(list[DeviceHealth]))
+    async def health(commands: list[DeviceHealth]) -> list[Answer]:
+        return [await leader.health(item) for item in commands]
+
+    @router.subscriber(command("redrive"), decoder=body_decoder(list[RedriveDeadLetter]))
+    async def redrive_dead_letter(commands: list[RedriveDeadLetter]) -> list[Answer]:
+        return [await redrive.redrive(item) for item in commands]
+
+    @router.subscriber(subjects.renewals(pool), decoder=body_decoder(Renewal))
+    async def renewed(renewal: Renewal) -> None:
+        await leader.renewed(renewal)
+
+    return router
+
+
+def build_query_router(questions: Questions) -> NatsRouter:
+    """Questions; see `pointsman.contracts.queries` for the table."""
+    router = NatsRouter()
+
+    def query(verb: str) -> str:
+        return subjects.query(_SERVICE, verb)
+
+    @router.subscriber(query("tasks"), decoder=body_decoder(ListTasks))
+    async def tasks(asked: ListTasks) -> list[TaskRow]:
+        return await questions.tasks(asked)
+
+    @router.subscriber(query("task"), decoder=body_decoder(OneTask))
+    async def task(asked: OneTask) -> TaskRow | Rejected:
+        return await questions.task(asked.task) or _no_such_task(asked.task)
+
+    @router.subscriber(query("why"), decoder=body_decoder(OneTask))
+    async def why(asked: OneTask) -> Why | Rejected:
+        return await questions.why(asked.task) or _no_such_task(asked.task)
+
+    @router.subscriber(query("events"), decoder=body_decoder(ListEvents))
+    async def events(asked: ListEvents) -> list[Recorded]:
+        return await questions.events(asked)
+
+    @router.subscriber(query("dead_letters"), decoder=body_decoder(ListDeadLetters))
+    async def dead_letters(asked: ListDeadLetters) -> list[DeadLetterRow]:
+        return await questions.dead_letters(asked)
+
+    @router.subscriber(query("models"), decoder=body_decoder(AskPool))
+    async def models(_asked: AskPool) -> list[ModelRow]:
+        return questions.models()
+
+    @router.subscriber(query("devices"), decoder=body_decoder(AskPool))
+    async def devices(_asked: AskPool) -> list[DeviceRow]:
+        return questions.devices()
+
+    @router.subscriber(query("pool"), decoder=body_decoder(AskPool))
+    async def pool(_asked: AskPool) -> PoolRow:
+        return questions.pool()
+
+    return router
+
+
+def _no_such_task(task: UUID) -> Rejected:
+    return Rejected(
+        code="no_such_task",
+        message=f"no task {task} was ever accepted here",
+        next="`pointsman task ls` shows the tasks",
+    )

@@ -1,0 +1,68 @@
+"""From decisions to the log: encodes them and puts the leader's authority on each append."""
+
+import asyncio
+from collections.abc import Sequence
+
+from uuid_utils.compat import uuid7
+
+from pointsman.contracts.topics import EventCodec
+from pointsman.eventstore.ports import (
+    Append,
+    AppendAnswer,
+    Command,
+    EventStore,
+    Fenced,
+    Leadership,
+    NewEvent,
+)
+from pointsman.scheduler.domain.decided import Decided
+
+
+class FencedError(Exception):
+    """Another scheduler leads the pool; this one must stop deciding."""
+
+    code = "fenced"
+
+    def __init__(self, pool: str, *, mine: int, actual: int) -> None:
+        super().__init__(
+            f"epoch {mine} of pool {pool} is over, epoch {actual} leads: this scheduler stops"
+        )
+        self.pool = pool
+        self.mine = mine
+        self.actual = actual
+
+
+class DecisionLog:
+    """Records decisions under one leadership."""
+
+    def __init__(self, store: EventStore, codec: EventCodec, leadership: Leadership) -> None:
+        self._store = store
+        self._codec = codec
+        self._leadership = leadership
+
+    async def record(self, decided: Decided, command: Command | None = None) -> AppendAnswer:
+        """Append one decision; raises `LogUnavailableError` and `FencedError`."""
+        answer = await self._store.append(Append(self._events(decided), command, self._leadership))
+        if isinstance(answer, Fenced):
+            raise FencedError(
+                self._leadership.pool, mine=self._leadership.epoch, actual=answer.epoch
+            )
+        return answer
+
+    async def record_all(self, decided: Sequence[Decided]) -> list[AppendAnswer]:
+        """Append independent decisions; they share commits, each is answered on its own."""
+        return list(await asyncio.gather(*(self.record(item) for item in decided)))
+
+    def _events(self, decided: Decided) -> list[NewEvent]:
+        return [
+            NewEvent(
+                id=uuid7(),
+                stream=decided.stream,
+                version=decided.after + offset,
+                topic=self._codec.topic(event),
+                state=self._codec.encode(event),
+                event=event,
+                tenant=decided.tenant,
+            )
+            for offset, event in enumerate(decided.events, start=1)
+        ]

@@ -1,0 +1,140 @@
+"""Submissions: payload into the blob store, decision into the log, once per command id."""
+
+import hashlib
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from pointsman.contracts.commands import (
+    MAX_PAYLOAD_BYTES,
+    Accepted,
+    Answer,
+    Duplicate,
+    Rejected,
+    SubmitTask,
+    Unavailable,
+    decode_answer,
+    encode_answer,
+)
+from pointsman.contracts.message import BlobRef
+from pointsman.eventstore.ports import (
+    Appended,
+    Command,
+    DuplicateCommand,
+    Fenced,
+    LogUnavailableError,
+    VersionConflict,
+)
+from pointsman.runtime.blobs import Blobs, BlobsUnavailableError
+from pointsman.scheduler import telemetry
+from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.decided import Decided
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.leading.decision_log import DecisionLog
+from pointsman.scheduler.ports import Clock
+
+REPEAT_WINDOW: Final = timedelta(hours=72)
+"""How long a repeated command id gets its earlier answer."""
+
+_RETRY_AFTER_S: Final = 1.0
+
+
+class Submissions:
+    """The way in for tasks, whichever door they came through."""
+
+    def __init__(self, pool: Pool, log: DecisionLog, blobs: Blobs, clock: Clock) -> None:
+        self._pool = pool
+        self._log = log
+        self._blobs = blobs
+        self._clock = clock
+
+    async def submit(self, task: SubmitTask, *, door: str, request: bytes = b"") -> Answer:
+        """Accept a task once per (door, tenant, command id).
+
+        `request` is what tells a repetition from another request under the same id, if that is
+        not the command itself.
+        """
+        try:
+            answer = await self._submit(task, door, request or _request(task))
+        except (LogUnavailableError, BlobsUnavailableError) as error:
+            answer = Unavailable(retry_after_s=_RETRY_AFTER_S, message=str(error))
+        telemetry.SUBMISSIONS.add(1, {"status": _status(answer)})
+        return answer
+
+    async def _submit(self, task: SubmitTask, door: str, request: bytes) -> Answer:
+        wrong = _wrong_payload(task)
+        if wrong is not None:
+            return wrong
+        draft = task.payload_ref or BlobRef(digest="", size=0, media_type=task.media_type)
+        refusal = decide_submit(self._pool, task, draft, at=self._clock.wall())
+        if isinstance(refusal, Rejected):
+            return refusal
+        # The payload is on disk before the log promises anything about it.
+        payload = draft
+        if task.payload is not None:
+            payload = await self._blobs.put(task.tenant, task.payload, task.media_type)
+        return await self._accept(task, payload, door, request)
+
+    async def _accept(
+        self, task: SubmitTask, payload: BlobRef, door: str, request: bytes
+    ) -> Answer:
+        accepted = decide_submit(self._pool, task, payload, at=self._clock.wall())
+        if isinstance(accepted, Rejected):
+            return accepted
+        task_id = uuid7()
+        command = Command(
+            consumer=door,
+            tenant=task.tenant,
+            message_id=task.command_id,
+            request_hash=hashlib.sha256(request).digest(),
+            reply=encode_answer(Accepted(task=task_id)),
+        )
+        decided = Decided(task_id, 0, (accepted,), task.tenant)
+        match await self._log.record(decided, command):
+            case Appended(positions=positions):
+                return Accepted(task=task_id, position=positions[0])
+            case DuplicateCommand(position=position, reply=reply, same_request=same_request):
+                return _repeated(position, reply, same_request=same_request)
+            case VersionConflict() | Fenced():
+                detail = "a new task id was taken already"
+                raise LogUnavailableError(detail)
+
+
+def _wrong_payload(task: SubmitTask) -> Rejected | None:
+    if (task.payload is None) == (task.payload_ref is None):
+        return Rejected(
+            code="payload_missing",
+            message="exactly one of payload and payload_ref must be given",
+            next="send the bytes inline, or store them first and send the reference",
+        )
+    if task.payload is not None and len(task.payload) > MAX_PAYLOAD_BYTES:
+        return Rejected(
+            code="payload_too_large",
+            message=f"{len(task.payload)} bytes, at most {MAX_PAYLOAD_BYTES} are taken inline",
+            next="send a shorter input",
+        )
+    return None
+
+
+def _repeated(position: int, reply: bytes, *, same_request: bool) -> Answer:
+    earlier = decode_answer(reply)
+    if not same_request:
+        return Rejected(
+            code="id_reused",
+            message="another request came under this id before",
+            next="use a new id for a new task",
+        )
+    if isinstance(earlier, Accepted):
+        return Duplicate(task=earlier.task, position=position)
+    return earlier
+
+
+def _request(task: SubmitTask) -> bytes:
+    # Tracing differs between repetitions of the same wish.
+    return msgspec.json.encode(msgspec.structs.replace(task, traceparent=None))
+
+
+def _status(answer: Answer) -> str:
+    return str(answer.__struct_config__.tag)

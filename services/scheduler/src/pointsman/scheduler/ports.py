@@ -1,0 +1,61 @@
+"""What the scheduler needs from the world."""
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from pointsman.contracts.events import ModelRegistered
+from pointsman.contracts.leases import LeaseOrder, LeaseReceipt
+from pointsman.contracts.queries import DeadLetterRow, ListDeadLetters, ListTasks, TaskRow
+
+
+class Clock(Protocol):
+    """Two clocks: one for what is recorded, one for how long something lasts."""
+
+    def wall(self) -> float:
+        """Seconds since the epoch, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never goes back."""
+        ...
+
+
+class Draws(Protocol):
+    """Random numbers; every draw that decides is recorded."""
+
+    def uniform(self) -> float:
+        """Uniform in [0, 1)."""
+        ...
+
+
+class Orders(Protocol):
+    """The way to executors."""
+
+    async def send(self, executor: str, order: LeaseOrder) -> LeaseReceipt | None:
+        """None if no receipt came within `RECEIPT_TIMEOUT_S`."""
+        ...
+
+
+class Registry(Protocol):
+    """Variants that may be used."""
+
+    def models(self, *, at: float, applied_to: int) -> Sequence[ModelRegistered]:
+        """Every entry, as the event that would register it."""
+        ...
+
+
+class Views(Protocol):
+    """Read models of tasks and dead letters, at most a moment behind the log."""
+
+    async def tasks(self, query: ListTasks) -> Sequence[TaskRow]:
+        """Newest first."""
+        ...
+
+    async def task(self, task: UUID) -> TaskRow | None:
+        """One task, None if no such task was ever accepted."""
+        ...
+
+    async def dead_letters(self, query: ListDeadLetters) -> Sequence[DeadLetterRow]:
+        """Newest first."""
+        ...

@@ -1,0 +1,120 @@
+"""Imperatives and their answers on `pm.cmd`; hot, so structs and packed.
+
+A message carries a JSON array of commands of one verb; its reply carries the array of their
+answers in the same order, after the commit. A repeated command id gets the earlier answer.
+"""
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from pointsman.contracts.message import BlobRef, Degradation, Delivery, Message, PriorityClass
+
+MAX_PAYLOAD_BYTES: Final = 512 * 1024
+"""Inline payloads; larger ones are put into the blob store first and sent by reference."""
+
+
+class SubmitTask(Message, frozen=True):
+    """Queue a task. Exactly one of `payload` and `payload_ref` is given."""
+
+    command_id: str
+    tenant: str
+    family: str
+    payload: bytes | None = None
+    payload_ref: BlobRef | None = None
+    media_type: str = "text/plain"
+    model: str | None = None
+    """Only this variant."""
+    priority_class: PriorityClass = PriorityClass.STANDARD
+    deadline: float | None = None
+    boost_s: float = 0.0
+    degradation: Degradation | None = None
+    """None: the default of the class."""
+    min_quality: float = 0.0
+    max_attempts: int = 3
+    delivery: Delivery = Delivery.QUEUED
+    parameters: dict[str, str] | None = None
+    source: str = "/pointsman/cli"
+    traceparent: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+
+class CancelTask(Message, frozen=True):
+    """End a task that has no terminal event yet; a running call is stopped."""
+
+    command_id: str
+    task: UUID
+    by: str
+    reason: str = ""
+
+
+class RedriveDeadLetter(Message, frozen=True):
+    """Submit a dead letter's message again, as a new task."""
+
+    command_id: str
+    dead_letter: UUID
+    by: str
+
+
+class Accepted(Message, frozen=True, tag_field="status", tag="accepted"):
+    """The command took effect at `position`."""
+
+    task: UUID
+    position: int = 0
+
+
+class Duplicate(Message, frozen=True, tag_field="status", tag="duplicate"):
+    """The same command id and body came before; this is its task."""
+
+    task: UUID
+    position: int = 0
+
+
+class Done(Message, frozen=True, tag_field="status", tag="done"):
+    """The command took effect, or had nothing left to do."""
+
+    detail: str = ""
+
+
+class Rejected(Message, frozen=True, tag_field="status", tag="rejected"):
+    """Nothing was recorded; the sender must change the request."""
+
+    code: str
+    message: str
+    next: str = ""
+    """What the sender can do."""
+
+
+class NotLeader(Message, frozen=True, tag_field="status", tag="not_leader"):
+    """This scheduler does not lead the pool; ask again for up to 5 s."""
+
+
+class Unavailable(Message, frozen=True, tag_field="status", tag="unavailable"):
+    """The log did not answer in time; repeat with the same command id."""
+
+    retry_after_s: float
+    message: str = ""
+
+
+Answer = Accepted | Duplicate | Done | Rejected | NotLeader | Unavailable
+
+_answer_encoder: Final = msgspec.json.Encoder()
+_answers_decoder: Final = msgspec.json.Decoder(list[Answer])
+_answer_decoder: Final = msgspec.json.Decoder(Answer)
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """One answer as JSON; its kind stands in `status`."""
+    return _answer_encoder.encode(answer)
+
+
+def decode_answer(body: bytes) -> Answer:
+    """Raises `msgspec.MsgspecError`."""
+    return _answer_decoder.decode(body)
+
+
+def decode_answers(body: bytes) -> list[Answer]:
+    """Raises `msgspec.MsgspecError`."""
+    return _answers_decoder.decode(body)

@@ -1,0 +1,58 @@
+"""Every event type that the log may hold."""
+
+from pointsman.contracts.events.dead_letters import DeadLetterRecorded, DeadLetterRedriven
+from pointsman.contracts.events.devices import (
+    DeviceAttached,
+    DeviceDetached,
+    DeviceResumed,
+    DeviceSuspended,
+    LeaderElected,
+    ModelRegistered,
+    Residency,
+    SlotReleased,
+)
+from pointsman.contracts.events.tasks import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptTimedOut,
+    Candidate,
+    Decision,
+    Explanation,
+    KeyComponents,
+    TaskAbandoned,
+    TaskAccepted,
+    TaskCancelled,
+    TaskCompleted,
+    TaskExpired,
+    TaskFailed,
+    TaskGranted,
+    TaskShed,
+)
+
+__all__ = [
+    "AttemptFailed",
+    "AttemptLost",
+    "AttemptTimedOut",
+    "Candidate",
+    "DeadLetterRecorded",
+    "DeadLetterRedriven",
+    "Decision",
+    "DeviceAttached",
+    "DeviceDetached",
+    "DeviceResumed",
+    "DeviceSuspended",
+    "Explanation",
+    "KeyComponents",
+    "LeaderElected",
+    "ModelRegistered",
+    "Residency",
+    "SlotReleased",
+    "TaskAbandoned",
+    "TaskAccepted",
+    "TaskCancelled",
+    "TaskCompleted",
+    "TaskExpired",
+    "TaskFailed",
+    "TaskGranted",
+    "TaskShed",
+]

@@ -1,0 +1,86 @@
+"""Events of devices, models and pools; all decided by the pool's leader."""
+
+from pointsman.contracts.events.tasks import Decision
+from pointsman.contracts.message import Message
+
+
+class Residency(Message, frozen=True):
+    """A variant that is loaded on a device."""
+
+    variant: str
+    slots: int
+    """Requests that it serves at the same time: instances x concurrent requests."""
+
+
+class DeviceAttached(Decision, frozen=True):
+    """An executor offers a device; an earlier incarnation of that executor is gone."""
+
+    pool: str
+    device: str
+    executor: str
+    incarnation: str
+    endpoint: str
+    """`grpc://host:port`, or `noop:` for the stand-in that runs nothing."""
+    device_class: str
+    """`cpu`, `gpu` or `noop`."""
+    slots: int
+    """Calls that the device runs at the same time, over all of its variants."""
+    residency: tuple[Residency, ...]
+    quiescent: bool = False
+    """The engine was seen with nothing in flight, so slots of lost leases are free."""
+
+
+class DeviceDetached(Decision, frozen=True):
+    """No executor speaks for the device any more; nothing is granted to it."""
+
+    device: str
+    reason: str
+
+
+class DeviceSuspended(Decision, frozen=True):
+    """The device does not serve at present; nothing is granted to it until it resumes."""
+
+    device: str
+    reason: str
+
+
+class DeviceResumed(Decision, frozen=True):
+    """A canary on the device answered as expected."""
+
+    device: str
+    quiescent: bool = False
+
+
+class SlotReleased(Decision, frozen=True):
+    """A slot whose attempt had already ended in the log is really free."""
+
+    device: str
+    task: str
+    attempt: int
+    reason: str
+    """`reported` or `run_deadline_over`."""
+
+
+class ModelRegistered(Decision, frozen=True):
+    """A variant may be used; facts come from the registry file."""
+
+    variant: str
+    family: str
+    quality: float
+    """0 to 1, measured."""
+    memory_mib: float
+    load_s: float
+    slots: int
+    service_s: float
+    """Median run time at batch 1."""
+    service_p99_s: float
+    media_type: str
+    """Of the result."""
+
+
+class LeaderElected(Decision, frozen=True):
+    """A scheduler leads the pool from here on; earlier epochs may not append."""
+
+    pool: str
+    epoch: int
+    holder: str

@@ -1,0 +1,195 @@
+"""Events of a task's stream; the stream id is the task id.
+
+Every decision carries what a replay needs: `at`, the time that it used, and `applied_to`,
+the last log position that was folded before it. Random draws and the ids of device samples
+stand in the event that used them.
+"""
+
+from pointsman.contracts.message import BlobRef, Degradation, Delivery, Message, PriorityClass
+
+
+class Decision(Message, frozen=True):
+    """What every recorded decision carries."""
+
+    at: float
+    applied_to: int
+
+
+class TaskAccepted(Decision, frozen=True):
+    """The task is promised exactly one terminal event; it is queued from here on."""
+
+    pool: str
+    tenant: str
+    family: str
+    priority_class: PriorityClass
+    key: float
+    """Virtual deadline of policies.md section 1; the queue's order, fixed for ever."""
+    variants: tuple[str, ...]
+    """Admissible variants, best quality first."""
+    payload: BlobRef
+    message_id: str
+    """The sender's id: CloudEvent id or command id."""
+    source: str
+    """CloudEvents source of the request."""
+    deadline: float | None = None
+    boost_s: float = 0.0
+    degradation: Degradation = Degradation.SMALLER_MODEL
+    min_quality: float = 0.0
+    max_attempts: int = 3
+    delivery: Delivery = Delivery.QUEUED
+    parameters: dict[str, str] | None = None
+    traceparent: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+
+class KeyComponents(Message, frozen=True):
+    """The named parts of a task's priority at the moment of a decision, in seconds."""
+
+    base_s: float
+    """The class window: how long after arrival the task would be due by its class alone."""
+    boost_s: float
+    deadline_s: float | None = None
+    """How much earlier than the class window its deadline makes it due."""
+    floor_s: float = 0.0
+    """The earliest due time that the class may claim."""
+    age_s: float = 0.0
+    """Time since acceptance."""
+
+
+class Candidate(Message, frozen=True):
+    """One way to run the task: a variant on a device, with its score."""
+
+    device: str
+    variant: str
+    score: float
+    """0 to 1, higher is better; see `pointsman.policy.placement`."""
+    memory: float
+    utilisation: float
+    temperature: float | None = None
+    """None: not measured; the other weights are scaled up."""
+    affinity: float = 0.0
+    quality: float = 0.0
+    expected_s: float | None = None
+    """Expected time to the result, None while nothing has been measured."""
+    refused: str | None = None
+    """Why it could not be chosen."""
+
+
+class Explanation(Message, frozen=True):
+    """Why this task, here, now."""
+
+    queued: int
+    """Tasks waiting before the decision."""
+    rank: int
+    """Position of this task in the order of its pool, from 1."""
+    components: KeyComponents
+    chosen: Candidate
+    others: tuple[Candidate, ...] = ()
+    """At most the 7 best alternatives."""
+    more: int = 0
+    """How many further alternatives there were."""
+    more_digest: str = ""
+    """SHA-256 (first 16 hexadecimal digits) of the alternatives left out."""
+    passed: tuple[str, ...] = ()
+    """Tasks with an earlier key that could not use this slot, at most 3."""
+    config: str = ""
+    """Version of the policy parameters."""
+
+
+class TaskGranted(Decision, frozen=True):
+    """An attempt holds a lease on a slot."""
+
+    attempt: int
+    round: int
+    """Index of this decision among those with the same `applied_to` and `at`."""
+    executor: str
+    incarnation: str
+    device: str
+    variant: str
+    run_timeout_s: float
+    """From acceptance by the holder; passed to the engine as deadline."""
+    explanation: Explanation
+
+
+class TaskCompleted(Decision, frozen=True):
+    """Terminal: the result is stored."""
+
+    attempt: int
+    device: str
+    variant: str
+    result: BlobRef
+    queue_s: float
+    """Acceptance to grant of the successful attempt."""
+    run_s: float
+    """Measured by the holder around the engine call."""
+    model_version: str = ""
+
+
+class TaskFailed(Decision, frozen=True):
+    """Terminal: no attempt succeeded and none will follow."""
+
+    code: str
+    message: str
+    attempts: int
+
+
+class TaskCancelled(Decision, frozen=True):
+    """Terminal: somebody asked for it; a running call is stopped."""
+
+    by: str
+    reason: str
+    attempt: int = 0
+    """The attempt that was running, 0 if none."""
+
+
+class TaskExpired(Decision, frozen=True):
+    """Terminal: the deadline has passed or can no longer be met by any admissible variant."""
+
+    deadline: float
+    reason: str
+    needed_s: float = 0.0
+    """Median run time of the fastest admissible variant, as used."""
+
+
+class TaskShed(Decision, frozen=True):
+    """Terminal: given up under overload."""
+
+    reason: str
+
+
+class TaskAbandoned(Decision, frozen=True):
+    """Terminal: the client that held the request is gone."""
+
+    reason: str
+
+
+class AttemptFailed(Decision, frozen=True):
+    """The engine answered with an error; `retry_at` is when the next attempt may start."""
+
+    attempt: int
+    device: str
+    code: str
+    message: str
+    retry_at: float
+    draw: float = 0.0
+    """Uniform in [0, 1): the jitter that was used."""
+
+
+class AttemptTimedOut(Decision, frozen=True):
+    """The run deadline passed while the engine worked."""
+
+    attempt: int
+    device: str
+    run_timeout_s: float
+    retry_at: float
+    draw: float = 0.0
+
+
+class AttemptLost(Decision, frozen=True):
+    """The holder or the device went away; nobody will report this attempt."""
+
+    attempt: int
+    device: str
+    reason: str
+    """`executor_replaced`, `lease_expired` or `device_unavailable`."""

@@ -1,0 +1,79 @@
+"""Every NATS subject, stream and durable name; written here once and nowhere else."""
+
+import base64
+import re
+from typing import Final
+
+FEED: Final = "pm.feed"
+"""Packed committed events in log order, for our own services."""
+
+FEED_STREAM: Final = "PM_FEED"
+EVENT_STREAM: Final = "PM_EVT"
+INBOX_STREAM: Final = "PM_INBOX"
+INBOX_CONSUMER: Final = "scheduler"
+"""The one durable consumer of the work queue: the leader of the pool group."""
+
+INBOX_SUBJECTS: Final = "pm.inbox.tasks.*"
+EVENT_SUBJECTS: Final = "pm.evt.>"
+COMMAND_SUBJECTS: Final = "pm.cmd.>"
+QUERY_SUBJECTS: Final = "pm.query.>"
+TELEMETRY_SUBJECTS: Final = "pm.tel.>"
+
+TENANT_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+"""Tenants are subject tokens, so they hold no dot, space or wildcard."""
+
+_SAFE_TOKEN: Final = re.compile(r"^[A-Za-z0-9_-]{1,128}$")
+
+
+def inbox(tenant: str) -> str:
+    """Where another system publishes tasks of `tenant`."""
+    return f"pm.inbox.tasks.{tenant}"
+
+
+def tenant_of_inbox(subject: str) -> str:
+    """The tenant that the server's permissions vouch for: the last token."""
+    return subject.rpartition(".")[2]
+
+
+def answer(tenant: str, message_id: str) -> str:
+    """Where the answer to one inbox message is published.
+
+    A message id that is not a plain token is written as `=` and its URL-safe base64
+    without padding, because CloudEvents allows any text as an id.
+    """
+    if _SAFE_TOKEN.match(message_id):
+        return f"pm.answer.{tenant}.{message_id}"
+    coded = base64.urlsafe_b64encode(message_id.encode()).decode().rstrip("=")
+    return f"pm.answer.{tenant}.={coded}"
+
+
+def answers(tenant: str) -> str:
+    """All answers of one tenant."""
+    return f"pm.answer.{tenant}.*"
+
+
+def command(service: str, verb: str, pool: str | None = None) -> str:
+    """An imperative to a service, or to the leader of one of its pools."""
+    scope = service if pool is None else f"{service}.{pool}"
+    return f"pm.cmd.{scope}.{verb}"
+
+
+def query(service: str, verb: str) -> str:
+    """A question that changes nothing."""
+    return f"pm.query.{service}.{verb}"
+
+
+def lease(pool: str, executor: str) -> str:
+    """Grants and cancellations from the leader of `pool` to one executor."""
+    return f"pm.lease.{pool}.{executor}"
+
+
+def renewals(pool: str) -> str:
+    """Lease renewals from executors to the leader of `pool`; lossy by design."""
+    return f"pm.tel.lease.{pool}"
+
+
+def event(topic: str) -> str:
+    """The public subject of an event topic: `task.accepted.v1` -> `pm.evt.task.accepted`."""
+    aggregate, name, _version = topic.split(".")
+    return f"pm.evt.{aggregate}.{name}"

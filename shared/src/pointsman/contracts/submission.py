@@ -1,0 +1,90 @@
+"""What another system sends to have a task run: the data of `pointsman.task.submit.v1`."""
+
+from typing import Annotated, Final
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from pointsman.contracts.cloudevents import CloudEvent
+from pointsman.contracts.message import Degradation, PriorityClass
+
+SUBMIT_TYPE: Final = "pointsman.task.submit.v1"
+_SUBMIT_NAME: Final = "pointsman.task.submit"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
+ParameterValue = Annotated[str, StringConstraints(max_length=256)]
+
+
+class InvalidSubmissionError(ValueError):
+    """The sender must correct the task; `code` is stable."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TaskSubmission(BaseModel):
+    """A task as its sender describes it.
+
+    Unknown fields are refused: ignored they would be wishes that nobody hears.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    family: Name
+    """What kind of work: a family of the model registry, for example `summarize`."""
+    text: str = Field(min_length=1, max_length=900_000)
+    """The input."""
+    model: Name | None = None
+    """Only this variant."""
+    priority_class: PriorityClass = PriorityClass.STANDARD
+    deadline: AwareDatetime | None = None
+    """When the result must be there (RFC 3339 with offset)."""
+    deadline_ms: int | None = Field(default=None, ge=0, le=30 * 86_400_000)
+    """The same, in milliseconds from acceptance; give one of the two."""
+    boost_s: float = Field(default=0.0, ge=0.0, le=300.0)
+    """Seconds by which it is due earlier; limited to the window of its class."""
+    allow_degradation: Degradation | None = None
+    """Default: `smaller_model`."""
+    min_quality: float = Field(default=0.0, ge=0.0, le=1.0)
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    parameters: dict[Name, ParameterValue] = Field(default_factory=dict, max_length=16)
+    """Passed to the model as request parameters."""
+
+    @model_validator(mode="after")
+    def _one_deadline(self) -> "TaskSubmission":
+        if self.deadline is not None and self.deadline_ms is not None:
+            message = "give deadline or deadline_ms, not both"
+            raise ValueError(message)
+        return self
+
+
+def submission_of(event: CloudEvent) -> TaskSubmission:
+    """The task that a CloudEvent asks for; raises `InvalidSubmissionError`."""
+    if event.type != SUBMIT_TYPE:
+        raise _wrong_type(event.type)
+    try:
+        return TaskSubmission.model_validate(event.data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "data"
+        raise InvalidSubmissionError("invalid_task", f"{where}: {first['msg']}") from None
+
+
+def _wrong_type(type_: str) -> InvalidSubmissionError:
+    if type_.rpartition(".v")[0] == _SUBMIT_NAME and type_.rpartition(".v")[2].isdigit():
+        return InvalidSubmissionError(
+            "newer_version",
+            f"{type_} is newer than this Pointsman, which takes {SUBMIT_TYPE}: "
+            "upgrade Pointsman or send the older version",
+        )
+    return InvalidSubmissionError(
+        "unknown_type", f"type {type_!r} is not taken here, send {SUBMIT_TYPE}"
+    )

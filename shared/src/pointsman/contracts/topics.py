@@ -1,0 +1,140 @@
+"""Registered topic names: what an event type is called in the log and on the bus."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from pointsman.contracts import events
+from pointsman.contracts.events import Decision
+
+
+class UnknownTopicError(Exception):
+    """A topic that no release of this reader has ever known."""
+
+    code = "unknown_topic"
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"event topic {topic!r} is not registered: upgrade this service, or check who wrote it"
+        )
+        self.topic = topic
+
+
+class NewerVersionError(Exception):
+    """A known topic in a version that was released after this reader."""
+
+    code = "newer_version"
+
+    def __init__(self, topic: str, *, known: int, found: int) -> None:
+        super().__init__(
+            f"event topic {topic!r} has version {found}, this reader knows up to {known}: "
+            "upgrade this service; it resumes at this event"
+        )
+        self.topic = topic
+        self.known = known
+        self.found = found
+
+
+class UnreadableEventError(Exception):
+    """The bytes of an event do not fit its topic."""
+
+    code = "unreadable_event"
+
+    def __init__(self, topic: str, detail: str) -> None:
+        super().__init__(f"event of topic {topic!r} cannot be read: {detail}")
+        self.topic = topic
+
+
+TOPICS: Final[Mapping[str, type[Decision]]] = MappingProxyType(
+    {
+        "task.accepted.v1": events.TaskAccepted,
+        "task.granted.v1": events.TaskGranted,
+        "task.completed.v1": events.TaskCompleted,
+        "task.failed.v1": events.TaskFailed,
+        "task.cancelled.v1": events.TaskCancelled,
+        "task.expired.v1": events.TaskExpired,
+        "task.shed.v1": events.TaskShed,
+        "task.abandoned.v1": events.TaskAbandoned,
+        "task.attempt_failed.v1": events.AttemptFailed,
+        "task.attempt_timed_out.v1": events.AttemptTimedOut,
+        "task.attempt_lost.v1": events.AttemptLost,
+        "device.attached.v1": events.DeviceAttached,
+        "device.detached.v1": events.DeviceDetached,
+        "device.suspended.v1": events.DeviceSuspended,
+        "device.resumed.v1": events.DeviceResumed,
+        "device.slot_released.v1": events.SlotReleased,
+        "model.registered.v1": events.ModelRegistered,
+        "pool.leader_elected.v1": events.LeaderElected,
+        "dead_letter.recorded.v1": events.DeadLetterRecorded,
+        "dead_letter.redriven.v1": events.DeadLetterRedriven,
+    }
+)
+"""Every topic ever released, with the type that its newest release decodes to."""
+
+Upcaster = Callable[[dict[str, object]], dict[str, object]]
+
+UPCASTERS: Final[Mapping[str, tuple[str, Upcaster]]] = MappingProxyType({})
+"""Old topic -> (next topic, change of the decoded document), applied until TOPICS has the topic."""
+
+
+def version_of(topic: str) -> tuple[str, int]:
+    """`task.accepted.v1` -> (`task.accepted`, 1); raises `UnknownTopicError` on another form."""
+    name, _, suffix = topic.rpartition(".v")
+    if not name or not suffix.isdigit():
+        raise UnknownTopicError(topic)
+    return name, int(suffix)
+
+
+class EventCodec:
+    """Turns events into their stored bytes and back; refuses what is not registered."""
+
+    def __init__(
+        self,
+        topics: Mapping[str, type[Decision]] = TOPICS,
+        upcasters: Mapping[str, tuple[str, Upcaster]] = UPCASTERS,
+    ) -> None:
+        self._encoder = msgspec.json.Encoder()
+        self._decoders = {topic: msgspec.json.Decoder(type_) for topic, type_ in topics.items()}
+        self._types = dict(topics)
+        self._upcasters = upcasters
+        self._topic_of = {type_: topic for topic, type_ in topics.items()}
+        self._newest: dict[str, int] = {}
+        for topic in (*topics, *upcasters):
+            name, version = version_of(topic)
+            self._newest[name] = max(version, self._newest.get(name, 0))
+
+    def topic(self, event: Decision) -> str:
+        """The registered topic of an event; raises `UnknownTopicError`."""
+        try:
+            return self._topic_of[type(event)]
+        except KeyError:
+            raise UnknownTopicError(type(event).__qualname__) from None
+
+    def encode(self, event: Decision) -> bytes:
+        """UTF-8 JSON without spaces; equal events give equal bytes."""
+        return self._encoder.encode(event)
+
+    def decode(self, topic: str, state: bytes) -> Decision:
+        """Raises `UnknownTopicError`, `NewerVersionError` or `UnreadableEventError`."""
+        decoder = self._decoders.get(topic)
+        try:
+            if decoder is not None:
+                return decoder.decode(state)
+            return self._upcast(topic, state)
+        except msgspec.MsgspecError as error:
+            raise UnreadableEventError(topic, str(error)) from error
+
+    def _upcast(self, topic: str, state: bytes) -> Decision:
+        document = msgspec.json.decode(state, type=dict[str, object])
+        while topic not in self._types:
+            if topic not in self._upcasters:
+                name, version = version_of(topic)
+                known = self._newest.get(name)
+                if known is not None and version > known:
+                    raise NewerVersionError(topic, known=known, found=version)
+                raise UnknownTopicError(topic)
+            topic, change = self._upcasters[topic]
+            document = change(document)
+        return msgspec.convert(document, self._types[topic])

@@ -1,0 +1,81 @@
+"""The order of the queue: one static key per task, a virtual deadline.
+
+Effective priority of task i at time t is `p_i(t) = b_i + r (t - a_i)`. All tasks age at one rate,
+so t cancels in every comparison and a key fixed at admission gives the same order for ever; the
+queue is never re-sorted. A later task j passes an earlier i only if `a_j - a_i < W_i - W_floor_j`,
+so nothing starves inside a class.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from pointsman.contracts.events import KeyComponents
+from pointsman.contracts.message import PriorityClass
+
+MAX_BOOST_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How soon after arrival a class is due (`due_s`), and never sooner than `floor_s`."""
+
+    due_s: float
+    floor_s: float
+
+
+# The floor keeps a batch with an invented deadline from owning the queue: however near its
+# deadline, it is not due before its floor.
+WINDOWS: Final[Mapping[PriorityClass, Window]] = MappingProxyType(
+    {
+        PriorityClass.INTERACTIVE: Window(due_s=1.0, floor_s=0.0),
+        PriorityClass.STANDARD: Window(due_s=30.0, floor_s=1.0),
+        PriorityClass.BATCH: Window(due_s=120.0, floor_s=30.0),
+        PriorityClass.BACKGROUND: Window(due_s=600.0, floor_s=300.0),
+    }
+)
+
+
+def allowed_boost(priority_class: PriorityClass, boost_s: float) -> float:
+    """The part of a requested boost that counts: within [0, min(window, 300 s)]."""
+    return max(0.0, min(boost_s, WINDOWS[priority_class].due_s, MAX_BOOST_S))
+
+
+def virtual_deadline(
+    priority_class: PriorityClass,
+    *,
+    arrival: float,
+    boost_s: float,
+    latest_start: float | None,
+) -> float:
+    """The key of a task: when it is due to start, seconds since the epoch.
+
+    `key = max(arrival + floor, min(arrival + window - boost, latest_start))`.
+    """
+    window = WINDOWS[priority_class]
+    due = arrival + window.due_s - allowed_boost(priority_class, boost_s)
+    if latest_start is not None:
+        due = min(due, latest_start)
+    return max(arrival + window.floor_s, due)
+
+
+def components(
+    priority_class: PriorityClass,
+    *,
+    arrival: float,
+    boost_s: float,
+    key: float,
+    now: float,
+) -> KeyComponents:
+    """Take a key apart into the named components that a decision reports."""
+    window = WINDOWS[priority_class]
+    boost = allowed_boost(priority_class, boost_s)
+    pulled_forward = (arrival + window.due_s - boost) - key
+    return KeyComponents(
+        base_s=window.due_s,
+        boost_s=boost,
+        deadline_s=round(pulled_forward, 6) if pulled_forward > 0 else None,
+        floor_s=window.floor_s,
+        age_s=round(now - arrival, 6),
+    )

@@ -1,0 +1,111 @@
+"""Which device and which variant: suitability of A12 and the choice between variants.
+
+suitability = 0.4 memory fit + 0.3 utilisation + 0.2 temperature + 0.1 affinity, each in [0, 1].
+A component that nobody measures is left out and the weights of the others are scaled up, so that
+it neither helps nor hurts.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from pointsman.contracts.events import Candidate
+
+OTHERS: Final = 7
+"""Alternatives that a decision records in full; the rest as a count and a digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the suitability components; only their ratio matters."""
+
+    memory: float = 0.4
+    utilisation: float = 0.3
+    temperature: float = 0.2
+    affinity: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One variant on one device, with the facts that a choice needs."""
+
+    device: str
+    variant: str
+    quality: float
+    """0 to 1."""
+    free_slots: int
+    slots: int
+    expected_s: float
+    """Expected time to the result."""
+    affinity: bool = False
+    """The device ran this variant last."""
+    temperature_c: float | None = None
+    refused: str | None = None
+    """Why the option cannot be chosen whatever its score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen, what else there was, and why the rest was not taken."""
+
+    chosen: Candidate
+    others: tuple[Candidate, ...]
+    more: int
+    more_digest: str
+
+
+_HOT_C: Final = 90.0
+_COOL_C: Final = 40.0
+
+
+def suitability(option: Option, weights: Weights) -> Candidate:
+    """Score an option; the components stand in the result."""
+    # Only variants that are loaded are offered, so memory fits by construction.
+    memory = 1.0
+    utilisation = option.free_slots / option.slots if option.slots else 0.0
+    affinity = 1.0 if option.affinity else 0.0
+    total = weights.memory + weights.utilisation + weights.affinity
+    score = (
+        weights.memory * memory + weights.utilisation * utilisation + weights.affinity * affinity
+    )
+    temperature = None
+    if option.temperature_c is not None:
+        cool = (_HOT_C - option.temperature_c) / (_HOT_C - _COOL_C)
+        temperature = min(1.0, max(0.0, cool))
+        total += weights.temperature
+        score += weights.temperature * temperature
+    return Candidate(
+        device=option.device,
+        variant=option.variant,
+        score=round(score / total, 6),
+        memory=memory,
+        utilisation=round(utilisation, 6),
+        temperature=temperature,
+        affinity=affinity,
+        quality=option.quality,
+        expected_s=round(option.expected_s, 6),
+        refused=option.refused,
+    )
+
+
+def choose(options: Sequence[Option], weights: Weights) -> Choice | None:
+    """The best quality that can be had now; among its devices the most suitable one.
+
+    Ties go to the shorter expected time, then to the name. None if every option is refused.
+    """
+    scored = sorted(
+        (suitability(option, weights) for option in options),
+        key=lambda c: (c.refused is not None, -c.quality, -c.score, c.expected_s or 0.0, c.device),
+    )
+    if not scored or scored[0].refused is not None:
+        return None
+    rest = scored[1 + OTHERS :]
+    return Choice(
+        chosen=scored[0],
+        others=tuple(scored[1 : 1 + OTHERS]),
+        more=len(rest),
+        more_digest=hashlib.sha256(msgspec.json.encode(rest)).hexdigest()[:16] if rest else "",
+    )

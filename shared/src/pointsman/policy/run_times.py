@@ -1,0 +1,65 @@
+"""How long a variant takes: windowed quantiles of measured runs, the registry before that.
+
+Only completed runs count; a window of the last 64 follows a change of load within a minute at
+one run a second and is small enough to keep sorted by insertion.
+"""
+
+from bisect import bisect_left, insort
+from collections import deque
+from typing import Final
+
+_WINDOW: Final = 64
+_ENOUGH: Final = 5
+"""Below this many runs the registry's figures are the better guess."""
+
+_MEDIAN: Final = 0.5
+
+
+class RunTimes:
+    """Run times of one variant in seconds."""
+
+    __slots__ = ("_last", "_prior_p50_s", "_prior_p99_s", "_sorted", "runs")
+
+    def __init__(self, *, prior_p50_s: float, prior_p99_s: float) -> None:
+        self._prior_p50_s = prior_p50_s
+        self._prior_p99_s = prior_p99_s
+        self._last: deque[float] = deque()
+        self._sorted: list[float] = []
+        self.runs = 0
+        """Completed runs ever seen."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether the quantiles come from runs."""
+        return len(self._last) >= _ENOUGH
+
+    def add(self, run_s: float) -> None:
+        """Count one completed run."""
+        self.runs += 1
+        if len(self._last) == _WINDOW:
+            oldest = self._last.popleft()
+            del self._sorted[bisect_left(self._sorted, oldest)]
+        self._last.append(run_s)
+        insort(self._sorted, run_s)
+
+    def quantile(self, share: float) -> float:
+        """The nearest-rank quantile; the registry's p50 or p99 while too few runs are known."""
+        if not self.measured:
+            return self._prior_p50_s if share <= _MEDIAN else self._prior_p99_s
+        index = min(len(self._sorted) - 1, int(share * len(self._sorted)))
+        return self._sorted[index]
+
+    @property
+    def p50_s(self) -> float:
+        """Median."""
+        return self.quantile(_MEDIAN)
+
+    @property
+    def p90_s(self) -> float:
+        """What latest starts are computed with."""
+        return self.quantile(0.9)
+
+    @property
+    def p99_s(self) -> float:
+        """What timeouts are computed with."""
+        return self.quantile(0.99)

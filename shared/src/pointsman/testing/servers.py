@@ -1,0 +1,60 @@
+"""Real servers for tests: nats-server and Triton as child processes that end with the block."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from pointsman.runtime.servers import (
+    LocalNats,
+    LocalTriton,
+    NatsUser,
+    TritonSupport,
+    triton_support,
+)
+
+PROJECT: Final = Path(__file__).resolve().parents[4]
+TRITON_ENVIRONMENT: Final = PROJECT / ".venv-triton"
+SAMPLE_MODELS: Final = PROJECT / "infra" / "triton" / "models"
+
+
+@asynccontextmanager
+async def nats_server(
+    tmp: Path, *, users: Sequence[NatsUser] = (), port: int = 0, name: str = "pointsman"
+) -> AsyncGenerator[LocalNats]:
+    """Run a nats-server with its files in ``tmp / "nats"``; no ``users``: everything is allowed."""
+    server = LocalNats(tmp / "nats", users, port, name=name, unauthenticated_for_tests=not users)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def triton(
+    tmp: Path,
+    models: Sequence[str] = ("identity",),
+    *,
+    repository: Path = SAMPLE_MODELS,
+    environment: Path = TRITON_ENVIRONMENT,
+    name: str = "triton",
+) -> AsyncGenerator[LocalTriton]:
+    """Run a Triton with its files in ``tmp / "triton"``.
+
+    At the end it is killed and swept: nothing of it is durable, and unloading politely takes 4 s.
+
+    Raises:
+        ServerMissingError: Triton cannot run here; ask ``triton_here`` before to skip.
+    """
+    server = LocalTriton(environment, repository, tmp / "triton", models, name)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop(grace_s=0)
+
+
+def triton_here() -> TritonSupport:
+    """Tell whether the project's own Triton environment can run here."""
+    return triton_support(TRITON_ENVIRONMENT)
