@@ -2,8 +2,8 @@
 
     .venv/bin/python infra/triton/measure.py [--check]
 
-Rewrites `registry.toml` and `docs/sample-models.md`. `--check` measures the qualities again, which do
-not depend on the machine, and compares them with the registry; it writes nothing.
+Rewrites `registry.toml` and `docs/sample-models.md`. `--check` measures the qualities again, which
+do not depend on the machine, and compares them with the registry; it writes nothing.
 """
 
 import argparse
@@ -19,13 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE / "lib"))
-
-import grpc.aio  # noqa: E402 - after the path is set
-import psutil  # noqa: E402
-from pointsman_samples import corpus, quality  # noqa: E402
-from pointsman_samples.registry import (  # noqa: E402
+import psutil
+from pointsman_samples import corpus, quality
+from pointsman_samples.registry import (
     Circumstances,
     Variant,
     in_order,
@@ -34,13 +30,15 @@ from pointsman_samples.registry import (  # noqa: E402
     registry,
     row_of,
 )
-from tritonclient.grpc import service_pb2, service_pb2_grpc  # noqa: E402
 
-from pointsman.runtime.servers import LocalTriton, ServerMissingError  # noqa: E402
-from pointsman.testing.inference import inference_request, output_of  # noqa: E402
-from pointsman.testing.servers import PROJECT, triton  # noqa: E402
-from pointsman.testing.waiting import wait_until  # noqa: E402
+from pointsman.runtime.servers import LocalTriton, ServerMissingError
+from pointsman.testing.inference import InferenceClient, inference_client
+from pointsman.testing.servers import PROJECT, triton
+from pointsman.testing.waiting import wait_until
 
+HERE: Final = Path(__file__).resolve().parent
+
+DESCRIPTION: Final = "Measure the sample models and write down the figures."
 REGISTRY: Final = HERE / "registry.toml"
 PAGE: Final = PROJECT / "docs" / "sample-models.md"
 
@@ -89,15 +87,13 @@ def families() -> dict[str, Family]:
 class Bench:
     """Asks one model of a running Triton for answers, times and memory."""
 
-    def __init__(
-        self, server: LocalTriton, stub: service_pb2_grpc.GRPCInferenceServiceStub, model: str
-    ) -> None:
+    def __init__(self, server: LocalTriton, client: InferenceClient, model: str) -> None:
         self.server = server
-        self.stub = stub
+        self.client = client
         self.model = model
 
     async def ask(self, payload: bytes) -> bytes:
-        return output_of(await self.stub.ModelInfer(inference_request(self.model, payload)))
+        return await self.client.infer(self.model, payload)
 
     async def call_times_s(self, payloads: Sequence[bytes]) -> list[float]:
         """Time ``CALLS`` calls, one after the other; sorted."""
@@ -123,13 +119,11 @@ class Bench:
         """Median time that Triton takes to load the model; it is loaded afterwards."""
         times: list[float] = []
         for _ in range(LOADS):
-            unload = service_pb2.RepositoryModelUnloadRequest(model_name=self.model)
-            await self.stub.RepositoryModelUnload(unload)
+            await self.client.unload(self.model)
             # The answer comes before the processes are gone, which would slow down the next load.
             await wait_until(lambda: not self.processes(), message=f"{self.model} is unloaded")
             began = time.perf_counter()
-            load = service_pb2.RepositoryModelLoadRequest(model_name=self.model)
-            await self.stub.RepositoryModelLoad(load)
+            await self.client.load(self.model)
             times.append(time.perf_counter() - began)
         return statistics.median(times)
 
@@ -168,12 +162,8 @@ async def measured_variant(bench: Bench, name: str, family: Family) -> Variant:
 @asynccontextmanager
 async def benches(tmp: Path, models: Sequence[str]) -> AsyncGenerator[list[Bench]]:
     """Run a Triton with ``models``."""
-    async with (
-        triton(tmp, models) as server,
-        grpc.aio.insecure_channel(server.grpc_address) as channel,
-    ):
-        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        yield [Bench(server, stub, model) for model in models]
+    async with triton(tmp, models) as server, inference_client(server.grpc_address) as client:
+        yield [Bench(server, client, model) for model in models]
 
 
 async def measure_all(tmp: Path) -> None:
@@ -224,7 +214,7 @@ async def compare_all(tmp: Path) -> bool:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments = argparse.ArgumentParser(description=DESCRIPTION)
     arguments.add_argument("--check", action="store_true", help="compare, write nothing")
     check = arguments.parse_args().check
     with tempfile.TemporaryDirectory() as tmp:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import nats
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import StreamConfig
 
 from pointsman.runtime.servers import (
@@ -34,7 +36,7 @@ ANSWERER = NatsUser(
 )
 
 
-async def client_of(server: LocalNats, user: NatsUser, refused: list[str]) -> nats.NATS:
+async def client_of(server: LocalNats, user: NatsUser, refused: list[str]) -> Client:
     async def note(error: Exception) -> None:
         refused.append(str(error))
 
@@ -102,7 +104,7 @@ async def test_a_user_may_answer_requests_without_naming_the_askers_inbox(tmp_pa
         asker = await client_of(server, ASKER, [])
         answerer = await client_of(server, ANSWERER, [])
 
-        async def answer(message: nats.aio.msg.Msg) -> None:
+        async def answer(message: Msg) -> None:
             await message.respond(b"42")
 
         await answerer.subscribe("ask.*", cb=answer)

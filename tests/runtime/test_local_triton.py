@@ -22,7 +22,7 @@ from pointsman.runtime.servers import (
 from pointsman.testing.servers import SAMPLE_MODELS, TRITON_ENVIRONMENT, triton, triton_here
 from pointsman.testing.waiting import wait_until
 
-USABLE = {
+USABLE: dict[str, object] = {
     "python": "3.11",
     "site": "/nowhere",
     "libpython": "libpython3.11.so.1.0",
@@ -157,7 +157,8 @@ from pathlib import Path
 from pointsman.runtime.servers import LocalTriton
 async def main():
     work = Path(sys.argv[1])
-    server = LocalTriton(Path({str(TRITON_ENVIRONMENT)!r}), Path({str(SAMPLE_MODELS)!r}), work, ["identity"])
+    environment, repository = Path({str(TRITON_ENVIRONMENT)!r}), Path({str(SAMPLE_MODELS)!r})
+    server = LocalTriton(environment, repository, work, ["identity"])
     await server.start()
     print(server.pid, flush=True)
     await asyncio.Event().wait()
@@ -196,7 +197,7 @@ def test_what_an_environment_lacks_is_explained(
 def test_another_python_without_libpython_is_told_how_to_get_one_or_do_without(
     tmp_path: Path,
 ) -> None:
-    facts = {**USABLE, "libpython_directories": []}
+    facts: dict[str, object] = {**USABLE, "libpython_directories": []}
 
     support = triton_support(fake_environment(tmp_path / "venv", facts))
 

@@ -103,9 +103,7 @@ class EventStoreContract:
     async def test_tenants_have_command_ids_of_their_own(self, store: EventStore) -> None:
         await store.append(Append([an_event(uuid4(), 1)], a_command("m", tenant="acme")))
 
-        answer = await store.append(
-            Append([an_event(uuid4(), 1)], a_command("m", tenant="globex"))
-        )
+        answer = await store.append(Append([an_event(uuid4(), 1)], a_command("m", tenant="globex")))
 
         assert answer == Appended((2,))
 
@@ -261,7 +259,7 @@ class EventStoreContract:
     async def test_a_cancelled_caller_leaves_its_append_alone(self, store: EventStore) -> None:
         stream = uuid4()
         caller = asyncio.create_task(store.append(some_events(stream, [1])))
-        await asyncio.sleep(0)
+        await asyncio.wait((caller,), timeout=0)
 
         caller.cancel()
 

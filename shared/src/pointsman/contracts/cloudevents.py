@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from pointsman.contracts import strict_json
 from pointsman.contracts.strict_json import MalformedJsonError
+from pointsman.contracts.subjects import MAX_ID_CHARS
 
 STRUCTURED: Final = "application/cloudevents+json"
 _PREFIX: Final = "ce-"
@@ -26,7 +27,7 @@ class CloudEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     specversion: Literal["1.0"]
-    id: str = Field(min_length=1, max_length=256)
+    id: str = Field(min_length=1, max_length=MAX_ID_CHARS)
     source: str = Field(min_length=1, max_length=1024)
     type: str = Field(min_length=1, max_length=256)
     subject: str | None = Field(default=None, max_length=1024)

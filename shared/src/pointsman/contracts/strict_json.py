@@ -14,8 +14,13 @@ MAX_NUMBER_CHARS: Final = 32
 MAX_BYTES: Final = 1024 * 1024
 """The bus refuses larger messages anyway."""
 
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+# Possessive, and matching at every quotation mark whatever follows it: a search that could go back
+# or start again would take quadratic time on a hostile document.
+_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_NUL: Final = re.compile(r"(?<!\\)(\\++)u0000")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_SHOWN_CHARS: Final = 64
+"""What an error repeats of the document, which may be as large as it likes."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -74,7 +79,7 @@ def _text(body: bytes) -> str:
 
 def _holds_nul(text: str) -> bool:
     # An even run of backslashes before `u0000` is an escaped backslash, not an escape.
-    return any(len(run.group(1)) % 2 == 1 for run in re.finditer(r"(\\+)u0000", text))
+    return any(len(run.group(1)) % 2 == 1 for run in _NUL.finditer(text))
 
 
 def _check_depth(text: str) -> None:
@@ -93,7 +98,9 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(document) != len(pairs):
         seen: set[str] = set()
         repeated = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise MalformedJsonError("repeated_key", f"the key {repeated!r} stands twice")
+        raise MalformedJsonError(
+            "repeated_key", f"the key {repeated[:_SHOWN_CHARS]!r} stands twice"
+        )
     return document
 
 

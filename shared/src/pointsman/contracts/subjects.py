@@ -22,7 +22,10 @@ TELEMETRY_SUBJECTS: Final = "pm.tel.>"
 TENANT_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 """Tenants are subject tokens, so they hold no dot, space or wildcard."""
 
-_SAFE_TOKEN: Final = re.compile(r"^[A-Za-z0-9_-]{1,128}$")
+MAX_ID_CHARS: Final = 256
+"""Of a message id; the longest in base64 stay well below the server's 4 KiB for a subject."""
+
+_SAFE_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def inbox(tenant: str) -> str:
@@ -39,11 +42,13 @@ def answer(tenant: str, message_id: str) -> str:
     """Where the answer to one inbox message is published.
 
     A message id that is not a plain token is written as `=` and its URL-safe base64
-    without padding, because CloudEvents allows any text as an id.
+    without padding, because CloudEvents allows any text as an id. Beyond `MAX_ID_CHARS`, which
+    no accepted message has, it is cut: the server disconnects whoever uses a longer subject.
     """
-    if _SAFE_TOKEN.match(message_id):
+    if _SAFE_TOKEN.fullmatch(message_id):
         return f"pm.answer.{tenant}.{message_id}"
-    coded = base64.urlsafe_b64encode(message_id.encode()).decode().rstrip("=")
+    text = message_id[:MAX_ID_CHARS].encode(errors="replace")
+    coded = base64.urlsafe_b64encode(text).decode().rstrip("=")
     return f"pm.answer.{tenant}.={coded}"
 
 

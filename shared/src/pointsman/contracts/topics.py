@@ -1,5 +1,6 @@
 """Registered topic names: what an event type is called in the log and on the bus."""
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -79,10 +80,13 @@ UPCASTERS: Final[Mapping[str, tuple[str, Upcaster]]] = MappingProxyType({})
 """Old topic -> (next topic, change of the decoded document), applied until TOPICS has the topic."""
 
 
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
+
+
 def version_of(topic: str) -> tuple[str, int]:
     """`task.accepted.v1` -> (`task.accepted`, 1); raises `UnknownTopicError` on another form."""
     name, _, suffix = topic.rpartition(".v")
-    if not name or not suffix.isdigit():
+    if not name or _VERSION.fullmatch(suffix) is None:
         raise UnknownTopicError(topic)
     return name, int(suffix)
 
@@ -113,7 +117,7 @@ class EventCodec:
             raise UnknownTopicError(type(event).__qualname__) from None
 
     def encode(self, event: Decision) -> bytes:
-        """UTF-8 JSON without spaces; equal events give equal bytes."""
+        """UTF-8 JSON without spaces; an event that was decoded gives the same bytes again."""
         return self._encoder.encode(event)
 
     def decode(self, topic: str, state: bytes) -> Decision:
@@ -123,18 +127,24 @@ class EventCodec:
             if decoder is not None:
                 return decoder.decode(state)
             return self._upcast(topic, state)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise UnreadableEventError(topic, str(error)) from error
 
     def _upcast(self, topic: str, state: bytes) -> Decision:
+        # The topic first: the bytes of a newer version may not even be JSON.
+        if topic not in self._upcasters:
+            raise self._refusal(topic)
         document = msgspec.json.decode(state, type=dict[str, object])
         while topic not in self._types:
             if topic not in self._upcasters:
-                name, version = version_of(topic)
-                known = self._newest.get(name)
-                if known is not None and version > known:
-                    raise NewerVersionError(topic, known=known, found=version)
-                raise UnknownTopicError(topic)
+                raise self._refusal(topic)
             topic, change = self._upcasters[topic]
             document = change(document)
         return msgspec.convert(document, self._types[topic])
+
+    def _refusal(self, topic: str) -> NewerVersionError | UnknownTopicError:
+        name, version = version_of(topic)
+        known = self._newest.get(name)
+        if known is not None and version > known:
+            return NewerVersionError(topic, known=known, found=version)
+        return UnknownTopicError(topic)

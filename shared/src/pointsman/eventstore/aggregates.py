@@ -118,15 +118,18 @@ class Repository:
 
     async def get(self, kind: type[AggregateT], id: UUID) -> AggregateT | None:
         """The aggregate as of the last commit, None if there is none."""
-        aggregate: Aggregate | None = None
-        for recorded in await self._store.read_stream(id):
-            event = self._topics.event(recorded)
-            aggregate = cast("Aggregate | None", event.mutate(aggregate))
+        aggregate = await self._load(id)
         if aggregate is None or isinstance(aggregate, kind):
             return aggregate
         raise WrongAggregateError(
             id, expected=kind.__qualname__, found=type(aggregate).__qualname__
         )
+
+    async def _load(self, id: UUID) -> Aggregate | None:
+        aggregate: Aggregate | None = None
+        for recorded in await self._store.read_stream(id):
+            aggregate = self._topics.event(recorded).mutate(aggregate)
+        return aggregate
 
     def changes(self, *aggregates: Aggregate, tenant: str = "") -> tuple[NewEvent, ...]:
         """Take the new events out of the aggregates; their ids stay when an append is repeated."""

@@ -64,7 +64,7 @@ class Publication(Protocol):
 class PackedFeed:
     """Every event, packed, on `pm.feed`."""
 
-    stream: Final = subjects.FEED_STREAM
+    stream = subjects.FEED_STREAM
 
     def messages(self, events: Sequence[Recorded], *, after: int) -> Iterator[Outgoing]:
         for pack in packs(events):
@@ -80,7 +80,7 @@ class PublicEvents:
     only, so a reader needs access to the blob store to see them.
     """
 
-    stream: Final = subjects.EVENT_STREAM
+    stream = subjects.EVENT_STREAM
 
     def __init__(self, pool: str, types: Sequence[str] = PUBLIC_TYPES) -> None:
         self._source = quote(f"/pointsman/{pool}", safe=_SAFE)

@@ -14,6 +14,7 @@ from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 
 from pointsman.eventstore.log_reader import LogUnreadableError
+from pointsman.eventstore.pace import Pace
 from pointsman.eventstore.pipeline import (
     ConnectionInterruptedError,
     Pipeline,
@@ -60,21 +61,6 @@ _TRANSIENT: Final = (
 Provision = Callable[[], Awaitable[object]]
 
 _log = structlog.get_logger(__name__)
-
-
-class _Pace:
-    """Lets a burst of rounds through at once and bounds how many follow per second."""
-
-    def __init__(self) -> None:
-        self._credit = _BURST_ROUNDS
-        self._at = asyncio.get_running_loop().time()
-
-    async def wait(self) -> None:
-        now = asyncio.get_running_loop().time()
-        self._credit = min(_BURST_ROUNDS, self._credit + (now - self._at) * _ROUNDS_PER_S) - 1.0
-        self._at = now
-        if self._credit < 0.0:
-            await asyncio.sleep(-self._credit / _ROUNDS_PER_S)
 
 
 class RelayState(StrEnum):
@@ -177,7 +163,7 @@ class Relay:
 
     async def _follow(self, pipeline: Pipeline, incarnation: str) -> NoReturn:
         covered = self._read
-        proven, pace = False, _Pace()
+        proven, pace = False, Pace(_ROUNDS_PER_S, _BURST_ROUNDS)
         while True:
             events = await self._log.read(self._read, limit=_READ_EVENTS)
             messages = list(self._publication.messages(events, after=covered))

@@ -73,7 +73,7 @@ def retry_delay_s(deliveries: int, draw: float) -> float:
     return draw * min(LAST_DELAY_S, FIRST_DELAY_S * 2 ** min(deliveries - 1, 16))
 
 
-async def settle(  # noqa: PLR0913 - all but three are keyword-only and have defaults
+async def settle(
     message: Msg,
     work: Callable[[Msg], Awaitable[object]],
     dead_letters: DeadLetters,

@@ -142,8 +142,8 @@ class _ShardReads:
             raise BlobCorruptError(ref, str(error)) from error
         if row is None:
             raise BlobMissingError(ref, "no such content")
-        data: bytes = row[0]
-        if digest(tenant, data) != ref.digest:
+        data: object = row[0]
+        if not isinstance(data, bytes) or digest(tenant, data) != ref.digest:
             raise BlobCorruptError(ref, "the content does not match its digest")
         return data
 

@@ -65,6 +65,7 @@ class Connection(Client):
         try:
             async with asyncio.timeout(patience_s):
                 await self._connect()
+            self._refuse_old_server()
         except TimeoutError:
             await self.close()
             raise BrokerUnreachableError(
@@ -75,7 +76,6 @@ class Connection(Client):
             await self.close()
             raise
         self._opened = True
-        self._refuse_old_server()
         self._on_state(True, "")  # noqa: FBT003 - the two arguments are a component's state
 
     async def close(self) -> None:

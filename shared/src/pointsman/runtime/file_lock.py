@@ -41,5 +41,8 @@ class FileLock:
         os.write(self._descriptor, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
+        """Does nothing the second time."""
         # The file stays: unlinking it would let two processes lock two files of the same name.
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)

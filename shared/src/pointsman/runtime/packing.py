@@ -14,8 +14,21 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from pointsman.contracts.commands import NotLeader, Rejected, Unavailable
+from pointsman.runtime.packing_errors import (
+    NoAnswerError,
+    RequestRefusedError,
+    RequestTooLargeError,
+)
 from pointsman.runtime.telemetry import MessagingTelemetry
 from pointsman.runtime.tracing import TRACEPARENT, current_traceparent
+
+__all__ = [
+    "NoAnswerError",
+    "PackedRequests",
+    "RequestRefusedError",
+    "RequestTooLargeError",
+    "retry_after_s",
+]
 
 PACK_COMMANDS: Final = 256
 PACK_BYTES: Final = 512 * 1024
@@ -35,47 +48,6 @@ A = TypeVar("A")
 _encoder: Final = msgspec.json.Encoder()
 _refusals: Final = msgspec.json.Decoder(list[Rejected | NotLeader | Unavailable])
 _log = structlog.get_logger(__name__)
-
-
-class NoAnswerError(Exception):
-    """Nobody answered within the patience; the command may still have taken effect.
-
-    Asking again with the same command id is safe.
-    """
-
-    code = "no_answer"
-
-    def __init__(self, subject: str, *, waited_s: float, last: str) -> None:
-        super().__init__(
-            f"no answer on {subject} within {waited_s:.1f} s (last: {last}): check that the "
-            "service that answers there is running, then repeat with the same command id"
-        )
-        self.subject = subject
-        self.waited_s = waited_s
-        self.last = last
-
-
-class RequestRefusedError(Exception):
-    """The service refused the request itself; the sender must change it."""
-
-    def __init__(self, subject: str, refusal: Rejected) -> None:
-        super().__init__(
-            f"{subject} refused the request: {refusal.message} {refusal.next}".rstrip()
-        )
-        self.code = refusal.code
-        self.subject = subject
-        self.refusal = refusal
-
-
-class RequestTooLargeError(Exception):
-    """The command does not fit into one message; large bytes belong into the blob store."""
-
-    code = "request_too_large"
-
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(f"a command of {size} bytes, the bus takes at most {limit}")
-        self.size = size
-        self.limit = limit
 
 
 def retry_after_s(answer: object) -> float | None:
@@ -118,7 +90,6 @@ class PackedRequests(Generic[C, A]):
         retry_after: Callable[[A], float | None] = retry_after_s,
         timeout_s: float = TIMEOUT_S,
         patience_s: float | None = PATIENCE_S,
-        draw: Callable[[], float] = random.random,
         telemetry: MessagingTelemetry | None = None,
     ) -> None:
         self._nc = nc
@@ -128,7 +99,6 @@ class PackedRequests(Generic[C, A]):
         self._retry_after = retry_after
         self._timeout_s = timeout_s
         self._patience_s = float("inf") if patience_s is None else patience_s
-        self._draw = draw
         self._telemetry = telemetry or MessagingTelemetry()
         self._ready: deque[_Ask[A]] = deque()
         self._flights: dict[str, tuple[list[_Ask[A]], asyncio.TimerHandle]] = {}
@@ -311,7 +281,7 @@ class PackedRequests(Generic[C, A]):
         loop = asyncio.get_running_loop()
         attempts = max(asked.attempts for asked in pack)
         backoff_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2 ** min(attempts, 10))
-        pause_s = 0.0 if at_once else max(at_least_s, backoff_s * (0.5 + self._draw() / 2))
+        pause_s = 0.0 if at_once else max(at_least_s, backoff_s * (0.5 + random.random() / 2))
         pause_s = min(pause_s, *(asked.until - loop.time() for asked in pack))
         if attempts == 0 or attempts % 30 == 0:
             _log.info("request_repeated", subject=self._subject, commands=len(pack), last=last)

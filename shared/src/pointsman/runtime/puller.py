@@ -173,10 +173,8 @@ class Puller:
             self._forget_requests()
         elif self._asked > 0 and now - self._seen_at > self._heartbeat_s * _SILENT_HEARTBEATS:
             self._doubtful = True
-        if self._doubtful:
+        if self._doubtful or now - self._message_at > self._stall_s:
             await self._look()
-        elif now - self._message_at > self._stall_s:
-            await self._look_for_stall()
         if self._asked <= 0:
             await self._pull()
 
@@ -224,26 +222,28 @@ class Puller:
         self._first_valid = self._request
 
     async def _look(self) -> None:
-        """Ask whether the consumer is there; a new request then replaces the doubtful one."""
-        info = await self._info()
-        if info is not None:
-            self._doubtful = False
-            self._forget_requests()
-
-    async def _look_for_stall(self) -> None:
+        """Ask whether the consumer is there, and whether messages wait that should have come."""
         info = await self._info()
         if info is None:
             return
-        self._message_at = asyncio.get_running_loop().time()
+        if self._doubtful:
+            self._doubtful = False
+            self._forget_requests()
+        now = asyncio.get_running_loop().time()
         limit = info.config.max_ack_pending or 0
         held_back = bool(info.paused) or 0 < limit <= (info.num_ack_pending or 0)
         if not info.num_pending or held_back:
             self._stalls = 0
-            return
+            self._message_at = now
+        elif now - self._message_at > self._stall_s:
+            self._message_at = now
+            await self._renew(info.num_pending)
+
+    async def _renew(self, pending: int) -> None:
         self._stalls += 1
-        _log.warning("pull_renewed", stream=self.stream, pending=info.num_pending)
         if self._stalls > _PATIENT_STALLS:
-            raise PullStalledError(self.stream, self.consumer, info.num_pending)
+            raise PullStalledError(self.stream, self.consumer, pending)
+        _log.warning("pull_renewed", stream=self.stream, pending=pending)
         if self._subscription is not None:
             await self._subscription.unsubscribe()
         await self._subscribe()

@@ -1,23 +1,70 @@
-"""One inference call to a sample model, as raw as it gets: for tests and measurements."""
+"""A plain client of the sample models, for tests and measurements."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
-from tritonclient.grpc import service_pb2
+import grpc.aio
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+# Generated code without types.
+_messages: Final[Any] = service_pb2
+_stubs: Final[Any] = service_pb2_grpc
+
+_LENGTH_BYTES: Final = 4
+_FLOAT_BYTES: Final = 4
 
 
-def inference_request(
-    model: str, payload: bytes, *, parameters: Mapping[str, int | str] | None = None
-) -> service_pb2.ModelInferRequest:
-    """Build the request that all sample models take: one INPUT of bytes."""
-    tensor = service_pb2.ModelInferRequest.InferInputTensor(
-        name="INPUT", datatype="BYTES", shape=[1]
-    )
-    request = service_pb2.ModelInferRequest(
+class InferenceClient:
+    """Calls models that take one INPUT of bytes and give one OUTPUT."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: Any = _stubs.GRPCInferenceServiceStub(channel)
+
+    async def infer(
+        self,
+        model: str,
+        payload: bytes,
+        *,
+        parameters: Mapping[str, int | str] | None = None,
+        timeout_s: float | None = None,
+    ) -> bytes:
+        """Give the bytes of OUTPUT: a text without its length, a vector as little-endian floats.
+
+        Cancelling the awaiting task cancels the call. `parameters` go with the request.
+
+        Raises:
+            grpc.aio.AioRpcError: the server or the model refused, or `timeout_s` is over.
+            ValueError: the bytes do not fill the shape that the answer declares.
+        """
+        request = _request(model, payload, parameters or {})
+        return _output(await self._stub.ModelInfer(request, timeout=timeout_s))
+
+    async def load(self, model: str) -> None:
+        await self._stub.RepositoryModelLoad(_messages.RepositoryModelLoadRequest(model_name=model))
+
+    async def unload(self, model: str) -> None:
+        """Return when the model takes no more calls; its processes end some seconds later."""
+        await self._stub.RepositoryModelUnload(
+            _messages.RepositoryModelUnloadRequest(model_name=model)
+        )
+
+
+@asynccontextmanager
+async def inference_client(address: str) -> AsyncGenerator[InferenceClient]:
+    """Connect to a server's gRPC address."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield InferenceClient(channel)
+
+
+def _request(model: str, payload: bytes, parameters: Mapping[str, int | str]) -> Any:  # noqa: ANN401
+    tensor = _messages.ModelInferRequest.InferInputTensor(name="INPUT", datatype="BYTES", shape=[1])
+    request = _messages.ModelInferRequest(
         model_name=model,
         inputs=[tensor],
-        raw_input_contents=[len(payload).to_bytes(4, "little") + payload],
+        raw_input_contents=[len(payload).to_bytes(_LENGTH_BYTES, "little") + payload],
     )
-    for name, value in (parameters or {}).items():
+    for name, value in parameters.items():
         if isinstance(value, int):
             request.parameters[name].int64_param = value
         else:
@@ -25,18 +72,14 @@ def inference_request(
     return request
 
 
-def output_of(response: service_pb2.ModelInferResponse) -> bytes:
-    """Give the bytes of OUTPUT: a text without its length, a vector as little-endian floats.
-
-    Raises:
-        ValueError: the bytes do not fill the shape that the response declares.
-    """
+def _output(response: Any) -> bytes:  # noqa: ANN401 - a generated message
     (tensor,), (content,) = response.outputs, response.raw_output_contents
     if tensor.datatype == "BYTES":
-        text = content[4:]
-        if len(content) < 4 or len(text) != int.from_bytes(content[:4], "little"):  # noqa: PLR2004
-            raise ValueError(f"OUTPUT of {response.model_name} is cut off: {len(content)} bytes")
-        return text
-    if len(content) != 4 * tensor.shape[0]:
-        raise ValueError(f"OUTPUT of {response.model_name} has {len(content)} bytes")
-    return content
+        length, text = content[:_LENGTH_BYTES], content[_LENGTH_BYTES:]
+        whole = len(length) == _LENGTH_BYTES and len(text) == int.from_bytes(length, "little")
+    else:
+        text = content
+        whole = len(content) == _FLOAT_BYTES * tensor.shape[0]
+    if not whole:
+        raise ValueError(f"OUTPUT of {response.model_name} is cut off: {len(content)} bytes")
+    return bytes(text)

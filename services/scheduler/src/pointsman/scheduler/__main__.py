@@ -77,7 +77,7 @@ class _Process:
         await probe(connection, user=settings.nats_user)
         tail = LogTail(store)
         relay = await self._publish(store, tail, connection)
-        views = await self._views(tail)
+        views = self._views(tail)
         self.leader = self._lead(log, store, connection)
         submissions = Submissions(pool, log, blobs, clock)
         redrive = Redrive(store, self.codec, log, blobs, submissions, clock)
@@ -99,7 +99,7 @@ class _Process:
             clock,
             lambda: provision(connection),
         )
-        scope.spawn(inbox.run(), "inbox")
+        scope.spawn(inbox.run(), "inbox", finish=True)
         scope.on_stop(inbox.stop, "inbox puller")
 
     def _bus_changed(self, connected: bool, detail: str) -> None:  # noqa: FBT001 - the runtime's
@@ -120,8 +120,17 @@ class _Process:
             self.scope.spawn(relay.run(), f"relay {relay.stream}")
         return relays[0]
 
-    async def _views(self, tail: LogTail) -> TaskViews:
-        raise AssertionError
+    def _views(self, tail: LogTail) -> TaskViews:
+        views = TaskViews(self.settings.data, tail)
+        self.scope.on_stop(views.close, "views")
+        self.scope.spawn(self._follow(views), "views")
+        return views
+
+    async def _follow(self, views: TaskViews) -> None:
+        # Returns only when a view had to stop; what it has is still answered, the rest goes on.
+        await views.run()
+        for name, reason in views.stopped.items():
+            self.scope.health.set(f"view {name}", ok=False, detail=reason)
 
     def _lead(self, log: DecisionLog, store: EventStore, nc: Client) -> PoolLeader:
         clocks = LeaseClocks(now=self.clock.monotonic())

@@ -48,6 +48,10 @@ class Registry(Protocol):
 class Views(Protocol):
     """Read models of tasks and dead letters, at most a moment behind the log."""
 
+    async def caught_up(self, position: int, *, timeout_s: float) -> bool:
+        """Return true once everything up to `position` can be asked for, false after the time."""
+        ...
+
     async def tasks(self, query: ListTasks) -> Sequence[TaskRow]:
         """Newest first."""
         ...

@@ -272,6 +272,9 @@ def _variables(environment: TritonEnvironment) -> dict[str, str]:
         "PATH": f"{environment.bin}:{os.environ.get('PATH', os.defpath)}",
         "LD_LIBRARY_PATH": environment.library_path,
         "POINTSMAN_TRITON_SITE": str(environment.site),
+        # A model process works on one request at a time; more threads each would only take the
+        # cores from the others.
+        "OPENBLAS_NUM_THREADS": "1",
     }
 
 

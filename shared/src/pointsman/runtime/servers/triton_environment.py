@@ -144,8 +144,8 @@ def _missing_of_platform() -> list[Missing]:
             Missing(f"The packaged Triton needs Linux on x86_64, this is {here}.", _ATTACH)
         )
         return missing
-    library = os.confstr("CS_GNU_LIBC_VERSION") or "no glibc"
-    match = re.fullmatch(r"glibc (\d+)\.(\d+)", library)
+    library = " ".join(platform.libc_ver()).strip() or "no glibc"
+    match = re.fullmatch(r"glibc (\d+)\.(\d+).*", library)
     if match is None or (int(match[1]), int(match[2])) < OLDEST_GLIBC:
         oldest = ".".join(map(str, OLDEST_GLIBC))
         missing.append(

@@ -47,6 +47,11 @@ class NatsLeader:
         self._attach: PackedRequests[Message, Answer] = self._commands("attach")
         self._health: PackedRequests[Message, Answer] = self._commands("health")
 
+    @property
+    def connected(self) -> bool:
+        """Whether the bus is there."""
+        return self._nc.is_connected
+
     async def attach(self, attach: AttachExecutor) -> None:
         try:
             answer = await self._attach.ask(attach)
@@ -73,7 +78,7 @@ class NatsLeader:
             _log.error("health_refused", device=health.device, reason=answer.message)
 
     async def renew(self, renewal: Renewal) -> None:
-        if not self._nc.is_connected:
+        if not self.connected:
             # The client would keep it and send stale ones later.
             return
         try:

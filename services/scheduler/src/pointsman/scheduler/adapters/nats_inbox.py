@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Answer, Rejected, Unavailable, encode_answer
 from pointsman.runtime.acknowledgement import DeadLetter, DeadLetters, TransientError, settle
-from pointsman.runtime.puller import ConsumerGoneError, Puller
+from pointsman.runtime.puller import ConsumerGoneError, Puller, PullerStoppedError
 from pointsman.scheduler.leading.inbox_message import read_inbox_message
 from pointsman.scheduler.leading.submissions import Submissions
 from pointsman.scheduler.ports import Clock
@@ -52,10 +52,12 @@ class NatsInbox:
         self._puller = Puller(nc, subjects.INBOX_STREAM, subjects.INBOX_CONSUMER)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until `stop`."""
         while True:
             try:
                 messages = await self._puller.next()
+            except PullerStoppedError:
+                return
             except ConsumerGoneError as error:
                 _log.warning("inbox_gone", code=error.code, detail=str(error))
                 await self._provision()

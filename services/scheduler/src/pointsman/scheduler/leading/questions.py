@@ -28,6 +28,8 @@ from pointsman.scheduler.ports import Views
 
 MAX_ROWS: Final = 1_000
 
+_CATCH_UP_S: Final = 1.0
+
 _EVENT_OVERHEAD: Final = 320
 
 
@@ -53,14 +55,17 @@ class Questions:
 
     async def tasks(self, query: ListTasks) -> list[TaskRow]:
         """Newest first."""
+        await self._catch_up()
         return list(await self._views.tasks(query))
 
     async def task(self, task: UUID) -> TaskRow | None:
         """One task."""
+        await self._catch_up()
         return await self._views.task(task)
 
     async def dead_letters(self, query: ListDeadLetters) -> list[DeadLetterRow]:
         """Newest first."""
+        await self._catch_up()
         return list(await self._views.dead_letters(query))
 
     async def events(self, query: ListEvents) -> list[Recorded]:
@@ -151,6 +156,10 @@ class Questions:
             feed_position=self._feed_position(),
             pid=self._pid,
         )
+
+    async def _catch_up(self) -> None:
+        # Whoever was answered can ask for it; a view that is far behind answers what it has.
+        await self._views.caught_up(self._pool.applied_to, timeout_s=_CATCH_UP_S)
 
     def _waits_for(self, task: OpenTask) -> str:
         if task.lease is not None:

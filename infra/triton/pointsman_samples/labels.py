@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +12,18 @@ from pointsman_samples.embedding import embed
 from pointsman_samples.tokens import words_of
 from pointsman_samples.vocabulary import SUBJECTS
 
-LABELS = tuple(sorted(SUBJECTS))
-FEATURES = 1024
+LABELS: Final = tuple(sorted(SUBJECTS))
+FEATURES: Final = 1024
 
 # What a person would write down for each subject in five minutes.
-LEXICON = {
-    "concurrency": "thread threads lock locks deadlock parallel task tasks worker async semaphore process",
-    "databases": "database databases table tables row rows sql query queries transaction column schema",
+LEXICON: Final = {
+    "concurrency": "thread threads lock locks deadlock parallel task tasks worker async semaphore",
+    "databases": "database databases table tables row rows sql query queries transaction schema",
     "files": "file files directory folder path disk copy archive zip backup delete rename",
-    "mathematics": "number numbers math matrix vector equation fraction probability integral sum root",
-    "networking": "network socket server client http request packet port connection protocol download",
-    "security": "password encryption encrypt certificate secret hash attack login signature secure",
-    "text": "text string strings character characters word words line lines pattern parser encoding",
+    "mathematics": "number numbers math matrix vector equation fraction probability integral sum",
+    "networking": "network socket server client http request packet port connection protocol",
+    "security": "password encryption encrypt certificate secret hash attack login secure",
+    "text": "text string strings character characters word words line lines pattern encoding",
     "time": "time clock date dates hour hours month calendar timezone timer delay duration",
 }
 
@@ -47,7 +48,7 @@ class LinearClassifier:
         self.bias = bias  # (labels,)
 
     @classmethod
-    def load(cls, path: Path) -> "LinearClassifier":
+    def load(cls, path: Path) -> Self:
         with np.load(path) as arrays:
             return cls(arrays["weights"].astype(np.float64), arrays["bias"].astype(np.float64))
 

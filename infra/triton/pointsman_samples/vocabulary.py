@@ -7,7 +7,7 @@ def _concepts(block: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(line.split()) for line in block.strip().splitlines())
 
 
-# One concept per line, in forms that can stand after "the". Some belong to two subjects, as in life.
+# One concept per line, in forms that can stand after "the". Some belong to two subjects.
 SUBJECTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "concurrency": _concepts("""
         thread threads threading

@@ -43,7 +43,8 @@ async def embedding_quality(ask: Ask) -> float:
     originals = np.array([vector(await ask(pair.sentence.encode())) for pair in pairs])
     rephrased = np.array([vector(await ask(pair.rephrased.encode())) for pair in pairs])
     nearest = np.argmax(rephrased @ originals.T, axis=1)
-    return float(np.mean(nearest == np.arange(len(pairs))))
+    right = sum(int(found) == own for own, found in enumerate(nearest))
+    return right / len(pairs)
 
 
 async def identity_quality(ask: Ask) -> float:

@@ -14,8 +14,8 @@ _WORD_WEIGHT = 2.0
 def embed(text: str, dimensions: int = DIMENSIONS) -> NDArray[np.float32]:
     """Give the L2-normalised vector of ``text``; zero when it has no content words.
 
-    Inflected forms of a word share most of its n-grams, so that "schedule" and "scheduling" are near.
-    Every n-gram adds or subtracts (by one bit of its hash), so that collisions cancel on average.
+    Inflected forms of a word share most of its n-grams, so that "schedule" and "scheduling" are
+    near. Every n-gram adds or subtracts, by a bit of its hash: collisions cancel on average.
     """
     vector = np.zeros(dimensions, dtype=np.float64)
     for word in content_words_of(text):

@@ -40,8 +40,8 @@ def _most_central(sentences: list[str], vectors: NDArray[np.float64]) -> str:
         return " ".join(sentences)
     ranks = textrank(vectors)
     # Earlier sentences win ties; the summary keeps the order of the text.
-    best = sorted(np.argsort(-ranks, kind="stable")[:SUMMARY_SENTENCES].tolist())
-    return " ".join(sentences[i] for i in best)
+    best = sorted(range(len(sentences)), key=lambda i: (-ranks[i], i))[:SUMMARY_SENTENCES]
+    return " ".join(sentences[i] for i in sorted(best))
 
 
 def textrank(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

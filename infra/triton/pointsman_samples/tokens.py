@@ -15,15 +15,16 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 # Words that say nothing about the subject of an English sentence.
 STOP_WORDS = frozenset(
     """
-    about above after again all also although always an and any are as at be because been before being
-    below between both but by can cannot could did do does doing done down during each either else even
-    ever every few for from further had has have having he her here hers him his how however if in into
-    is it its itself just less like made make many may me might more most much must my neither never no
-    nor not now of off often on once one only or other our out over own per quite rather same several
-    shall she should since so some still such than that the their them then there these they this those
-    though through thus to too two under until up upon us use used uses using very was we were what when
-    where whether which while who whose why will with within without would yet you your
-    """.split()  # noqa: SIM905 - a block of words is easier to read and to extend than a list of strings
+    about above after again all also although always an and any are as at be because been before
+    being below between both but by can cannot could did do does doing done down during each
+    either else even ever every few for from further had has have having he her here hers him
+    his how however if in into is it its itself just less like made make many may me might more
+    most much must my neither never no nor not now of off often on once one only or other our
+    out over own per quite rather same several shall she should since so some still such than
+    that the their them then there these they this those though through thus to too two under
+    until up upon us use used uses using very was we were what when where whether which while
+    who whose why will with within without would yet you your
+    """.split()  # noqa: SIM905 - easier to read and to extend than a list of strings
 )
 
 

@@ -7,11 +7,17 @@ exists nowhere else. Requests, responses and tensors are its objects.
 import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import triton_python_backend_utils as pb_utils
+import triton_python_backend_utils  # pyright: ignore[reportMissingImports]
 from numpy.typing import NDArray
+
+# Triton's objects have no types outside its process.
+Request: TypeAlias = Any
+Response: TypeAlias = Any
+Tensor: TypeAlias = Any
+pb_utils: Any = triton_python_backend_utils
 
 MAX_TEXT_BYTES = 1024 * 1024
 
@@ -26,12 +32,12 @@ class CancelledRequestError(Exception):
     """Nobody waits for the answer any more."""
 
 
-def answer_texts(requests: Sequence[Any], answer: Callable[[str], bytes]) -> list[Any]:
+def answer_texts(requests: Sequence[Request], answer: Callable[[str], bytes]) -> list[Response]:
     """Answer each request with the bytes that ``answer`` makes of its text."""
     return answer_each(requests, lambda payload: bytes_tensor(answer(text_of(payload))))
 
 
-def answer_each(requests: Sequence[Any], answer: Callable[[bytes], Any]) -> list[Any]:
+def answer_each(requests: Sequence[Request], answer: Callable[[bytes], Tensor]) -> list[Response]:
     """Answer each request with the tensor that ``answer`` makes of its payload.
 
     A request that was cancelled while it was queued still arrives here, and is not worked on. Every
@@ -57,15 +63,15 @@ def text_of(payload: bytes) -> str:
     return text
 
 
-def bytes_tensor(payload: bytes) -> Any:
+def bytes_tensor(payload: bytes) -> Tensor:
     return pb_utils.Tensor("OUTPUT", np.array([payload], dtype=np.object_))
 
 
-def vector_tensor(vector: NDArray[np.float32]) -> Any:
+def vector_tensor(vector: NDArray[np.float32]) -> Tensor:
     return pb_utils.Tensor("OUTPUT", vector)
 
 
-def _answer_one(request: Any, answer: Callable[[bytes], Any]) -> Any:
+def _answer_one(request: Request, answer: Callable[[bytes], Tensor]) -> Response:
     try:
         _wait_added_delay(request)
         payload = pb_utils.get_input_tensor_by_name(request, "INPUT").as_numpy()[0]
@@ -76,11 +82,11 @@ def _answer_one(request: Any, answer: Callable[[bytes], Any]) -> Any:
         return _failure(str(error), pb_utils.TritonError.CANCELLED)
 
 
-def _failure(message: str, code: int) -> Any:
+def _failure(message: str, code: int) -> Response:
     return pb_utils.InferenceResponse(output_tensors=[], error=pb_utils.TritonError(message, code))
 
 
-def _wait_added_delay(request: Any) -> None:
+def _wait_added_delay(request: Request) -> None:
     """Wait for the milliseconds of ``delay_ms``: an added delay that stands for longer work.
 
     Raises:
@@ -101,7 +107,7 @@ def _wait_added_delay(request: Any) -> None:
         time.sleep(min(left, _CANCEL_POLL_S))
 
 
-def _parameter(request: Any, name: str) -> object:
+def _parameter(request: Request, name: str) -> object:
     # Most requests have none: the search in the JSON text is cheaper than decoding it each time.
     parameters = request.parameters()
     return json.loads(parameters).get(name) if name in parameters else None

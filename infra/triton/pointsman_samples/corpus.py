@@ -1,7 +1,7 @@
 """Texts with known answers, generated from a seed: the measure of the sample models' quality.
 
-They are made, not found: sentences from patterns, concepts in changing forms, digressions and slips of
-the pen. What is measured on them ranks the variants of a family; it says nothing about other texts.
+They are made, not found: sentences from patterns, concepts in changing forms, digressions and slips
+of the pen. What is measured on them ranks the variants of a family, and says no more than that.
 """
 
 import random
@@ -96,7 +96,7 @@ def documents(seed: int, count: int) -> list[Document]:
 
 
 def labelled_texts(seed: int, count: int) -> list[Labelled]:
-    """Make short texts about one subject each, with words of others, small talk and slips of the pen."""
+    """Make short texts about one subject each, with strays, small talk and slips of the pen."""
     rng = random.Random(seed)
     return [_labelled(rng, LABELS[i % len(LABELS)]) for i in range(count)]
 
@@ -146,10 +146,9 @@ def _pair(rng: random.Random) -> Pair:
     concepts = rng.sample(SUBJECTS[rng.choice(LABELS)], 3)
     first, second = rng.choice(_REPHRASED)
     modifier, verb = rng.choice(MODIFIERS), rng.choice(VERBS)
-    fixed = {"m": modifier, "v": verb}
     return Pair(
-        _fill(rng, first, concepts, **fixed),
-        _with_slips(rng, _fill(rng, second, concepts, **fixed)),
+        _fill(rng, first, concepts, m=modifier, v=verb),
+        _with_slips(rng, _fill(rng, second, concepts, m=modifier, v=verb)),
     )
 
 

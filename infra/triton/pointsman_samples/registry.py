@@ -21,20 +21,23 @@ _HEADER: Final = """\
 _PAGE: Final = """\
 # Sample models
 
-What `pointsman up` serves when no other models are named: real work on the CPU with numpy alone, nothing
-to download. The variants of a family do the same work at different quality and cost, so that choosing
-between them means something. All figures are measured by `infra/triton/measure.py`, which writes this page.
+What `pointsman up` serves when no other models are named: real work on the CPU with numpy alone,
+nothing to download. The variants of a family do the same work at different quality and cost, so
+that choosing between them means something. `infra/triton/measure.py` measured all figures and
+wrote this page.
 
 {table}
 
-Measured through Triton {triton} on {cores} CPU cores. Quality depends on the texts only, the rest on the machine.
+Measured through Triton {triton} on {cores} CPU cores. Quality depends on the texts only, the rest
+on the machine.
 
-- **quality** is measured on texts that the project generates from fixed seeds, so that the right answer is
-  known by construction. It ranks the variants of a family; on other texts the order can be another.
+- **quality** is measured on texts that the project generates from fixed seeds, so that the right
+  answer is known by construction. It ranks the variants of a family; on other texts the order can
+  be another.
   - `summarize`: mean of ROUGE-1 and ROUGE-L (F1) against the three central sentences that each of
     {documents} texts was built around.
-  - `classify`: share of {labelled} short texts that get the subject they were written about; they contain
-    words of other subjects, small talk and slips of the pen, and were not trained on.
+  - `classify`: share of {labelled} short texts that get the subject they were written about; they
+    contain words of other subjects, small talk and slips of the pen, and were not trained on.
   - `embed`: share of {pairs} rephrased sentences whose nearest original, among all, is their own.
   - `identity`: share of payloads that come back byte for byte.
 - **memory**: proportional set size of the model's processes after the run.
@@ -46,13 +49,13 @@ Measured through Triton {triton} on {cores} CPU cores. Quality depends on the te
 | `summarize_hashed` | TextRank over sentence embeddings from hashed words and character n-grams |
 | `summarize_tfidf` | TextRank over TF-IDF |
 | `summarize_lead` | the first three sentences |
-| `classify_linear` | a trained linear layer over the hashed embedding (`infra/triton/train_classifier.py`) |
+| `classify_linear` | a linear layer over the hashed embedding, trained by `train_classifier.py` |
 | `classify_lexicon` | counts words of a list for each subject |
-| `embed_hashed` | 256 little-endian 32-bit floats from hashed words and character n-grams, L2-normalised |
+| `embed_hashed` | 256 little-endian 32-bit floats from hashed words and n-grams, L2-normalised |
 | `identity` | gives the payload back; for benchmarks and tests |
 
-Every model takes the request parameter `delay_ms`: an added delay, for tests that need a long call. It ends
-at once when the request is cancelled.
+Every model takes the request parameter `delay_ms`: an added delay, for tests that need a long call.
+It ends at once when the request is cancelled.
 """
 
 

@@ -1,0 +1,83 @@
+"""The command line: which command lives in which module."""
+
+import importlib
+from importlib.metadata import version
+from typing import Annotated, Final, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+_EPILOG: Final = (
+    "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 not found, 4 not permitted, 5 conflict, "
+    "6 unreachable (is the stack running?), 7 the task failed (--wait), 8 timeout."
+)
+
+
+class _Entry(NamedTuple):
+    module: str
+    help: str
+
+
+# In the order of a first visit.
+_COMMANDS: Final = {
+    "up": _Entry("up", "Start the local stack and keep it running."),
+    "demo": _Entry("demo", "Send 60 real texts through a stack of its own."),
+    "doctor": _Entry("doctor", "Check what the stack needs of this machine."),
+    "task": _Entry("task", "Submit tasks, follow them, ask why."),
+    "events": _Entry("events", "Read the log."),
+    "dead": _Entry("dead", "Messages that were set aside."),
+    "model": _Entry("model", "Model variants and where they are loaded."),
+    "device": _Entry("device", "Devices of the pool."),
+    "bench": _Entry("bench", "Measure the log and the path of a task."),
+}
+
+
+class CommandTable(TyperGroup):
+    """Imports a command's module when it is used: start-up time is felt at every call."""
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - Typer's signature
+        """Names in the order of the help page."""
+        return list(_COMMANDS)
+
+    def get_command(
+        self,
+        ctx: object,  # noqa: ARG002 - Typer's signature
+        cmd_name: str,
+    ) -> TyperCommand | TyperGroup | None:
+        entry = _COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module = importlib.import_module(f"pointsman.cli.commands.{entry.module}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        command.help = command.help or entry.help
+        return command
+
+
+app: Final = typer.Typer(
+    cls=CommandTable,
+    name="pointsman",
+    help="Control plane for AI work on your own GPUs: every decision is an event in one log.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _say_version(asked: bool) -> None:  # noqa: FBT001 - Typer's callback shape
+    if asked:
+        typer.echo(version("pointsman"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options that stand before any command."""

@@ -1,0 +1,229 @@
+"""`pointsman bench tasks`: from submission to `task.completed` on the feed, measured here and now.
+
+Each mode runs a stack of its own with all services, submits over `pm.cmd` as any client does and
+counts a task when its terminal event arrives on `pm.feed`. `noop` is the executor's stand-in: it
+shows what the control plane costs. `triton` runs the 1 KB identity model.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypedDict
+from uuid import UUID, uuid4
+
+import msgspec
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from pointsman.cli.stack.accounts import CLI
+from pointsman.cli.stack.plan import POOL, StackPlan
+from pointsman.cli.stack.project import find_project
+from pointsman.cli.stack.record import StackRecord
+from pointsman.cli.stack.running import running_stack
+from pointsman.contracts import subjects
+from pointsman.contracts.commands import Accepted, Answer, NotLeader, SubmitTask, decode_answers
+from pointsman.runtime.packing import PackedRequests
+
+Mode = Literal["triton", "noop"]
+MODES: Final[tuple[Mode, ...]] = ("triton", "noop")
+
+PAYLOAD_BYTES: Final = 1024
+FAMILY: Final = "identity"
+SLOTS: Final[dict[Mode, int | None]] = {"triton": None, "noop": 64}
+_WARM_UP_TASKS: Final = 200
+_ANSWER_S: Final = 60.0
+_TERMINAL: Final = frozenset({"task.completed.v1", "task.failed.v1", "task.expired.v1"})
+
+
+class ModeFigures(TypedDict):
+    """One mode; `events_per_task` and `feed_lag_max_s` are of its loaded part."""
+
+    mode: str
+    store: str
+    tasks_per_s: float
+    idle_p50_ms: float
+    idle_p99_ms: float
+    events_per_task: float
+    feed_lag_max_s: float
+    clients: int
+    tasks: int
+    not_completed: int
+
+
+class TaskBenchReport(TypedDict):
+    """What `-o json` prints."""
+
+    modes: list[ModeFigures]
+
+
+class BenchFailedError(Exception):
+    """A task was refused or its end did not arrive; the stack's logs say why."""
+
+    code = "bench_failed"
+
+
+class _Seen(msgspec.Struct):
+    """What the bench needs of an event on the feed."""
+
+    position: int
+    stream: UUID
+    type: str
+    time_us: int
+
+
+_packs: Final = msgspec.json.Decoder(list[_Seen])
+
+
+@dataclass(slots=True)
+class _Feed:
+    """Terminal events as they arrive, and how far behind the log they do."""
+
+    ended: dict[UUID, str] = field(default_factory=dict[UUID, str])
+    waiting: dict[UUID, "asyncio.Future[str]"] = field(
+        default_factory=dict[UUID, "asyncio.Future[str]"]
+    )
+    lag_max_s: float = 0.0
+    events: int = 0
+
+    async def take(self, message: Msg) -> None:
+        events = _packs.decode(message.data)
+        self.events += len(events)
+        self.lag_max_s = max(self.lag_max_s, time.time() - events[0].time_us / 1e6)
+        for event in events:
+            if event.type in _TERMINAL:
+                waiting = self.waiting.pop(event.stream, None)
+                if waiting is None:
+                    self.ended[event.stream] = event.type
+                elif not waiting.done():
+                    waiting.set_result(event.type)
+
+    async def end_of(self, task: UUID) -> str:
+        """Topic of the terminal event; raises `TimeoutError`."""
+        if task in self.ended:
+            return self.ended.pop(task)
+        waiting = self.waiting[task] = asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(_ANSWER_S):
+            return await waiting
+
+
+class _Load:
+    """Submits tasks and waits for their ends."""
+
+    def __init__(self, nc: Client, feed: _Feed) -> None:
+        self._feed = feed
+        self._run = uuid4().hex
+        self._count = 0
+        self.not_completed = 0
+        self._requests: PackedRequests[SubmitTask, Answer] = PackedRequests(
+            nc,
+            subjects.command("scheduler", "submit", POOL),
+            decode_answers=decode_answers,
+            is_not_leader=lambda answer: isinstance(answer, NotLeader),
+        )
+
+    async def stop(self) -> None:
+        await self._requests.stop()
+
+    async def one(self) -> float:
+        """Seconds from submission to the terminal event on the feed."""
+        self._count += 1
+        name = f"{self._run}-{self._count}"
+        # Each payload is different, so that the content store has something to store.
+        payload = name.encode().ljust(PAYLOAD_BYTES, b".")
+        start = time.perf_counter()
+        answer = await self._requests.ask(
+            SubmitTask(command_id=name, tenant="bench", family=FAMILY, payload=payload)
+        )
+        if not isinstance(answer, Accepted):
+            raise BenchFailedError(str(answer))
+        end = await self._feed.end_of(answer.task)
+        self.not_completed += end != "task.completed.v1"
+        return time.perf_counter() - start
+
+    async def many(self, tasks: int, clients: int) -> float:
+        """Tasks per second with so many clients, each waiting for its task before the next."""
+        left = iter(range(tasks))
+
+        async def client() -> None:
+            for _ in left:
+                await self.one()
+
+        start = time.perf_counter()
+        await asyncio.gather(*(client() for _ in range(clients)))
+        return tasks / (time.perf_counter() - start)
+
+
+async def run_task_bench(
+    *,
+    modes: Sequence[Mode] = MODES,
+    tasks: int = 6_000,
+    clients: int = 64,
+    idle_tasks: int = 200,
+    say: Callable[[str], None],
+) -> TaskBenchReport:
+    """Measure each mode on a stack of its own in a temporary directory.
+
+    Raises `BenchFailedError` and what starting a stack raises.
+    """
+    figures: list[ModeFigures] = []
+    for mode in modes:
+        say(f"mode {mode}: starting a stack")
+        with tempfile.TemporaryDirectory(prefix="pointsman-bench-") as directory:
+            plan = StackPlan(
+                data=Path(directory) / "data",
+                project=find_project(),
+                noop=mode == "noop",
+                slots=SLOTS[mode],
+            )
+            async with running_stack(plan, say) as stack:
+                figures.append(
+                    await _measure(mode, stack.record, tasks, clients, idle_tasks, say)
+                )
+    return TaskBenchReport(modes=figures)
+
+
+async def _measure(
+    mode: Mode,
+    record: StackRecord,
+    tasks: int,
+    clients: int,
+    idle_tasks: int,
+    say: Callable[[str], None],
+) -> ModeFigures:
+    account = record.accounts[CLI]
+    nc = await nats.connect(
+        record.nats_url,
+        user=account.user,
+        password=account.password,
+        inbox_prefix=account.inbox_prefix.encode(),
+    )
+    feed = _Feed()
+    await nc.subscribe(subjects.FEED, cb=feed.take)
+    await nc.flush()
+    load = _Load(nc, feed)
+    try:
+        await load.many(_WARM_UP_TASKS, 8)
+        say(f"mode {mode}: one client, {idle_tasks} tasks")
+        idle = sorted([await load.one() for _ in range(idle_tasks)])
+        say(f"mode {mode}: {clients} clients, {tasks} tasks")
+        feed.lag_max_s, feed.events = 0.0, 0
+        per_s = await load.many(tasks, clients)
+    finally:
+        await load.stop()
+        await nc.close()
+    return ModeFigures(
+        mode=mode,
+        store="sqlite",
+        tasks_per_s=round(per_s, 1),
+        idle_p50_ms=round(idle[len(idle) // 2] * 1e3, 2),
+        idle_p99_ms=round(idle[int(len(idle) * 0.99)] * 1e3, 2),
+        events_per_task=round(feed.events / tasks, 3),
+        feed_lag_max_s=round(feed.lag_max_s, 3),
+        clients=clients,
+        tasks=tasks,
+        not_completed=load.not_completed,
+    )

@@ -1,0 +1,168 @@
+"""What commands print: data on stdout (a table, JSON or JSON lines), words on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NamedTuple, TextIO
+
+from pointsman.cli.failures import CommandError
+
+Document = Mapping[str, object]
+
+
+class OutputFormat(StrEnum):
+    """`json` is one stable document, `jsonl` one line per item."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class Column(NamedTuple):
+    """A column of a table: its heading and the text of a row's cell."""
+
+    title: str
+    text: Callable[[Document], str]
+
+
+def column(title: str, key: str | None = None) -> Column:
+    """A column that shows one field as it is, `-` when it has no value."""
+    name = key or title
+    return Column(title, lambda row: plain(row.get(name)))
+
+
+def plain(value: object) -> str:
+    """A value as people read it."""
+    if value is None or value in ("", ()):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)  # pyright: ignore[reportUnknownVariableType] - any
+    return str(value)
+
+
+def seconds(value: object) -> str:
+    """A duration with a unit that fits it."""
+    if not isinstance(value, int | float):
+        return "-"
+    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def clock(value: object) -> str:
+    """Seconds since the epoch as a time of day, UTC."""
+    if not isinstance(value, int | float):
+        return "-"
+    return datetime.fromtimestamp(value, tz=UTC).strftime("%H:%M:%S.%f")[:-3]
+
+
+class Printer:
+    """Prints the data of one command; `stdout` and `stderr` are open text files."""
+
+    def __init__(
+        self, output: OutputFormat, *, stdout: TextIO | None = None, stderr: TextIO | None = None
+    ) -> None:
+        self.output = output
+        self._stdout = stdout or sys.stdout
+        self._stderr = stderr or sys.stderr
+        self._streamed = 0
+
+    @property
+    def for_people(self) -> bool:
+        """Whether somebody reads this, not a program."""
+        return self.output is OutputFormat.TABLE
+
+    def say(self, text: str) -> None:
+        """A message about the work, not a part of its result."""
+        self._stderr.write(f"{text}\n")
+        self._stderr.flush()
+
+    def line(self, text: str) -> None:
+        """One line of text for people; nothing for programs."""
+        if self.for_people:
+            self._write(text)
+
+    def rows(self, rows: Sequence[Document], columns: Sequence[Column]) -> None:
+        """A list: a table, one JSON array, or one line per row."""
+        if self.output is OutputFormat.JSON:
+            self._write(json.dumps(list(rows), indent=2, ensure_ascii=False))
+        elif self.output is OutputFormat.JSONL:
+            for row in rows:
+                self._write(_line(row))
+        elif self._stdout.isatty():
+            self._rich_table(rows, columns)
+        else:
+            self._plain_table(rows, columns)
+
+    def item(self, document: Document, text: str | None = None) -> None:
+        """One thing: `text` or its fields for people, one JSON document otherwise."""
+        if self.output is OutputFormat.JSON:
+            self._write(json.dumps(document, indent=2, ensure_ascii=False))
+        elif self.output is OutputFormat.JSONL:
+            self._write(_line(document))
+        elif text is not None:
+            self._write(text)
+        else:
+            width = max((len(name) for name in document), default=0)
+            for name, value in document.items():
+                self._write(f"{name:<{width}}  {plain(value)}")
+
+    def stream(self, document: Document, text: str) -> None:
+        """The next item of a list whose end is not known; `end_stream` closes it."""
+        if self.output is OutputFormat.JSON:
+            self._write(("," if self._streamed else "[") + "\n" + _line(document))
+        else:
+            self._write(_line(document) if self.output is OutputFormat.JSONL else text)
+        self._streamed += 1
+
+    def end_stream(self) -> None:
+        """Make what was streamed a whole document."""
+        if self.output is OutputFormat.JSON:
+            self._write("]" if self._streamed else "[]")
+
+    def error(self, error: CommandError) -> None:
+        """Words on stderr for people, one envelope on stdout for programs."""
+        if self.for_people:
+            self.say(f"error: {error.message} [{error.code}]")
+            if error.next_step:
+                self.say(f"       {error.next_step}")
+            return
+        envelope = {"code": error.code, "message": error.message, "next": error.next_step}
+        self._write(_line({"error": envelope}))
+
+    def _write(self, text: str) -> None:
+        self._stdout.write(f"{text}\n")
+        self._stdout.flush()
+
+    def _plain_table(self, rows: Sequence[Document], columns: Sequence[Column]) -> None:
+        table = [[column.title.upper() for column in columns]]
+        table += [[_single_line(column.text(row)) for column in columns] for row in rows]
+        widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+        for cells in table:
+            aligned = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+            self._write("  ".join(aligned).rstrip())
+
+    def _rich_table(self, rows: Sequence[Document], columns: Sequence[Column]) -> None:
+        # A twentieth of a second that only a terminal needs.
+        from rich.console import Console  # noqa: PLC0415 - see above
+        from rich.table import Table  # noqa: PLC0415 - see above
+        from rich.text import Text  # noqa: PLC0415 - see above
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for each in columns:
+            table.add_column(each.title.upper(), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(_single_line(each.text(row))) for each in columns))
+        Console(file=self._stdout).print(table)
+
+
+def _line(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _single_line(text: str) -> str:
+    return " ".join(text.split())

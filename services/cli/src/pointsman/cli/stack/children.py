@@ -1,0 +1,67 @@
+"""What each Python child of a stack is told; settings travel in the environment only."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from pointsman.cli.stack.accounts import Account
+from pointsman.cli.stack.data_directory import DataDirectory
+from pointsman.cli.stack.leftovers import STACK_VARIABLE
+from pointsman.cli.stack.plan import EXECUTOR, POOL, StackPlan
+from pointsman.cli.stack.record import DeviceRecord
+
+# What an operator may set for all services; everything else of ours is set here.
+_PASSED_ON: Final = ("POINTSMAN_LOG_", "POINTSMAN_TELEMETRY", "POINTSMAN_OTLP_ENDPOINT")
+
+
+def scheduler_environment(
+    plan: StackPlan, directory: DataDirectory, account: Account, nats_url: str
+) -> dict[str, str]:
+    """The services process: it alone is told where the log lies."""
+    return {
+        **_inherited(plan.environment, directory),
+        **_bus(account, nats_url),
+        "POINTSMAN_DATA": str(directory.path),
+        "POINTSMAN_POOL": POOL,
+        "POINTSMAN_REGISTRY": str(plan.project.registry),
+    }
+
+
+def executor_environment(
+    plan: StackPlan,
+    directory: DataDirectory,
+    account: Account,
+    nats_url: str,
+    devices: Sequence[DeviceRecord],
+) -> dict[str, str]:
+    """The executor: devices and blobs, no log."""
+    environment = {
+        **_inherited(plan.environment, directory),
+        **_bus(account, nats_url),
+        "POINTSMAN_EXECUTOR_NAME": EXECUTOR,
+        "POINTSMAN_EXECUTOR_POOL": POOL,
+        "POINTSMAN_EXECUTOR_DEVICES": ",".join(f"{d.device}={d.endpoint}" for d in devices),
+        "POINTSMAN_EXECUTOR_BLOBS": str(directory.blobs),
+    }
+    if plan.noop:
+        environment["POINTSMAN_EXECUTOR_NOOP_VARIANTS"] = ",".join(plan.project.variants())
+    if plan.slots is not None:
+        environment["POINTSMAN_EXECUTOR_SLOTS"] = str(plan.slots)
+    return environment
+
+
+def _inherited(added: Mapping[str, str], directory: DataDirectory) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("POINTSMAN_") or name.startswith(_PASSED_ON)
+    }
+    return {**kept, **added, STACK_VARIABLE: str(directory.path)}
+
+
+def _bus(account: Account, nats_url: str) -> dict[str, str]:
+    return {
+        "POINTSMAN_NATS_URL": nats_url,
+        "POINTSMAN_NATS_USER": account.user,
+        "POINTSMAN_NATS_PASSWORD": account.password,
+    }

@@ -1,0 +1,101 @@
+"""The directory that a stack keeps everything in; one stack at a time uses it."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, cast
+
+from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.runtime.file_lock import FileInUseError, FileLock
+
+LAYOUT: Final = 1
+"""Version of what lies where; a newer release that changes it counts it up."""
+
+_LOG_BYTES: Final = 16 * 1024 * 1024
+
+
+class DataDirectory:
+    """Claimed from construction to `release`.
+
+    Raises `CommandError`: `directory_in_use` or `directory_newer`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._lock = FileLock(self.path / "stack")
+        except FileInUseError as error:
+            raise _in_use(self.path, error.pid) from error
+        try:
+            self._check_layout()
+        except BaseException:
+            self._lock.release()
+            raise
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def nats(self) -> Path:
+        return self.path / "nats"
+
+    @property
+    def triton(self) -> Path:
+        return self.path / "triton"
+
+    @property
+    def blobs(self) -> Path:
+        return blobs(self.path)
+
+    def log(self, part: str) -> Path:
+        """The log of a part; a long one from earlier runs is set aside as `<part>.log.1`."""
+        path = self.logs / f"{part}.log"
+        if path.exists() and path.stat().st_size > _LOG_BYTES:
+            path.replace(path.with_name(f"{path.name}.1"))
+        return path
+
+    def show_log(self, part: str, real: Path) -> None:
+        """Let `logs/<part>.log` lead to a log that a server keeps elsewhere."""
+        link = self.logs / f"{part}.log"
+        link.unlink(missing_ok=True)
+        link.symlink_to(real)
+
+    def release(self) -> None:
+        """Let another stack use the directory."""
+        self._lock.release()
+
+    def _check_layout(self) -> None:
+        mark = self.path / "layout.json"
+        try:
+            written = cast("dict[str, object]", json.loads(mark.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            document = {"layout": LAYOUT, "pointsman": version("pointsman")}
+            mark.write_text(json.dumps(document) + "\n", encoding="utf-8")
+            return
+        layout = written.get("layout")
+        if not isinstance(layout, int) or layout > LAYOUT:
+            raise CommandError(
+                f"{self.path} was written by Pointsman {written.get('pointsman')} (layout "
+                f"{layout}), this is {version('pointsman')} (layout {LAYOUT})",
+                code="directory_newer",
+                exit_code=ExitCode.CONFLICT,
+                next_step="upgrade Pointsman, or choose another directory with --data",
+            )
+
+
+def blobs(data: Path) -> Path:
+    """Where payloads and results lie."""
+    return data / "blobs"
+
+
+def _in_use(path: Path, pid: int | None) -> CommandError:
+    holder = "another process" if pid is None else f"process {pid}"
+    return CommandError(
+        f"{path} is in use by {holder}",
+        code="directory_in_use",
+        exit_code=ExitCode.CONFLICT,
+        next_step=f"stop that stack first (kill {pid or 'it'}), or choose another with --data",
+    )

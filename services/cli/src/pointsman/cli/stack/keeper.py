@@ -1,0 +1,135 @@
+"""Keeps one part of a stack running."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NoReturn, Protocol
+
+from pointsman.runtime.servers import ServerStartError
+
+FIRST_DELAY_S: Final = 0.2
+LAST_DELAY_S: Final = 5.0
+STEADY_S: Final = 30.0
+"""A part that was up so long starts again with the first delay."""
+START_FAILURES: Final = 5
+
+# An end by itself within this time is a failure to start; one by a signal never is.
+_EARLY_S: Final = 10.0
+
+
+class Part(Protocol):
+    """A child process that can be started again."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def log(self) -> Path: ...
+
+    async def start(self) -> None:
+        """Raises `ServerStartError` when another try may help."""
+        ...
+
+    async def wait(self) -> int:
+        """The exit status; negative: the signal that ended it."""
+        ...
+
+    async def stop(self, grace_s: float) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class PartFailedError(Exception):
+    """A part does not start, whatever is tried; the operator reads its log and repairs."""
+
+    code = "part_failed"
+
+    def __init__(self, name: str, log: Path, tail: str) -> None:
+        super().__init__(
+            f"{name} failed {START_FAILURES} times to start. Its last lines:\n{tail}"
+        )
+        self.name = name
+        self.log = log
+
+
+class Keeper:
+    """Starts a part and starts it again whenever it ends, after a delay that grows.
+
+    `on_start` is called after each start, `say` gets sentences for people. `clock` and `pause` are
+    seconds and how to wait for them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        part: Part,
+        *,
+        say: Callable[[str], None],
+        on_start: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self.part = part
+        self.starts = 0
+        self._say = say
+        self._on_start = on_start
+        self._clock = clock
+        self._failures = 0
+        self._delay_s = FIRST_DELAY_S
+        self._started_at = 0.0
+
+    async def start(self) -> None:
+        """Return when the part runs; raises `PartFailedError`, and what waiting does not cure."""
+        while True:
+            self._started_at = self._clock()
+            try:
+                await self.part.start()
+            except ServerStartError as error:
+                self._failed(error.log_tail)
+                await self._pause(str(error).splitlines()[0])
+            else:
+                self.starts += 1
+                self._on_start()
+                return
+
+    async def keep(self) -> NoReturn:
+        """Until cancelled; raises what `start` raises."""
+        while True:
+            status = await self.part.wait()
+            lived_s = self._clock() - self._started_at
+            if status >= 0 and lived_s < _EARLY_S:
+                self._failed(_tail(self.part.log))
+            else:
+                self._failures = 0
+            if lived_s >= STEADY_S:
+                self._delay_s = FIRST_DELAY_S
+            await self._pause(f"{self.name} {_ending(status)}")
+            await self.start()
+
+    def _failed(self, tail: str) -> None:
+        self._failures += 1
+        if self._failures >= START_FAILURES:
+            raise PartFailedError(self.name, self.part.log, tail)
+
+    async def _pause(self, why: str) -> None:
+        delay_s, self._delay_s = self._delay_s, min(LAST_DELAY_S, 2 * self._delay_s)
+        self._say(f"{why}; starting it again in {delay_s:g} s")
+        await asyncio.sleep(delay_s)
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was ended by signal {-status}"
+
+
+def _tail(log: Path, lines: int = 20) -> str:
+    try:
+        written = log.read_bytes()
+    except OSError:
+        return ""
+    return "\n".join(written.decode(errors="replace").splitlines()[-lines:])

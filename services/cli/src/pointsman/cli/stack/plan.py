@@ -1,0 +1,47 @@
+"""What a local stack is to consist of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from pointsman.cli.stack.project import Project
+
+DEFAULT_TENANT: Final = "default"
+POOL: Final = "main"
+EXECUTOR: Final = "executor-1"
+
+DeviceKind = Literal["triton", "attached", "noop"]
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """A stack of one pool with one executor; everything listens on loopback.
+
+    `attach` names Triton servers that run already (`grpc://host:port`), then none is started.
+    `noop` replaces Triton with the executor's stand-in, which runs no model. `environment` is added
+    to what the services inherit.
+    """
+
+    data: Path
+    project: Project
+    devices: int = 1
+    attach: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = (DEFAULT_TENANT,)
+    noop: bool = False
+    slots: int | None = None
+    """Calls that each device runs at the same time; None: the executor's default."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def kind(self) -> DeviceKind:
+        if self.noop:
+            return "noop"
+        return "attached" if self.attach else "triton"
+
+    @property
+    def device_names(self) -> tuple[str, ...]:
+        """In the order of their endpoints."""
+        prefix = {"triton": "cpu", "attached": "attached", "noop": "noop"}[self.kind]
+        count = len(self.attach) or self.devices
+        return tuple(f"{prefix}-{index}" for index in range(count))

@@ -1,0 +1,67 @@
+"""Ready means: the scheduler answers, and every device of the plan is ready for grants."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import Final, cast
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from pointsman.cli.stack.accounts import Account
+from pointsman.cli.stack.record import DeviceRecord
+from pointsman.contracts import subjects
+
+_POLL_S: Final = 0.05
+_REQUEST_S: Final = 1.0
+
+
+async def wait_ready(
+    nats_url: str,
+    account: Account,
+    devices: Sequence[DeviceRecord],
+    say: Callable[[str], None],
+) -> None:
+    """Return when the stack takes work; `say` gets one line per part on the way."""
+    nc = Client()
+    await nc.connect(
+        nats_url,
+        user=account.user,
+        password=account.password,
+        inbox_prefix=account.inbox_prefix,
+        error_cb=_ignore,
+    )
+    try:
+        pool = cast("dict[str, object]", await _answer(nc, "pool"))
+        say(f"scheduler ready: leads pool {pool.get('pool')}, log position {pool.get('position')}")
+        waiting = {device.device: device for device in devices}
+        while waiting:
+            rows = cast("list[dict[str, object]]", await _answer(nc, "devices"))
+            for row in rows:
+                device = waiting.get(str(row.get("device")))
+                # A row of an earlier run of the stack names another endpoint.
+                if device and (row.get("endpoint"), row.get("state")) == (device.endpoint, "ready"):
+                    del waiting[device.device]
+                    variants = ", ".join(cast("list[str]", row.get("variants", [])))
+                    say(f"device {device.device} ready: {variants}")
+            await asyncio.sleep(_POLL_S if waiting else 0)
+    finally:
+        await nc.close()
+
+
+async def _answer(nc: Client, verb: str) -> object:
+    """Ask until there is an answer; the supervisor decides when that takes too long."""
+    while True:
+        try:
+            reply = await nc.request(subjects.query("scheduler", verb), b"{}", timeout=_REQUEST_S)
+            answer: object = json.loads(reply.data)
+        except (NatsError, TimeoutError, ValueError):
+            await asyncio.sleep(_POLL_S)
+            continue
+        if not isinstance(answer, dict) or "status" not in answer:
+            return answer
+        await asyncio.sleep(_POLL_S)
+
+
+async def _ignore(_error: Exception) -> None:
+    """The library prints errors otherwise; a refused connection is tried again anyway."""

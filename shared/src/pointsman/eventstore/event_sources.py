@@ -1,0 +1,156 @@
+"""Where a projection gets its events: the log itself, or the feed with the log behind it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from pointsman.contracts.recorded import Recorded, decode_pack
+from pointsman.eventstore.pace import Pace
+from pointsman.eventstore.ports import LogReader
+from pointsman.eventstore.stream_tip import POSITION_HEADER
+from pointsman.runtime.puller import ConsumerGoneError
+
+# A round costs two commits' worth of thread changes, so under load they are bounded; somebody who
+# waits for his own write waits 10 ms more at most.
+_ROUNDS_PER_S: Final = 100.0
+_BURST_ROUNDS: Final = 32.0
+_BATCH_EVENTS: Final = 1024
+_POLL_S: Final = 0.25
+_RETRY_S: Final = 0.5
+
+_log = structlog.get_logger(__name__)
+
+
+class EventSource(Protocol):
+    """Committed events in log order."""
+
+    async def next(self, after: int) -> Sequence[Recorded]:
+        """Wait for events beyond `after`, without gaps.
+
+        Asking for events beyond a position says that everything up to it is committed.
+        """
+        ...
+
+    async def head(self) -> int:
+        """Last position of the log."""
+        ...
+
+
+class LogSource:
+    """Reads the log."""
+
+    def __init__(self, log: LogReader) -> None:
+        self._log = log
+        self._pace = Pace(_ROUNDS_PER_S, _BURST_ROUNDS)
+
+    async def next(self, after: int) -> Sequence[Recorded]:
+        await self._pace.wait()
+        while not (events := await self._log.read(after, limit=_BATCH_EVENTS)):
+            await self._log.wait_beyond(after, timeout_s=_POLL_S)
+        return events
+
+    async def head(self) -> int:
+        return await self._log.head()
+
+
+class FeedPuller(Protocol):
+    """What a feed source needs of `runtime.puller.Puller`."""
+
+    async def next(self) -> list[Msg]:
+        """All messages that have arrived, at least one. Raises `ConsumerGoneError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Pack:
+    first: int
+    last: int
+    events: Sequence[Recorded]
+    message: Msg
+
+
+class FeedSource:
+    """Reads `pm.feed` through a durable consumer; a message is acknowledged once it is committed.
+
+    What the feed does not hold (packs that were dropped, came out of order or cannot be read) is
+    read from the log. `provision` is called when the consumer has disappeared.
+    """
+
+    def __init__(
+        self, puller: FeedPuller, log: LogReader, *, provision: Callable[[], Awaitable[object]]
+    ) -> None:
+        self._puller = puller
+        self._log = log
+        self._provision = provision
+        self._packs: deque[_Pack] = deque()
+
+    async def next(self, after: int) -> Sequence[Recorded]:
+        while True:
+            await self._acknowledge(after)
+            if not self._packs:
+                await self._pull()
+                continue
+            first = self._packs[0].first
+            if first > after + 1:
+                missing = await self._log.read(after, limit=_BATCH_EVENTS)
+                gap = [event for event in missing if event.position < first]
+                if gap:
+                    return gap
+            return self._joined()
+
+    async def head(self) -> int:
+        return await self._log.head()
+
+    def _joined(self) -> Sequence[Recorded]:
+        """The events of the packs that follow each other, so that they are committed at once."""
+        events: list[Recorded] = []
+        last = self._packs[0].first - 1
+        for pack in self._packs:
+            if pack.first > last + 1 or len(events) >= _BATCH_EVENTS:
+                break
+            events += (event for event in pack.events if event.position > last)
+            last = max(last, pack.last)
+        return events
+
+    async def _acknowledge(self, after: int) -> None:
+        while self._packs and self._packs[0].last <= after:
+            # An acknowledgement that is lost brings the pack again, which is then skipped.
+            await self._packs.popleft().message.ack()
+
+    async def _pull(self) -> None:
+        try:
+            messages = await self._puller.next()
+        except ConsumerGoneError as error:
+            _log.warning("feed_consumer_gone", error=str(error))
+            await self._restore()
+            return
+        for message in messages:
+            pack = _unpack(message)
+            if pack is None:
+                await message.ack()
+            else:
+                self._packs.append(pack)
+
+    async def _restore(self) -> None:
+        try:
+            await self._provision()
+        except NatsError as error:
+            _log.warning("feed_consumer_not_restored", error=repr(error))
+            await asyncio.sleep(_RETRY_S)
+
+
+def _unpack(message: Msg) -> _Pack | None:
+    """None for what is no pack: its positions then come from the log, with the next pack."""
+    first, _, last = (message.headers or {}).get(POSITION_HEADER, "").partition("-")
+    try:
+        return _Pack(int(first), int(last), decode_pack(message.data), message)
+    except (ValueError, msgspec.MsgspecError) as error:
+        _log.error("feed_message_unreadable", subject=message.subject, error=str(error))
+        return None

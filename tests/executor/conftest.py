@@ -1,0 +1,25 @@
+"""Servers and blobs for the executor's tests."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from pointsman.runtime.servers import LocalTriton
+from pointsman.testing.servers import nats_server, triton, triton_here
+
+
+@pytest.fixture
+async def nats_url(tmp_path: Path) -> AsyncGenerator[str]:
+    async with nats_server(tmp_path) as server:
+        yield server.url
+
+
+@pytest.fixture
+async def identity_triton(tmp_path: Path) -> AsyncGenerator[LocalTriton]:
+    """A Triton with the `identity` model (two instances) and `summarize_lead`."""
+    support = triton_here()
+    if support.environment is None:
+        pytest.skip(str(support))
+    async with triton(tmp_path, ("identity", "summarize_lead")) as server:
+        yield server

@@ -1,0 +1,174 @@
+"""An engine and a leader that do what a test tells them, and builders of orders."""
+
+import asyncio
+from collections.abc import Callable
+from uuid import UUID
+
+from pointsman.contracts.events import Residency
+from pointsman.contracts.leases import (
+    AttachExecutor,
+    AttemptReport,
+    DeviceHealth,
+    Grant,
+    Lease,
+    LeaseOrder,
+    Outcome,
+    Renewal,
+)
+from pointsman.contracts.message import BlobRef
+from pointsman.executor.holding.devices import Device
+from pointsman.executor.holding.leases import LeaseHolder
+from pointsman.executor.ports import Call, Engine, EngineError, Identity, Leader, Output
+from pointsman.runtime.blobs import Blobs
+from pointsman.testing.memory_blobs import MemoryBlobs
+
+IDENTITY = Identity(executor="executor-1", pool="main", incarnation="incarnation-1")
+LOST = EngineError("engine_unavailable", "connection refused", retryable=True, device_lost=True)
+
+
+class FakeEngine:
+    """Gives payloads back; with `hold` only when `release` is called, with `failure` never."""
+
+    def __init__(self, *, hold: bool = False) -> None:
+        self.device_class = "noop"
+        self.residency = (Residency(variant="echo", slots=8),)
+        self.failure: EngineError | None = None
+        self.canary_failure: EngineError | None = None
+        self.quiet = True
+        self.calls: list[Call] = []
+        self.cancelled: list[str] = []
+        self.canaries = 0
+        self._open = asyncio.Event()
+        if not hold:
+            self._open.set()
+
+    def release(self) -> None:
+        self._open.set()
+
+    async def open(self) -> None:
+        """Ready at once."""
+
+    async def infer(self, call: Call) -> Output:
+        self.calls.append(call)
+        try:
+            await self._open.wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(call.id)
+            raise
+        if self.failure is not None:
+            raise self.failure
+        return Output(data=call.payload, model_version="1")
+
+    async def canary(self) -> None:
+        self.canaries += 1
+        if self.canary_failure is not None:
+            raise self.canary_failure
+
+    async def quiescent(self) -> bool:
+        return self.quiet
+
+    async def close(self) -> None:
+        """Holds nothing."""
+
+
+class MemoryLeader:
+    """Keeps what it is told; with `silent` it answers only after `answer` was called."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self.attached: list[AttachExecutor] = []
+        self.reports: list[AttemptReport] = []
+        self.healths: list[DeviceHealth] = []
+        self.renewals: list[Renewal] = []
+        self.unanswered: list[Lease] = []
+        self._answering = asyncio.Event()
+        if not silent:
+            self._answering.set()
+
+    def answer(self) -> None:
+        self._answering.set()
+
+    async def attach(self, attach: AttachExecutor) -> None:
+        self.attached.append(attach)
+        await self._answering.wait()
+
+    async def report(self, report: AttemptReport) -> None:
+        lease = Lease(task=report.task, attempt=report.attempt)
+        assert lease not in self.unanswered, "two reports of one attempt are on the way"
+        self.reports.append(report)
+        self.unanswered.append(lease)
+        await self._answering.wait()
+        self.unanswered.remove(lease)
+
+    async def health(self, health: DeviceHealth) -> None:
+        self.healths.append(health)
+        await self._answering.wait()
+
+    async def renew(self, renewal: Renewal) -> None:
+        self.renewals.append(renewal)
+
+    def outcomes(self) -> list[Outcome]:
+        return [report.outcome for report in self.reports]
+
+
+def device(engine: Engine, leader: Leader, *, canary_every_s: float = 60.0) -> Device:
+    return Device(
+        "cpu-0",
+        endpoint="fake:",
+        slots=8,
+        engine=engine,
+        leader=leader,
+        identity=IDENTITY,
+        canary_every_s=canary_every_s,
+    )
+
+
+def holder(
+    engine: Engine,
+    leader: Leader,
+    blobs: Blobs | None = None,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> LeaseHolder:
+    return LeaseHolder(
+        IDENTITY,
+        [device(engine, leader)],
+        blobs=blobs or MemoryBlobs(),
+        leader=leader,
+        clock=clock,
+    )
+
+
+def task_id(number: int) -> UUID:
+    return UUID(int=number)
+
+
+def grant(
+    payload: BlobRef,
+    *,
+    task: int = 1,
+    attempt: int = 1,
+    device: str = "cpu-0",
+    variant: str = "echo",
+    parameters: dict[str, str] | None = None,
+    run_timeout_s: float = 30.0,
+) -> Grant:
+    return Grant(
+        task=task_id(task),
+        attempt=attempt,
+        tenant="acme",
+        device=device,
+        variant=variant,
+        payload=payload,
+        media_type="text/plain",
+        run_timeout_s=run_timeout_s,
+        parameters=parameters,
+    )
+
+
+def order(
+    *grants: Grant, cancels: tuple[Lease, ...] = (), epoch: int = 1, pool: str = "main"
+) -> LeaseOrder:
+    return LeaseOrder(pool=pool, epoch=epoch, grants=grants, cancels=cancels)
+
+
+def lease(task: int = 1, attempt: int = 1) -> Lease:
+    return Lease(task=task_id(task), attempt=attempt)

@@ -1,0 +1,113 @@
+"""A device going out of service and coming back."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+from pointsman.executor.holding.devices import Device
+from pointsman.executor.ports import EngineBusyError, EngineError
+from pointsman.testing.waiting import wait_until
+from tests.executor.fakes import LOST, FakeEngine, MemoryLeader, device
+
+WRONG = EngineError("bad_output", "the canary came back with other bytes", retryable=True)
+
+
+@asynccontextmanager
+async def watched(
+    engine: FakeEngine, leader: MemoryLeader, *, canary_every_s: float = 0.001
+) -> AsyncGenerator[Device]:
+    watched_device = device(engine, leader, canary_every_s=canary_every_s)
+    task = asyncio.create_task(watched_device.watch())
+    try:
+        yield watched_device
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def healths(leader: MemoryLeader) -> list[bool]:
+    return [health.healthy for health in leader.healths]
+
+
+async def test_an_offer_says_what_the_engine_serves() -> None:
+    engine = FakeEngine()
+
+    offer = await device(engine, MemoryLeader()).offer()
+
+    assert offer.residency == engine.residency
+    assert (offer.device, offer.slots, offer.quiescent) == ("cpu-0", 8, True)
+
+
+async def test_a_lost_device_is_reported_once_and_returns_by_itself() -> None:
+    engine, leader = FakeEngine(), MemoryLeader()
+    engine.canary_failure = LOST
+    async with watched(engine, leader, canary_every_s=60) as cpu:
+        await asyncio.gather(cpu.lose("socket closed"), cpu.lose("connection refused"))
+        lost_before = (cpu.serving, healths(leader))
+
+        engine.canary_failure = None
+        await wait_until(lambda: healths(leader) == [False, True])
+
+        assert lost_before == (False, [False])
+        assert cpu.serving
+        assert leader.healths[0].reason == "socket closed"
+        assert leader.healths[1].quiescent
+
+
+async def test_an_engine_that_still_works_for_somebody_is_not_called_quiescent() -> None:
+    engine, leader = FakeEngine(), MemoryLeader()
+    engine.quiet = False
+    async with watched(engine, leader, canary_every_s=60) as cpu:
+        await cpu.lose("socket closed")
+        await wait_until(lambda: healths(leader) == [False, True])
+
+        assert not leader.healths[1].quiescent
+
+
+async def test_each_change_is_a_command_of_its_own() -> None:
+    engine, leader = FakeEngine(), MemoryLeader()
+    async with watched(engine, leader, canary_every_s=60) as cpu:
+        for count in (2, 4):
+            await cpu.lose("socket closed")
+            await wait_until(lambda count=count: len(leader.healths) == count)
+
+    assert len({health.command_id for health in leader.healths}) == 4
+
+
+async def test_a_canary_that_cannot_connect_takes_the_device_out_at_once() -> None:
+    engine, leader = FakeEngine(), MemoryLeader()
+    engine.canary_failure = LOST
+    async with watched(engine, leader):
+        await wait_until(lambda: healths(leader) == [False])
+
+    assert "connection refused" in leader.healths[0].reason
+
+
+async def test_ready_but_wrong_takes_the_device_out_at_the_second_canary() -> None:
+    engine, leader = FakeEngine(), MemoryLeader(silent=True)
+    engine.canary_failure = WRONG
+    async with watched(engine, leader):
+        await wait_until(lambda: healths(leader) == [False])
+
+        assert engine.canaries == 2
+
+
+async def test_a_canary_that_waits_behind_our_own_calls_says_nothing() -> None:
+    engine, leader = FakeEngine(), MemoryLeader()
+    engine.canary_failure = EngineBusyError("calls are in flight")
+    async with watched(engine, leader) as cpu:
+        await wait_until(lambda: engine.canaries > 5)
+
+        assert cpu.serving
+        assert leader.healths == []
+
+
+async def test_a_goodbye_suspends_the_device() -> None:
+    leader = MemoryLeader()
+
+    await device(FakeEngine(), leader).say_goodbye()
+
+    assert [(health.healthy, health.reason) for health in leader.healths] == [
+        (False, "the executor is stopping")
+    ]

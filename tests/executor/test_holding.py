@@ -1,0 +1,377 @@
+"""Orders, runs and reports of one executor, in memory."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointsman.contracts.leases import (
+    AttemptReport,
+    Lease,
+    LeaseReceipt,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunTimedOut,
+)
+from pointsman.contracts.message import BlobRef
+from pointsman.executor.holding.leases import LeaseHolder
+from pointsman.executor.ports import Call, EngineDeadlineError, EngineError, Output
+from pointsman.runtime.blobs import BlobsUnavailableError
+from pointsman.testing.memory_blobs import MemoryBlobs
+from pointsman.testing.waiting import wait_until
+from tests.executor.fakes import (
+    IDENTITY,
+    FakeEngine,
+    MemoryLeader,
+    device,
+    grant,
+    holder,
+    lease,
+    order,
+    task_id,
+)
+
+ABSENT = BlobRef(digest="0" * 64, size=5, media_type="text/plain", shard="memory")
+
+
+async def stored(blobs: MemoryBlobs, data: bytes = b"hello") -> BlobRef:
+    return await blobs.put("acme", data, "text/plain")
+
+
+def receipt(*held: Lease, stale_epoch: bool = False) -> LeaseReceipt:
+    return LeaseReceipt(
+        executor=IDENTITY.executor,
+        incarnation=IDENTITY.incarnation,
+        held=held,
+        stale_epoch=stale_epoch,
+    )
+
+
+def reported(leader: MemoryLeader, count: int = 1) -> Callable[[], bool]:
+    return lambda: len(leader.reports) >= count and not leader.unanswered
+
+
+async def test_a_granted_attempt_is_run_and_its_result_stored() -> None:
+    blobs, leader = MemoryBlobs(), MemoryLeader()
+    ticks: Iterator[float] = iter((10.0, 11.0, 11.5))
+    executor = holder(FakeEngine(), leader, blobs, clock=lambda: next(ticks))
+
+    held = executor.take(order(grant(await stored(blobs))))
+    await wait_until(reported(leader))
+
+    (report,) = leader.reports
+    assert held == receipt(lease())
+    assert report.device == "cpu-0"
+    assert isinstance(report.outcome, RunCompleted)
+    assert report.outcome.run_s == 0.5
+    assert await blobs.get("acme", report.outcome.result) == b"hello"
+
+
+async def test_the_receipt_does_not_wait_for_the_run() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine(hold=True)
+    executor = holder(engine, leader, blobs)
+
+    held = executor.take(order(grant(await stored(blobs))))
+
+    assert held == receipt(lease())
+    assert leader.reports == []
+    assert executor.leases() == (lease(),)
+
+
+async def test_a_repeated_order_is_held_again_and_not_run_again() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine(hold=True)
+    executor = holder(engine, leader, blobs)
+    orders = order(grant(await stored(blobs)))
+
+    receipts = [executor.take(orders) for _ in range(3)]
+    engine.release()
+    await wait_until(reported(leader))
+
+    assert receipts == [receipt(lease())] * 3
+    assert len(engine.calls) == len(leader.reports) == 1
+
+
+async def test_a_grant_of_a_finished_attempt_is_held_and_reported_again() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine()
+    executor = holder(engine, leader, blobs)
+    orders = order(grant(await stored(blobs)))
+    executor.take(orders)
+    await wait_until(reported(leader))
+
+    held = executor.take(orders)
+    await wait_until(reported(leader, 2))
+
+    assert held == receipt(lease())
+    assert leader.reports[0] == leader.reports[1]
+    assert len(engine.calls) == 1
+
+
+async def test_an_order_of_an_earlier_leader_changes_nothing() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine(hold=True)
+    executor = holder(engine, leader, blobs)
+    payload = await stored(blobs)
+    executor.take(order(grant(payload), epoch=7))
+
+    late = executor.take(order(grant(payload, task=2), cancels=(lease(),), epoch=6))
+    engine.release()
+    await wait_until(reported(leader))
+
+    assert late == receipt(stale_epoch=True)
+    assert [report.task for report in leader.reports] == [task_id(1)]
+    assert isinstance(leader.reports[0].outcome, RunCompleted)
+
+
+async def test_a_cancelled_attempt_is_stopped_in_the_engine_and_reported() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine(hold=True)
+    executor = holder(engine, leader, blobs)
+    executor.take(order(grant(await stored(blobs))))
+    await wait_until(lambda: len(engine.calls) == 1)
+
+    executor.take(order(cancels=(lease(),)))
+    await wait_until(reported(leader))
+
+    assert engine.cancelled == [str(task_id(1))]
+    assert leader.outcomes() == [RunCancelled()]
+    assert executor.leases() == ()
+
+
+async def test_an_attempt_cancelled_in_the_turn_of_its_grant_never_reaches_the_engine() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine()
+    executor = holder(engine, leader, blobs)
+
+    executor.take(order(grant(await stored(blobs))))
+    executor.take(order(cancels=(lease(),)))
+    await wait_until(reported(leader))
+
+    assert engine.calls == []
+    assert leader.outcomes() == [RunCancelled()]
+
+
+async def test_a_grant_that_comes_after_its_cancellation_is_not_run() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine()
+    executor = holder(engine, leader, blobs)
+    executor.take(order(cancels=(lease(),)))
+
+    held = executor.take(order(grant(await stored(blobs))))
+    await wait_until(reported(leader))
+
+    assert held == receipt(lease())
+    assert engine.calls == []
+    assert leader.outcomes() == [RunCancelled()]
+
+
+async def test_a_lease_is_held_until_the_leader_answers_its_report() -> None:
+    blobs, leader = MemoryBlobs(), MemoryLeader(silent=True)
+    executor = holder(FakeEngine(), leader, blobs)
+    executor.take(order(grant(await stored(blobs))))
+    await wait_until(lambda: len(leader.reports) == 1)
+    while_silent = executor.leases()
+
+    leader.answer()
+    await wait_until(lambda: executor.leases() == ())
+
+    assert while_silent == (lease(),)
+    assert len(leader.reports) == 1
+
+
+async def test_a_device_that_this_executor_does_not_have_is_refused() -> None:
+    leader = MemoryLeader()
+    executor = holder(FakeEngine(), leader)
+
+    held = executor.take(order(grant(ABSENT, device="gpu-9")))
+
+    assert held == receipt()
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome"),
+    [
+        (
+            EngineError("bad_output", "no bytes", retryable=True),
+            RunFailed(code="bad_output", message="no bytes", retryable=True),
+        ),
+        (EngineDeadlineError("too slow"), RunTimedOut(run_s=0.0)),
+    ],
+    ids=["failed", "timed-out"],
+)
+async def test_what_the_engine_raises_becomes_the_outcome(
+    failure: EngineError, outcome: RunFailed | RunTimedOut
+) -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine()
+    engine.failure = failure
+    executor = holder(engine, leader, blobs)
+
+    executor.take(order(grant(await stored(blobs))))
+    await wait_until(reported(leader))
+
+    assert leader.outcomes() == [outcome]
+
+
+async def test_a_payload_that_is_gone_is_not_worth_another_attempt() -> None:
+    leader = MemoryLeader()
+    executor = holder(FakeEngine(), leader)
+
+    executor.take(order(grant(ABSENT)))
+    await wait_until(reported(leader))
+
+    (outcome,) = leader.outcomes()
+    assert isinstance(outcome, RunFailed)
+    assert (outcome.code, outcome.retryable) == ("payload_missing", False)
+
+
+async def test_a_damaged_payload_is_not_worth_another_attempt() -> None:
+    blobs, leader = MemoryBlobs(), MemoryLeader()
+    payload = await stored(blobs)
+    blobs.corrupt("acme", payload)
+    executor = holder(FakeEngine(), leader, blobs)
+
+    executor.take(order(grant(payload)))
+    await wait_until(reported(leader))
+
+    (outcome,) = leader.outcomes()
+    assert isinstance(outcome, RunFailed)
+    assert (outcome.code, outcome.retryable) == ("payload_corrupt", False)
+
+
+class FullDisk(MemoryBlobs):
+    async def put(self, tenant: str, data: bytes, media_type: str) -> BlobRef:
+        raise BlobsUnavailableError("disk full")
+
+
+class Defective(FakeEngine):
+    async def infer(self, call: Call) -> Output:
+        raise KeyError(call.variant)
+
+
+async def test_a_result_that_cannot_be_stored_may_be_tried_again() -> None:
+    blobs, leader = FullDisk(), MemoryLeader()
+    payload = await MemoryBlobs.put(blobs, "acme", b"hello", "text/plain")
+    executor = holder(FakeEngine(), leader, blobs)
+
+    executor.take(order(grant(payload)))
+    await wait_until(reported(leader))
+
+    (outcome,) = leader.outcomes()
+    assert isinstance(outcome, RunFailed)
+    assert (outcome.code, outcome.retryable) == ("blobs_unavailable", True)
+
+
+async def test_a_defect_of_the_executor_still_ends_the_attempt() -> None:
+    blobs, leader = MemoryBlobs(), MemoryLeader()
+    executor = holder(Defective(), leader, blobs)
+
+    executor.take(order(grant(await stored(blobs))))
+    await wait_until(reported(leader))
+
+    (outcome,) = leader.outcomes()
+    assert isinstance(outcome, RunFailed)
+    assert (outcome.code, outcome.retryable) == ("executor_error", True)
+
+
+async def test_draining_takes_nothing_more_and_lets_calls_end() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine(hold=True)
+    executor = holder(engine, leader, blobs)
+    payload = await stored(blobs)
+    executor.take(order(grant(payload)))
+    await wait_until(lambda: len(engine.calls) == 1)
+
+    draining = asyncio.create_task(executor.drain(grace_s=30))
+    others = count(2)
+    await wait_until(lambda: executor.take(order(grant(payload, task=next(others)))) == receipt())
+    known = executor.take(order(grant(payload)))
+    engine.release()
+    await draining
+
+    assert known == receipt(lease())
+    assert {type(outcome) for outcome in leader.outcomes()} == {RunCompleted}
+    assert len(leader.reports) == len(engine.calls) == next(others) - 2
+
+
+async def test_calls_that_outlive_the_grace_period_are_stopped_and_reported() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine(hold=True)
+    executor = holder(engine, leader, blobs)
+    executor.take(order(grant(await stored(blobs))))
+    await wait_until(lambda: len(engine.calls) == 1)
+
+    await executor.drain(grace_s=0)
+
+    (outcome,) = leader.outcomes()
+    assert isinstance(outcome, RunFailed)
+    assert (outcome.code, outcome.retryable) == ("executor_stopped", True)
+    assert engine.cancelled == [str(task_id(1))]
+
+
+STEP = st.tuples(
+    st.sampled_from(["grant", "cancel", "turn", "release", "answer"]),
+    st.integers(1, 3),
+    st.integers(1, 2),
+)
+
+
+async def play(
+    steps: list[tuple[str, int, int]],
+) -> tuple[set[Lease], list[AttemptReport], FakeEngine, LeaseHolder]:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(silent=True), FakeEngine(hold=True)
+    executor = holder(engine, leader, blobs)
+    payload = await stored(blobs)
+    held: set[Lease] = set()
+    turn = asyncio.Event()
+    for step, task, attempt in steps:
+        if step == "grant":
+            held |= {*executor.take(order(grant(payload, task=task, attempt=attempt))).held}
+        elif step == "cancel":
+            executor.take(order(cancels=(lease(task, attempt),)))
+        elif step == "release":
+            engine.release()
+        elif step == "answer":
+            leader.answer()
+        else:
+            asyncio.get_running_loop().call_soon(turn.set)
+            await turn.wait()
+            turn.clear()
+    leader.answer()
+    engine.release()
+    await wait_until(lambda: executor.leases() == ())
+    return held, leader.reports, engine, executor
+
+
+@settings(max_examples=60)
+@given(st.lists(STEP, max_size=30))
+def test_every_attempt_that_was_held_is_run_at_most_once_and_reported(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    held, reports, engine, _ = asyncio.run(play(steps))
+
+    by_lease = {Lease(task=report.task, attempt=report.attempt): report for report in reports}
+    assert set(by_lease) == held
+    assert all(
+        report == by_lease[Lease(task=report.task, attempt=report.attempt)] for report in reports
+    )
+    assert len(engine.calls) <= len(held)
+    ended_well = [r for r in by_lease.values() if isinstance(r.outcome, RunCompleted)]
+    assert len(ended_well) + len(engine.cancelled) == len(engine.calls)
+
+
+async def test_a_lost_device_is_told_before_the_attempts_that_died_with_it() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine()
+    engine.failure = EngineError("engine_unavailable", "gone", retryable=True, device_lost=True)
+    engine.canary_failure = engine.failure
+    cpu = device(engine, leader)
+    executor = LeaseHolder(IDENTITY, [cpu], blobs=blobs, leader=leader)
+    payload = await stored(blobs)
+    watching = asyncio.create_task(cpu.watch())
+
+    executor.take(order(*(grant(payload, task=number) for number in range(1, 6))))
+    await wait_until(reported(leader, 5))
+    refused = executor.take(order(grant(payload, task=6)))
+    watching.cancel()
+
+    assert [health.healthy for health in leader.healths] == [False]
+    assert all(
+        isinstance(outcome, RunFailed) and outcome.device_lost for outcome in leader.outcomes()
+    )
+    assert refused == receipt()
