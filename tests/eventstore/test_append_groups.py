@@ -173,3 +173,28 @@ def test_groups_larger_than_one_statement_are_complete(log: Log) -> None:
     assert log.commit([some_events(stream, [3]) for stream in streams]) == [
         Appended((141 + n,)) for n in range(70)
     ]
+
+
+def test_no_group_reads_a_whole_table(log: Log) -> None:
+    stream = STREAMS[0]
+    group = [Append([an_event(stream, 1)], a_command("m"))]
+    group += [Append([an_event(UUID(int=n), 1)], a_command(str(n))) for n in range(100, 120)]
+    statements: list[str] = []
+
+    log.connection.set_trace_callback(statements.append)
+    log.commit(group)
+    log.commit(group)
+    log.connection.set_trace_callback(None)
+
+    plans = [
+        (statement, step)
+        for statement in statements
+        if statement.startswith(("SELECT", "WITH")) and "LIMIT 1" not in statement
+        for (*_, step) in log.connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    assert len(plans) >= 6
+    assert not [plan for plan in plans if "SCAN stored_events" in plan[1]]
+    assert not [
+        plan for plan in plans if "SEARCH inbox" in plan[1] and "message_id=?" not in plan[1]
+    ]
+    assert not [plan for plan in plans if "SCAN inbox" in plan[1]]

@@ -15,11 +15,16 @@ async def nats_url(tmp_path: Path) -> AsyncGenerator[str]:
         yield server.url
 
 
-@pytest.fixture
-async def identity_triton(tmp_path: Path) -> AsyncGenerator[LocalTriton]:
-    """A Triton with the `identity` model (two instances) and `summarize_lead`."""
+def require_triton() -> None:
+    """Skip with what is missing."""
     support = triton_here()
     if support.environment is None:
         pytest.skip(str(support))
+
+
+@pytest.fixture
+async def identity_triton(tmp_path: Path) -> AsyncGenerator[LocalTriton]:
+    """A Triton with the `identity` model (two instances) and `summarize_lead`."""
+    require_triton()
     async with triton(tmp_path, ("identity", "summarize_lead")) as server:
         yield server

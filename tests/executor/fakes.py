@@ -23,6 +23,7 @@ from pointsman.runtime.blobs import Blobs
 from pointsman.testing.memory_blobs import MemoryBlobs
 
 IDENTITY = Identity(executor="executor-1", pool="main", incarnation="incarnation-1")
+ABSENT = BlobRef(digest="0" * 64, size=5, media_type="text/plain", shard="memory")
 LOST = EngineError("engine_unavailable", "connection refused", retryable=True, device_lost=True)
 
 
@@ -172,3 +173,11 @@ def order(
 
 def lease(task: int = 1, attempt: int = 1) -> Lease:
     return Lease(task=task_id(task), attempt=attempt)
+
+
+async def stored(blobs: MemoryBlobs, data: bytes = b"hello") -> BlobRef:
+    return await blobs.put("acme", data, "text/plain")
+
+
+def reported(leader: MemoryLeader, count: int = 1) -> Callable[[], bool]:
+    return lambda: len(leader.reports) >= count and not leader.unanswered

@@ -1,10 +1,9 @@
 """Orders, runs and reports of one executor, in memory."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,15 +14,13 @@ from pointsman.contracts.leases import (
     RunCancelled,
     RunCompleted,
     RunFailed,
-    RunTimedOut,
 )
-from pointsman.contracts.message import BlobRef
 from pointsman.executor.holding.leases import LeaseHolder
-from pointsman.executor.ports import Call, EngineDeadlineError, EngineError, Output
-from pointsman.runtime.blobs import BlobsUnavailableError
+from pointsman.executor.ports import EngineError
 from pointsman.testing.memory_blobs import MemoryBlobs
 from pointsman.testing.waiting import wait_until
 from tests.executor.fakes import (
+    ABSENT,
     IDENTITY,
     FakeEngine,
     MemoryLeader,
@@ -32,14 +29,10 @@ from tests.executor.fakes import (
     holder,
     lease,
     order,
+    reported,
+    stored,
     task_id,
 )
-
-ABSENT = BlobRef(digest="0" * 64, size=5, media_type="text/plain", shard="memory")
-
-
-async def stored(blobs: MemoryBlobs, data: bytes = b"hello") -> BlobRef:
-    return await blobs.put("acme", data, "text/plain")
 
 
 def receipt(*held: Lease, stale_epoch: bool = False) -> LeaseReceipt:
@@ -49,10 +42,6 @@ def receipt(*held: Lease, stale_epoch: bool = False) -> LeaseReceipt:
         held=held,
         stale_epoch=stale_epoch,
     )
-
-
-def reported(leader: MemoryLeader, count: int = 1) -> Callable[[], bool]:
-    return lambda: len(leader.reports) >= count and not leader.unanswered
 
 
 async def test_a_granted_attempt_is_run_and_its_result_stored() -> None:
@@ -185,91 +174,6 @@ async def test_a_device_that_this_executor_does_not_have_is_refused() -> None:
     held = executor.take(order(grant(ABSENT, device="gpu-9")))
 
     assert held == receipt()
-
-
-@pytest.mark.parametrize(
-    ("failure", "outcome"),
-    [
-        (
-            EngineError("bad_output", "no bytes", retryable=True),
-            RunFailed(code="bad_output", message="no bytes", retryable=True),
-        ),
-        (EngineDeadlineError("too slow"), RunTimedOut(run_s=0.0)),
-    ],
-    ids=["failed", "timed-out"],
-)
-async def test_what_the_engine_raises_becomes_the_outcome(
-    failure: EngineError, outcome: RunFailed | RunTimedOut
-) -> None:
-    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine()
-    engine.failure = failure
-    executor = holder(engine, leader, blobs)
-
-    executor.take(order(grant(await stored(blobs))))
-    await wait_until(reported(leader))
-
-    assert leader.outcomes() == [outcome]
-
-
-async def test_a_payload_that_is_gone_is_not_worth_another_attempt() -> None:
-    leader = MemoryLeader()
-    executor = holder(FakeEngine(), leader)
-
-    executor.take(order(grant(ABSENT)))
-    await wait_until(reported(leader))
-
-    (outcome,) = leader.outcomes()
-    assert isinstance(outcome, RunFailed)
-    assert (outcome.code, outcome.retryable) == ("payload_missing", False)
-
-
-async def test_a_damaged_payload_is_not_worth_another_attempt() -> None:
-    blobs, leader = MemoryBlobs(), MemoryLeader()
-    payload = await stored(blobs)
-    blobs.corrupt("acme", payload)
-    executor = holder(FakeEngine(), leader, blobs)
-
-    executor.take(order(grant(payload)))
-    await wait_until(reported(leader))
-
-    (outcome,) = leader.outcomes()
-    assert isinstance(outcome, RunFailed)
-    assert (outcome.code, outcome.retryable) == ("payload_corrupt", False)
-
-
-class FullDisk(MemoryBlobs):
-    async def put(self, tenant: str, data: bytes, media_type: str) -> BlobRef:
-        raise BlobsUnavailableError("disk full")
-
-
-class Defective(FakeEngine):
-    async def infer(self, call: Call) -> Output:
-        raise KeyError(call.variant)
-
-
-async def test_a_result_that_cannot_be_stored_may_be_tried_again() -> None:
-    blobs, leader = FullDisk(), MemoryLeader()
-    payload = await MemoryBlobs.put(blobs, "acme", b"hello", "text/plain")
-    executor = holder(FakeEngine(), leader, blobs)
-
-    executor.take(order(grant(payload)))
-    await wait_until(reported(leader))
-
-    (outcome,) = leader.outcomes()
-    assert isinstance(outcome, RunFailed)
-    assert (outcome.code, outcome.retryable) == ("blobs_unavailable", True)
-
-
-async def test_a_defect_of_the_executor_still_ends_the_attempt() -> None:
-    blobs, leader = MemoryBlobs(), MemoryLeader()
-    executor = holder(Defective(), leader, blobs)
-
-    executor.take(order(grant(await stored(blobs))))
-    await wait_until(reported(leader))
-
-    (outcome,) = leader.outcomes()
-    assert isinstance(outcome, RunFailed)
-    assert (outcome.code, outcome.retryable) == ("executor_error", True)
 
 
 async def test_draining_takes_nothing_more_and_lets_calls_end() -> None:

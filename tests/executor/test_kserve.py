@@ -154,14 +154,27 @@ def test_a_model_that_keeps_the_convention_is_served() -> None:
     loaded = loaded_model(config(instance_group=[{"kind": 2, "count": 3}]))
 
     assert loaded is not None
-    assert (loaded.name, loaded.shape, loaded.instances, loaded.on_gpu) == ("m", (1,), 3, False)
+    assert (loaded.name, loaded.shape, loaded.slots, loaded.on_gpu) == ("m", (1,), 3, False)
 
 
 def test_instances_are_counted_per_gpu() -> None:
     loaded = loaded_model(config(instance_group=[{"kind": 1, "count": 2, "gpus": [0, 1]}]))
 
     assert loaded is not None
-    assert (loaded.instances, loaded.on_gpu) == (4, True)
+    assert (loaded.slots, loaded.on_gpu) == (4, True)
+
+
+@pytest.mark.parametrize(("text", "slots"), [("8", 16), ("0", 2), ("many", 2), ("", 2)])
+def test_a_model_may_declare_that_an_instance_takes_several_calls(text: str, slots: int) -> None:
+    loaded = loaded_model(
+        config(
+            instance_group=[{"kind": 2, "count": 2}],
+            parameters={"pointsman.concurrent_requests": {"string_value": text}},
+        )
+    )
+
+    assert loaded is not None
+    assert loaded.slots == slots
 
 
 def test_a_model_that_batches_is_sent_a_batch_of_one() -> None:

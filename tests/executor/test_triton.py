@@ -1,95 +1,55 @@
 """The Triton adapter against a real server."""
 
 import asyncio
-import struct
 from collections.abc import AsyncGenerator
-from pathlib import Path
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
+import grpc
+import grpc.aio
 import pytest
+import pytest_asyncio
 
+from pointsman.executor.adapters.kserve import SERVICE
 from pointsman.executor.adapters.triton import TritonEngine
 from pointsman.executor.ports import (
-    Call,
     EngineBusyError,
     EngineDeadlineError,
     EngineError,
+    Output,
 )
 from pointsman.runtime.servers import LocalTriton
-from pointsman.testing.servers import triton, triton_here
+from pointsman.testing.servers import triton
 from pointsman.testing.waiting import wait_until
+from tests.executor.conftest import require_triton
 from tests.executor.engine_contract import EngineContract
+from tests.executor.triton_calls import call, opened
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
 
 pytestmark = pytest.mark.triton
 
-# Does what the payload says, and leaves a mark where a call began and ended.
-ODD_MODEL = """
-import os, sys
-sys.path.insert(0, os.environ["POINTSMAN_TRITON_SITE"])
-import time
-from pathlib import Path
-import numpy as np
-import triton_python_backend_utils as pb_utils
 
-MARKS = Path({marks!r})
-
-class TritonPythonModel:
-    def execute(self, requests):
-        return [self.answer(request) for request in requests]
-
-    def answer(self, request):
-        wish = pb_utils.get_input_tensor_by_name(request, "INPUT").as_numpy()[0].decode()
-        if wish.startswith("Is anybody"):
-            wish = "fine"
-        (MARKS / wish).touch()
-        numbers = np.array([1.0, 2.0, 3.0], dtype=np.float32)
-        if wish == "nan":
-            numbers[1] = np.nan
-        if wish == "oom":
-            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
-        if wish == "raise":
-            raise ValueError("line one\\nline two")
-        if wish == "stubborn":
-            while not (MARKS / "enough").exists():
-                time.sleep(0.01)
-        if wish == "until_cancelled":
-            while not request.is_cancelled():
-                time.sleep(0.005)
-            (MARKS / "was_cancelled").touch()
-        return pb_utils.InferenceResponse(output_tensors=[pb_utils.Tensor("OUTPUT", numbers)])
-"""
-ODD_CONFIG = """
-name: "odd"
-backend: "python"
-max_batch_size: 0
-input [ { name: "INPUT" data_type: TYPE_STRING dims: [ 1 ] } ]
-output [ { name: "OUTPUT" data_type: TYPE_FP32 dims: [ 3 ] } ]
-instance_group [ { kind: KIND_CPU count: 1 } ]
-"""
+def code_of(task: asyncio.Task[Output]) -> str:
+    error = task.exception()
+    return error.code if isinstance(error, EngineError) else repr(error)
 
 
-def call(variant: str, payload: bytes, *, timeout_s: float = 30.0, **parameters: str) -> Call:
-    return Call(
-        id="0190f0f0-0000-7000-8000-000000000001",
-        variant=variant,
-        payload=payload,
-        media_type="text/plain",
-        timeout_s=timeout_s,
-        parameters=parameters,
-    )
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_triton(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LocalTriton]:
+    require_triton()
+    work = tmp_path_factory.mktemp("shared")
+    async with triton(work, ("identity", "summarize_lead")) as server:
+        yield server
 
 
-async def opened(server: LocalTriton) -> TritonEngine:
-    engine = TritonEngine(f"grpc://{server.grpc_address}")
-    await engine.open()
-    return engine
-
-
+@pytest.mark.asyncio(loop_scope="module")
 class TestTritonEngine(EngineContract):
     variant = "identity"
 
-    @pytest.fixture
-    async def engine(self, identity_triton: LocalTriton) -> AsyncGenerator[TritonEngine]:
-        engine = await opened(identity_triton)
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def engine(self, shared_triton: LocalTriton) -> AsyncGenerator[TritonEngine]:
+        engine = await opened(shared_triton)
         yield engine
         await engine.close()
 
@@ -139,10 +99,10 @@ class TestTritonEngine(EngineContract):
             await asyncio.wait(calls)
 
     async def test_calls_of_somebody_else_keep_it_from_being_quiescent(
-        self, engine: TritonEngine, identity_triton: LocalTriton
+        self, engine: TritonEngine, shared_triton: LocalTriton
     ) -> None:
         assert await engine.quiescent()
-        other = await opened(identity_triton)
+        other = await opened(shared_triton)
         calls = [
             asyncio.create_task(other.infer(call("identity", b"a", delay_ms="20000")))
             for _ in range(2)
@@ -154,7 +114,7 @@ class TestTritonEngine(EngineContract):
         await asyncio.wait(calls)
 
         await wait_until(engine.quiescent)
-        assert all(task.exception() or task.cancelled() for task in calls)
+        assert {code_of(task) for task in calls} == {"engine_cancelled"}
 
 
 async def failing_canary(engine: TritonEngine) -> bool:
@@ -166,136 +126,40 @@ async def not_quiescent(engine: TritonEngine) -> bool:
     return not await engine.quiescent()
 
 
-class TestOddModel:
-    """A model without an `identity` beside it, that does what the payload says."""
+@pytest.mark.parametrize(
+    ("flags", "sent"), [("01", True), ("03", True), ("00", False), ("02", False), ("zz", False)]
+)
+async def test_only_sampled_calls_carry_their_trace(flags: str, sent: bool) -> None:
+    traceparent = f"00-{'1' * 32}-{'2' * 16}-{flags}"
+    async with recording_server() as (endpoint, received):
+        engine = TritonEngine(endpoint)
 
-    @pytest.fixture
-    async def marks(self, tmp_path: Path) -> Path:
-        marks = tmp_path / "marks"
-        marks.mkdir()
-        return marks
+        with pytest.raises(EngineError, match="not here to answer"):
+            await engine.infer(replace(call("identity", b"a"), traceparent=traceparent))
+        await engine.close()
 
-    @pytest.fixture
-    async def engine(self, tmp_path: Path, marks: Path) -> AsyncGenerator[TritonEngine]:
-        support = triton_here()
-        if support.environment is None:
-            pytest.skip(str(support))
-        version = tmp_path / "models" / "odd" / "1"
-        version.mkdir(parents=True)
-        (version / "model.py").write_text(ODD_MODEL.format(marks=str(marks)))
-        (version.parent / "config.pbtxt").write_text(ODD_CONFIG)
-        async with triton(tmp_path, ("odd",), repository=tmp_path / "models") as server:
-            engine = await opened(server)
-            yield engine
-            await engine.close()
+    assert received[0].get("traceparent") == (traceparent if sent else None)
 
-    async def test_numbers_come_back_as_bytes(self, engine: TritonEngine) -> None:
-        output = await engine.infer(call("odd", b"fine"))
 
-        assert struct.unpack("<3f", output.data) == (1.0, 2.0, 3.0)
-        assert output.media_type == "application/vnd.pointsman.tensor;datatype=FP32;shape=3"
+@asynccontextmanager
+async def recording_server() -> AsyncGenerator[tuple[str, list[dict[str, str]]]]:
+    """A gRPC server that keeps the metadata of every call and answers none."""
+    received: list[dict[str, str]] = []
 
-    @pytest.mark.parametrize(
-        ("wish", "code", "retryable"),
-        [
-            (b"nan", "bad_output", True),
-            (b"oom", "out_of_memory", True),
-            (b"raise", "model_error", False),
-        ],
+    async def refuse(_request: bytes, context: Context) -> bytes:
+        received.append({key: str(value) for key, value in context.invocation_metadata() or ()})
+        await context.abort(grpc.StatusCode.INTERNAL, "not here to answer")
+        return b""
+
+    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(refuse)
+    service, _, name = f"{SERVICE}ModelInfer".strip("/").partition("/")
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(service, {name: method}),)
     )
-    async def test_what_a_model_does_wrong(
-        self, engine: TritonEngine, wish: bytes, code: str, retryable: bool
-    ) -> None:
-        with pytest.raises(EngineError) as caught:
-            await engine.infer(call("odd", wish))
-
-        assert (caught.value.code, caught.value.retryable) == (code, retryable)
-        assert "\n" not in str(caught.value)
-
-    async def test_a_cancelled_call_is_stopped_in_the_model(
-        self, engine: TritonEngine, marks: Path
-    ) -> None:
-        running = asyncio.create_task(engine.infer(call("odd", b"until_cancelled")))
-        await wait_until((marks / "until_cancelled").exists)
-
-        running.cancel()
-
-        await wait_until((marks / "was_cancelled").exists)
-        assert running.cancelled()
-
-    async def test_a_call_that_ignores_its_cancellation_keeps_the_engine_from_being_quiescent(
-        self, engine: TritonEngine, marks: Path
-    ) -> None:
-        assert await engine.quiescent()
-        running = asyncio.create_task(engine.infer(call("odd", b"stubborn")))
-        await wait_until((marks / "stubborn").exists)
-        running.cancel()
-        while_busy = await engine.quiescent()
-
-        (marks / "enough").touch()
-
-        await wait_until(engine.quiescent)
-        assert not while_busy
-
-    async def test_without_an_identity_model_the_canary_asks_for_readiness(
-        self, engine: TritonEngine
-    ) -> None:
-        await engine.canary()
-
-
-async def test_a_killed_server_is_unavailable_and_quiescent_when_it_is_back(
-    identity_triton: LocalTriton,
-) -> None:
-    engine = await opened(identity_triton)
-    await asyncio.gather(*(engine.infer(call("identity", b"a")) for _ in range(20)))
-    await engine.quiescent()
-    calls = [
-        asyncio.create_task(engine.infer(call("identity", b"a", delay_ms="20000")))
-        for _ in range(4)
-    ]
-    await wait_until(lambda: failing(engine, delay_ms="20000"))
-    identity_triton.kill()
-    await identity_triton.wait()
-    await asyncio.wait(calls)
-    with pytest.raises(EngineError) as while_down:
-        await engine.canary()
-
-    await identity_triton.start()
-    await wait_until(lambda: serving(engine))
-
-    lost = [task.exception() for task in calls]
-    assert all(isinstance(error, EngineError) and error.device_lost for error in lost)
-    assert while_down.value.device_lost
-    assert await engine.quiescent()
-    await engine.close()
-
-
-async def failing(engine: TritonEngine, **parameters: str) -> bool:
-    """True once both instances are taken, so that another call does not come through."""
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
     try:
-        await engine.infer(call("identity", b"a", timeout_s=0.2, **parameters))
-    except EngineDeadlineError:
-        return True
-    return False
-
-
-async def serving(engine: TritonEngine) -> bool:
-    try:
-        await engine.canary()
-    except EngineError:
-        return False
-    return True
-
-
-async def test_an_engine_that_is_not_there_yet_is_waited_for(identity_triton: LocalTriton) -> None:
-    address = identity_triton.grpc_address
-    identity_triton.kill()
-    await identity_triton.wait()
-    engine = TritonEngine(f"grpc://{address}")
-    opening = asyncio.create_task(engine.open())
-
-    await identity_triton.start()
-    await opening
-
-    assert engine.residency
-    await engine.close()
+        yield f"grpc://127.0.0.1:{port}", received
+    finally:
+        await server.stop(grace=None)

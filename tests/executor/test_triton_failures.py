@@ -24,7 +24,7 @@ from pointsman.executor.ports import EngineDeadlineError
         (StatusCode.UNAVAILABLE, "Request timeout expired", "engine_busy", True, False),
         (StatusCode.NOT_FOUND, "unknown model: 'x'", "model_not_found", True, False),
         (StatusCode.RESOURCE_EXHAUSTED, "no memory", "out_of_memory", True, False),
-        (StatusCode.RESOURCE_EXHAUSTED, "Sent message larger than max", "message_too_large", False, False),
+        (StatusCode.RESOURCE_EXHAUSTED, "larger than max", "message_too_large", False, False),
         (StatusCode.INVALID_ARGUMENT, "INPUT is empty", "invalid_input", False, False),
         (StatusCode.INTERNAL, "ValueError", "model_error", False, False),
         (StatusCode.UNKNOWN, "?", "model_error", False, False),

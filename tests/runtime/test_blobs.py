@@ -2,7 +2,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -43,9 +43,16 @@ async def blobs(tmp_path: Path) -> AsyncIterator[SqliteBlobs]:
 
 
 def damage(shard: Path) -> None:
-    """Replaces every stored content behind its digest."""
+    """Replaces the stored content behind its digest."""
     with closing(sqlite3.connect(shard, isolation_level=None)) as connection:
-        assert connection.execute("UPDATE blob SET data = x'00' || data").rowcount == 1
+        change = "UPDATE blob SET data = CAST(x'00' || data AS BLOB)"
+        assert connection.execute(change).rowcount == 1
+
+
+def turn_into_text(shard: Path) -> None:
+    """Replaces the storage class of the stored content."""
+    with closing(sqlite3.connect(shard, isolation_level=None)) as connection:
+        assert connection.execute("UPDATE blob SET data = 'text'").rowcount == 1
 
 
 async def test_a_damaged_content_is_never_returned_by_the_store_in_memory() -> None:
@@ -58,13 +65,14 @@ async def test_a_damaged_content_is_never_returned_by_the_store_in_memory() -> N
         await blobs.get("acme", ref)
 
 
+@pytest.mark.parametrize("spoil", [damage, turn_into_text])
 @pytest.mark.parametrize("size", [5, 100_000])
 async def test_a_damaged_content_is_never_returned(
-    blobs: SqliteBlobs, tmp_path: Path, size: int
+    blobs: SqliteBlobs, tmp_path: Path, size: int, spoil: Callable[[Path], None]
 ) -> None:
     ref = await blobs.put("acme", bytes(size), "text/plain")
 
-    damage(tmp_path / "scheduler.db")
+    spoil(tmp_path / "scheduler.db")
 
     with pytest.raises(BlobCorruptError, match="digest"):
         await blobs.get("acme", ref)

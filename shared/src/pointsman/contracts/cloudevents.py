@@ -5,6 +5,7 @@ binary mode (every attribute is a header `ce-<name>`, values percent-encoded; a 
 that starts with `application/cloudevents` means structured).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final, Literal
 from urllib.parse import quote, unquote
@@ -17,6 +18,10 @@ from pointsman.contracts.subjects import MAX_ID_CHARS
 
 STRUCTURED: Final = "application/cloudevents+json"
 _PREFIX: Final = "ce-"
+_NAME: Final = re.compile(r"[a-z0-9]+")
+_ATTRIBUTE_TYPES: Final = (str, int, bool, type(None))
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_SHOWN_CHARS: Final = 64
 # What the binding writes as it is: printable ASCII without space, quotation mark and per cent.
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 
@@ -64,13 +69,13 @@ def parse(headers: Mapping[str, str], body: bytes) -> CloudEvent:
         return _validated(_binary(lower, body))
     except MalformedJsonError as error:
         raise MalformedCloudEventError(
-            error.code, str(error), message_id=lower.get(_PREFIX + "id")
+            error.code, str(error), message_id=_readable(_unquoted(lower.get(_PREFIX + "id")))
         ) from error
 
 
 def _binary(headers: Mapping[str, str], body: bytes) -> dict[str, object]:
     attributes: dict[str, object] = {
-        name.removeprefix(_PREFIX): unquote(value, errors="replace")
+        name.removeprefix(_PREFIX): _unquoted(value)
         for name, value in headers.items()
         if name.startswith(_PREFIX)
     }
@@ -78,24 +83,45 @@ def _binary(headers: Mapping[str, str], body: bytes) -> dict[str, object]:
     return attributes
 
 
+def _unquoted(value: str | None) -> str | None:
+    return None if value is None else unquote(value, errors="replace")
+
+
+def _readable(message_id: object) -> str | None:
+    # Only an id that a correct message could have: the sender is answered on a subject with it.
+    if not isinstance(message_id, str) or not 0 < len(message_id) <= MAX_ID_CHARS:
+        return None
+    return None if _SURROGATE.search(message_id) else message_id
+
+
 def _validated(attributes: dict[str, object]) -> CloudEvent:
+    message_id = _readable(attributes.get("id"))
+    for name, value in attributes.items():
+        if name != "data" and not (_NAME.fullmatch(name) and isinstance(value, _ATTRIBUTE_TYPES)):
+            raise MalformedCloudEventError(
+                "not_a_cloudevent",
+                f"{name[:_SHOWN_CHARS]!r}: attributes have names of lower-case letters and digits "
+                "and are strings, integers or booleans; data is JSON",
+                message_id=message_id,
+            )
     try:
         return CloudEvent.model_validate(attributes)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "event"
-        message_id = attributes.get("id")
         raise MalformedCloudEventError(
-            "not_a_cloudevent",
-            f"{where}: {first['msg']}",
-            message_id=message_id if isinstance(message_id, str) and message_id else None,
+            "not_a_cloudevent", f"{where}: {first['msg']}", message_id=message_id
         ) from None
 
 
 def binary_headers(event: CloudEvent) -> dict[str, str]:
     """The headers of binary mode; the body is the JSON of `data`."""
     attributes = event.model_dump(mode="json", exclude={"data"}, exclude_none=True)
-    return {_PREFIX + name: quote(str(value), safe=_SAFE) for name, value in attributes.items()}
+    return {_PREFIX + name: quote(_text(value), safe=_SAFE) for name, value in attributes.items()}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def structured_body(event: CloudEvent) -> bytes:

@@ -18,6 +18,8 @@ from pointsman.contracts.message import Degradation, PriorityClass
 SUBMIT_TYPE: Final = "pointsman.task.submit.v1"
 _SUBMIT_NAME: Final = "pointsman.task.submit"
 
+_SHOWN_CHARS: Final = 200
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
 ParameterValue = Annotated[str, StringConstraints(max_length=256)]
 
@@ -74,7 +76,8 @@ def submission_of(event: CloudEvent) -> TaskSubmission:
         return TaskSubmission.model_validate(event.data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "data"
+        # Where may hold a key that the sender chose, of any length.
+        where = ".".join(str(part) for part in first["loc"])[:_SHOWN_CHARS] or "data"
         raise InvalidSubmissionError("invalid_task", f"{where}: {first['msg']}") from None
 
 

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 import msgspec
 import structlog
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from pointsman.contracts.recorded import Recorded, decode_pack
@@ -32,7 +31,7 @@ class EventSource(Protocol):
     """Committed events in log order."""
 
     async def next(self, after: int) -> Sequence[Recorded]:
-        """Wait for events beyond `after`, without gaps.
+        """Wait for events beyond `after`, without gaps; none after a while without any.
 
         Asking for events beyond a position says that everything up to it is committed.
         """
@@ -52,18 +51,32 @@ class LogSource:
 
     async def next(self, after: int) -> Sequence[Recorded]:
         await self._pace.wait()
-        while not (events := await self._log.read(after, limit=_BATCH_EVENTS)):
-            await self._log.wait_beyond(after, timeout_s=_POLL_S)
-        return events
+        await self._log.wait_beyond(after, timeout_s=_POLL_S)
+        return await self._log.read(after, limit=_BATCH_EVENTS)
 
     async def head(self) -> int:
         return await self._log.head()
 
 
+class FeedMessage(Protocol):
+    """What a feed source needs of a nats-py message."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def headers(self) -> dict[str, str] | None: ...
+
+    async def ack(self) -> None: ...
+
+
 class FeedPuller(Protocol):
     """What a feed source needs of `runtime.puller.Puller`."""
 
-    async def next(self) -> list[Msg]:
+    async def next(self) -> Sequence[FeedMessage]:
         """All messages that have arrived, at least one. Raises `ConsumerGoneError`."""
         ...
 
@@ -73,14 +86,15 @@ class _Pack:
     first: int
     last: int
     events: Sequence[Recorded]
-    message: Msg
+    message: FeedMessage
 
 
 class FeedSource:
     """Reads `pm.feed` through a durable consumer; a message is acknowledged once it is committed.
 
-    What the feed does not hold (packs that were dropped, came out of order or cannot be read) is
-    read from the log. `provision` is called when the consumer has disappeared.
+    What the feed does not hold (packs that were dropped, came out of order, cannot be read or were
+    acknowledged for an earlier file of the view) is read from the log, and so is everything while
+    nothing arrives. `provision` is called when the consumer has disappeared.
     """
 
     def __init__(
@@ -94,8 +108,9 @@ class FeedSource:
     async def next(self, after: int) -> Sequence[Recorded]:
         while True:
             await self._acknowledge(after)
-            if not self._packs:
-                await self._pull()
+            if not self._packs and not await self._pull():
+                return await self._log.read(after, limit=_BATCH_EVENTS)
+            if not self._packs or self._packs[0].last <= after:
                 continue
             first = self._packs[0].first
             if first > after + 1:
@@ -124,19 +139,24 @@ class FeedSource:
             # An acknowledgement that is lost brings the pack again, which is then skipped.
             await self._packs.popleft().message.ack()
 
-    async def _pull(self) -> None:
+    async def _pull(self) -> bool:
+        """Tell whether something has arrived within a moment."""
         try:
-            messages = await self._puller.next()
+            async with asyncio.timeout(_POLL_S):
+                messages = await self._puller.next()
+        except TimeoutError:
+            return False
         except ConsumerGoneError as error:
             _log.warning("feed_consumer_gone", error=str(error))
             await self._restore()
-            return
+            return False
         for message in messages:
             pack = _unpack(message)
             if pack is None:
                 await message.ack()
             else:
                 self._packs.append(pack)
+        return True
 
     async def _restore(self) -> None:
         try:
@@ -146,7 +166,7 @@ class FeedSource:
             await asyncio.sleep(_RETRY_S)
 
 
-def _unpack(message: Msg) -> _Pack | None:
+def _unpack(message: FeedMessage) -> _Pack | None:
     """None for what is no pack: its positions then come from the log, with the next pack."""
     first, _, last = (message.headers or {}).get(POSITION_HEADER, "").partition("-")
     try:

@@ -6,12 +6,11 @@ batch is executed in few statements. Groups larger than sixteen gain nothing.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import chain
-from typing import Final, TypeVar
+from typing import Any, Final
 
 GROUP: Final = 16
-
-ItemT = TypeVar("ItemT")
 
 EventRow = tuple[str, int, str, bytes, int, bytes, int, str, int]
 """Stream, version, topic, state, position, event id, recorded_at, tenant, epoch."""
@@ -41,16 +40,19 @@ _INBOX_ONE: Final = _INBOX + _row(7)
 _INBOX_GROUP: Final = _INBOX + ", ".join([_row(7)] * GROUP)
 
 _HEADS: Final = (
-    "SELECT originator_id, max(originator_version) FROM stored_events"  # noqa: S608 - placeholders only
-    f" WHERE originator_id IN {_row(GROUP)} GROUP BY originator_id"
+    "SELECT originator_id, max(originator_version) FROM stored_events"
+    " WHERE originator_id IN ({wanted}) GROUP BY originator_id"
 )
+# CROSS JOIN keeps the order of the tables, so that the inbox is searched by its index; SQLite
+# answers `(consumer, tenant, message_id) IN (VALUES ...)` by reading every row of a consumer.
 _COMMANDS: Final = (
-    "SELECT consumer, tenant, message_id, request_hash, position, reply FROM inbox"  # noqa: S608 - placeholders only
-    f" WHERE (consumer, tenant, message_id) IN (VALUES {', '.join([_row(3)] * GROUP)})"
+    "WITH wanted (consumer, tenant, message_id) AS (VALUES {wanted})"
+    " SELECT consumer, tenant, message_id, request_hash, position, reply"
+    " FROM wanted CROSS JOIN inbox USING (consumer, tenant, message_id)"
 )
 _EVENT_IDS: Final = (
-    "SELECT event_id, originator_id, originator_version, notification_id"  # noqa: S608 - placeholders only
-    f" FROM stored_events WHERE event_id IN {_row(GROUP)}"
+    "SELECT event_id, originator_id, originator_version, notification_id"
+    " FROM stored_events WHERE event_id IN ({wanted})"
 )
 _LAST: Final = (
     "SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1"
@@ -73,33 +75,23 @@ def insert_commands(connection: sqlite3.Connection, rows: Sequence[InboxRow]) ->
 
 def select_heads(connection: sqlite3.Connection, streams: Sequence[str]) -> dict[str, int]:
     """Last version of each stream that has any."""
-    heads: dict[str, int] = {}
-    for group in _groups(streams):
-        heads.update(connection.execute(_HEADS, group).fetchall())
-    return heads
+    return dict(_select(connection, _HEADS, [(stream,) for stream in streams]))
 
 
 def select_commands(
     connection: sqlite3.Connection, keys: Sequence[CommandKey]
 ) -> dict[CommandKey, tuple[bytes, int, bytes]]:
     """Request hash, position and reply of each known command."""
-    known: dict[CommandKey, tuple[bytes, int, bytes]] = {}
-    for group in _groups(keys):
-        rows = connection.execute(_COMMANDS, list(chain.from_iterable(group)))
-        for consumer, tenant, message_id, request_hash, position, reply in rows:
-            known[consumer, tenant, message_id] = (request_hash, position, reply)
-    return known
+    rows = _select(connection, _COMMANDS, keys)
+    return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in rows}
 
 
 def select_event_ids(
     connection: sqlite3.Connection, ids: Sequence[bytes]
 ) -> dict[bytes, tuple[str, int, int]]:
     """Stream, version and position of each event that exists."""
-    found: dict[bytes, tuple[str, int, int]] = {}
-    for group in _groups(ids):
-        for event_id, stream, version, position in connection.execute(_EVENT_IDS, group):
-            found[event_id] = (stream, version, position)
-    return found
+    rows = _select(connection, _EVENT_IDS, [(id,) for id in ids])
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
 def select_end(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -142,13 +134,28 @@ def _insert(
 ) -> None:
     grouped = len(rows) - len(rows) % GROUP
     for start in range(0, grouped, GROUP):
-        connection.execute(group, list(chain.from_iterable(rows[start : start + GROUP])))
+        connection.execute(group, _flat(rows[start : start + GROUP]))
     if grouped < len(rows):
         connection.executemany(one, rows[grouped:])
 
 
-def _groups(items: Sequence[ItemT]) -> Iterator[list[ItemT]]:
-    # The last group is filled up with its last item, so that one prepared statement serves all.
-    for start in range(0, len(items), GROUP):
-        group = list(items[start : start + GROUP])
-        yield group + [group[-1]] * (GROUP - len(group))
+def _select(
+    connection: sqlite3.Connection, statement: str, keys: Sequence[tuple[object, ...]]
+) -> Iterator[tuple[Any, ...]]:
+    for start in range(0, len(keys), GROUP):
+        group = keys[start : start + GROUP]
+        # Two sizes only, so that two prepared statements serve all: the last group is filled up
+        # with its last key, and a key that comes alone does not pay for fifteen others.
+        size = 1 if len(group) == 1 else GROUP
+        filled = [*group, *[group[-1]] * (size - len(group))]
+        yield from connection.execute(_wanted(statement, len(group[0]), size), _flat(filled))
+
+
+@cache
+def _wanted(statement: str, width: int, size: int) -> str:
+    row = "?" if width == 1 else f"({', '.join('?' * width)})"
+    return statement.format(wanted=", ".join([row] * size))
+
+
+def _flat(rows: Sequence[tuple[object, ...]]) -> list[object]:
+    return list(chain.from_iterable(rows))

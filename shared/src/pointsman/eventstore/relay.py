@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 from uuid import uuid4
 
 import structlog
@@ -21,7 +21,7 @@ from pointsman.eventstore.pipeline import (
     PublishRefusedError,
     SupersededError,
 )
-from pointsman.eventstore.ports import EventStore, FeedFloor, LogReader, LogUnavailableError
+from pointsman.eventstore.ports import FeedFloor, LogReader, LogUnavailableError
 from pointsman.eventstore.publications import Publication
 from pointsman.eventstore.stream_tip import (
     SlowestConsumer,
@@ -78,6 +78,14 @@ async def no_consumers() -> int:
     return 0
 
 
+class RelayedLog(LogReader, Protocol):
+    """What a relay needs of the log; `ports.EventStore` has it."""
+
+    async def set_floor(self, floor: FeedFloor) -> None:
+        """Remember how far a stream has been filled."""
+        ...
+
+
 class Relay:
     """Publishes a log as one stream; `run` until it is cancelled.
 
@@ -91,7 +99,7 @@ class Relay:
 
     def __init__(
         self,
-        store: EventStore,
+        store: RelayedLog,
         nc: Client,
         publication: Publication,
         *,

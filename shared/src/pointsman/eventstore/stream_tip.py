@@ -8,7 +8,7 @@ from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 from nats.js.manager import JetStreamManager
 
-from pointsman.eventstore.ports import EventStore, FeedFloor
+from pointsman.eventstore.ports import FeedFloor, LogReader
 from pointsman.runtime.streams import INCARNATION
 
 POSITION_HEADER: Final = "Pm-Position"
@@ -94,7 +94,7 @@ async def read_tip(nc: Client, stream: str) -> StreamTip:
 
 
 async def resume_position(
-    tip: StreamTip, stream: str, *, store: EventStore, slowest: SlowestConsumer
+    tip: StreamTip, stream: str, *, store: LogReader, slowest: SlowestConsumer
 ) -> int:
     """The last position that need not be published again.
 

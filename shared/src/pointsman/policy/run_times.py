@@ -6,6 +6,7 @@ one run a second and is small enough to keep sorted by insertion.
 
 from bisect import bisect_left, insort
 from collections import deque
+from math import ceil
 from typing import Final
 
 _WINDOW: Final = 64
@@ -28,6 +29,11 @@ class RunTimes:
         self.runs = 0
         """Completed runs ever seen."""
 
+    def expect(self, *, prior_p50_s: float, prior_p99_s: float) -> None:
+        """Take other figures of the registry; measured runs stay."""
+        self._prior_p50_s = prior_p50_s
+        self._prior_p99_s = prior_p99_s
+
     @property
     def measured(self) -> bool:
         """Whether the quantiles come from runs."""
@@ -46,8 +52,7 @@ class RunTimes:
         """The nearest-rank quantile; the registry's p50 or p99 while too few runs are known."""
         if not self.measured:
             return self._prior_p50_s if share <= _MEDIAN else self._prior_p99_s
-        index = min(len(self._sorted) - 1, int(share * len(self._sorted)))
-        return self._sorted[index]
+        return self._sorted[max(0, ceil(share * len(self._sorted)) - 1)]
 
     @property
     def p50_s(self) -> float:

@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from pointsman.runtime.errors import TransientError
-from pointsman.runtime.telemetry import MessagingTelemetry, Operation
+from pointsman.runtime.telemetry import MessagingTelemetry, Operation, process_telemetry
 from pointsman.runtime.tracing import traceparent_of
 
 __all__ = ["MAX_DELIVERIES", "DeadLetter", "DeadLetters", "Settled", "TransientError", "settle"]
@@ -88,7 +88,7 @@ async def settle(
     `TransientError` and those of `transient` are retried. When the caller is cancelled the message
     is given back at once, and `CancelledError` goes on.
     """
-    ending = _Ending(message, dead_letters, tenant, draw, telemetry or MessagingTelemetry())
+    ending = _Ending(message, dead_letters, tenant, draw, telemetry or process_telemetry())
     try:
         with ending.observed("process"):
             await work(message)

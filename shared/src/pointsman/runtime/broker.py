@@ -29,7 +29,7 @@ from pointsman.runtime.connection import (
 )
 from pointsman.runtime.errors import TransientError
 from pointsman.runtime.settings import NatsSettings
-from pointsman.runtime.telemetry import MessagingTelemetry
+from pointsman.runtime.telemetry import MessagingTelemetry, process_telemetry
 from pointsman.runtime.telemetry_middleware import telemetry_middleware
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def build_broker(
     def answering(message: Msg | None, /, *, context: ContextRepo) -> _Answering:
         return _Answering(message, context=context, expected=expected)
 
-    observed = telemetry or MessagingTelemetry()
+    observed = telemetry or process_telemetry()
     watching = (telemetry_middleware(observed),) if observed.enabled else ()
     # Answering comes first, that is outermost: telemetry sees the error before it is an answer.
     return ServiceBroker(open_connection, middlewares=(answering, *watching, *middlewares))

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
@@ -19,7 +18,8 @@ from pointsman.runtime.packing_errors import (
     RequestRefusedError,
     RequestTooLargeError,
 )
-from pointsman.runtime.telemetry import MessagingTelemetry
+from pointsman.runtime.packing_queue import Ask, PackQueue
+from pointsman.runtime.telemetry import MessagingTelemetry, process_telemetry
 from pointsman.runtime.tracing import TRACEPARENT, current_traceparent
 
 __all__ = [
@@ -30,9 +30,6 @@ __all__ = [
     "retry_after_s",
 ]
 
-PACK_COMMANDS: Final = 256
-PACK_BYTES: Final = 512 * 1024
-"""A larger command travels alone."""
 TIMEOUT_S: Final = 2.0
 PATIENCE_S: Final = 5.0
 """A standby has taken over by then."""
@@ -53,22 +50,6 @@ _log = structlog.get_logger(__name__)
 def retry_after_s(answer: object) -> float | None:
     """How long an answer asks to wait before the same command is sent again; None: it is final."""
     return answer.retry_after_s if isinstance(answer, Unavailable) else None
-
-
-class _Ask(Generic[A]):
-    """One command that waits for its answer."""
-
-    __slots__ = ("alone", "asked_at", "attempts", "body", "future", "last", "origin", "until")
-
-    def __init__(self, body: bytes, future: "asyncio.Future[A]", at: float, until: float) -> None:
-        self.body = body
-        self.future = future
-        self.asked_at = at
-        self.until = until
-        self.attempts = 0
-        self.alone = False
-        self.last = "nothing was sent yet"
-        self.origin: str | None = None
 
 
 class PackedRequests(Generic[C, A]):
@@ -99,9 +80,9 @@ class PackedRequests(Generic[C, A]):
         self._retry_after = retry_after
         self._timeout_s = timeout_s
         self._patience_s = float("inf") if patience_s is None else patience_s
-        self._telemetry = telemetry or MessagingTelemetry()
-        self._ready: deque[_Ask[A]] = deque()
-        self._flights: dict[str, tuple[list[_Ask[A]], asyncio.TimerHandle]] = {}
+        self._telemetry = telemetry or process_telemetry()
+        self._ready: PackQueue[A] = PackQueue()
+        self._flights: dict[str, tuple[list[Ask[A]], asyncio.TimerHandle]] = {}
         self._wake = asyncio.Event()
         self._replies: Subscription | None = None
         self._prefix = ""
@@ -126,7 +107,7 @@ class PackedRequests(Generic[C, A]):
         loop = asyncio.get_running_loop()
         now = loop.time()
         future: asyncio.Future[A] = loop.create_future()
-        asked = _Ask(body, future, now, now + self._patience_s)
+        asked = Ask(body, future, now, now + self._patience_s)
         if self._telemetry.enabled:
             asked.origin = getattr(command, TRACEPARENT, None) or current_traceparent()
         if self._closed:
@@ -144,9 +125,8 @@ class PackedRequests(Generic[C, A]):
         for _, timer in self._flights.values():
             timer.cancel()
         self._flights.clear()
-        for asked in (*waiting, *self._ready):
+        for asked in (*waiting, *self._ready.clear()):
             self._fail(asked, "the asker is stopped")
-        self._ready.clear()
         if self._replies is not None and not self._nc.is_closed:
             await self._replies.unsubscribe()
 
@@ -164,23 +144,9 @@ class PackedRequests(Generic[C, A]):
             await self._wake.wait()
             self._wake.clear()
             while self._ready:
-                await self._send(self._next_pack())
+                await self._send(self._ready.next_pack())
 
-    def _next_pack(self) -> list[_Ask[A]]:
-        pack: list[_Ask[A]] = []
-        size = 2
-        while self._ready and len(pack) < PACK_COMMANDS:
-            asked = self._ready[0]
-            if asked.future.done():
-                self._ready.popleft()
-                continue
-            size += len(asked.body) + 1
-            if pack and (size > PACK_BYTES or asked.alone or pack[0].alone):
-                break
-            pack.append(self._ready.popleft())
-        return pack
-
-    async def _send(self, pack: list[_Ask[A]]) -> None:
+    async def _send(self, pack: list[Ask[A]]) -> None:
         if not pack:
             return
         if not self._nc.is_connected:
@@ -227,7 +193,7 @@ class PackedRequests(Generic[C, A]):
         else:
             self._repeat(pack, f"{len(answers)} answers to {len(pack)} commands")
 
-    def _resolve(self, pack: Sequence[_Ask[A]], answers: Sequence[A]) -> None:
+    def _resolve(self, pack: Sequence[Ask[A]], answers: Sequence[A]) -> None:
         for asked, answer in zip(pack, answers, strict=True):
             wait_s = self._retry_after(answer)
             if wait_s is not None:
@@ -237,14 +203,14 @@ class PackedRequests(Generic[C, A]):
             elif not asked.future.done():
                 asked.future.set_result(answer)
 
-    def _on_common_answer(self, pack: Sequence[_Ask[A]], answer: A) -> None:
+    def _on_common_answer(self, pack: Sequence[Ask[A]], answer: A) -> None:
         """One answer to a pack: a bad command must not have the others refused."""
         if self._retry_after(answer) is None and not self._is_not_leader(answer):
             self._isolate(pack, str(answer))
         else:
             self._resolve(pack, [answer] * len(pack))
 
-    def _on_refusal(self, pack: Sequence[_Ask[A]], body: bytes, error: Exception) -> None:
+    def _on_refusal(self, pack: Sequence[Ask[A]], body: bytes, error: Exception) -> None:
         """The reply holds no answers of this verb: the runtime refused the message."""
         try:
             refusals = _refusals.decode(body)
@@ -260,7 +226,7 @@ class PackedRequests(Generic[C, A]):
         elif not pack[0].future.done():
             pack[0].future.set_exception(RequestRefusedError(self._subject, refusal))
 
-    def _isolate(self, pack: Sequence[_Ask[A]], last: str) -> None:
+    def _isolate(self, pack: Sequence[Ask[A]], last: str) -> None:
         for asked in pack:
             asked.alone = True
         self._repeat(pack, last)
@@ -271,7 +237,7 @@ class PackedRequests(Generic[C, A]):
             self._repeat(flight[0], f"no reply within {self._timeout_s:g} s", at_once=True)
 
     def _repeat(
-        self, pack: Sequence[_Ask[A]], last: str, *, at_least_s: float = 0.0, at_once: bool = False
+        self, pack: Sequence[Ask[A]], last: str, *, at_least_s: float = 0.0, at_once: bool = False
     ) -> None:
         """Make the same commands ready again after a pause that grows with their attempts."""
         if self._closed:
@@ -285,7 +251,7 @@ class PackedRequests(Generic[C, A]):
         pause_s = min(pause_s, *(asked.until - loop.time() for asked in pack))
         if attempts == 0 or attempts % 30 == 0:
             _log.info("request_repeated", subject=self._subject, commands=len(pack), last=last)
-        again: list[_Ask[A]] = []
+        again: list[Ask[A]] = []
         for asked in pack:
             asked.attempts += 1
             asked.last = last
@@ -298,7 +264,7 @@ class PackedRequests(Generic[C, A]):
         if again:
             loop.call_later(max(0.0, pause_s), self._make_ready, again)
 
-    def _make_ready(self, pack: Sequence[_Ask[A]]) -> None:
+    def _make_ready(self, pack: Sequence[Ask[A]]) -> None:
         if self._closed:
             for asked in pack:
                 self._fail(asked, "the asker is stopped")
@@ -306,10 +272,10 @@ class PackedRequests(Generic[C, A]):
         self._ready.extend(pack)
         self._wake.set()
 
-    def _fail(self, asked: _Ask[A], last: str) -> None:
+    def _fail(self, asked: Ask[A], last: str) -> None:
         if not asked.future.done():
             asked.future.set_exception(self._no_answer(asked, last))
 
-    def _no_answer(self, asked: _Ask[A], last: str) -> NoAnswerError:
+    def _no_answer(self, asked: Ask[A], last: str) -> NoAnswerError:
         waited_s = asyncio.get_running_loop().time() - asked.asked_at
         return NoAnswerError(self._subject, waited_s=waited_s, last=last)

@@ -16,7 +16,7 @@ from nats.js.api import ConsumerInfo
 from nats.js.errors import NotFoundError
 
 from pointsman.runtime.errors import FatalError
-from pointsman.runtime.telemetry import MessagingTelemetry
+from pointsman.runtime.telemetry import MessagingTelemetry, process_telemetry
 from pointsman.runtime.tracing import traceparent_of
 
 BATCH: Final = 256
@@ -27,6 +27,7 @@ STALL_S: Final = 15.0
 """How long messages may wait in the stream without one of them arriving."""
 
 _TICK_S: Final = 0.25
+_INFO_S: Final = 1.0
 _SILENT_HEARTBEATS: Final = 3
 _PATIENT_STALLS: Final = 2
 _NANOSECONDS: Final = 1_000_000_000
@@ -91,7 +92,7 @@ class Puller:
         self._expires_s = expires_s
         self._heartbeat_s = heartbeat_s
         self._stall_s = stall_s
-        self._telemetry = telemetry or MessagingTelemetry()
+        self._telemetry = telemetry or process_telemetry()
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._buffer: list[Msg] = []
         self._arrived = asyncio.Event()
@@ -160,6 +161,7 @@ class Puller:
     async def _subscribe(self) -> None:
         self._inbox = self._nc.new_inbox()
         self._reconnects = self._nc.stats["reconnects"]
+        self._message_at = asyncio.get_running_loop().time()
         self._subscription = await self._nc.subscribe(f"{self._inbox}.*", cb=self._on_message)
 
     async def _keep_pulling(self) -> None:
@@ -187,7 +189,6 @@ class Puller:
         now = asyncio.get_running_loop().time()
         if self._asked == 0:
             self._seen_at = now
-        self._message_at = self._message_at or now
         self._asked += wanted
         self._request += 1
         await self._nc.publish(self._subject, body.encode(), reply=f"{self._inbox}.{self._request}")
@@ -252,7 +253,7 @@ class Puller:
     async def _info(self) -> ConsumerInfo | None:
         """None while JetStream does not answer, as in the first moments of a server."""
         try:
-            return await self._nc.jsm().consumer_info(self.stream, self.consumer)
+            return await self._nc.jsm(timeout=_INFO_S).consumer_info(self.stream, self.consumer)
         except NotFoundError:
             self._doubtful = False
             self._forget_requests()

@@ -5,6 +5,7 @@ a name or on a metric. A single message continues the trace of its creation and 
 batch starts a trace of its own and only links.
 """
 
+import functools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -57,7 +58,7 @@ def template_of(subject: str) -> str:
 
 
 class MessagingTelemetry:
-    """Spans and metrics of one process's messages; does nothing as long as there is no SDK."""
+    """Spans and metrics of messages; does nothing where no SDK was set up before it was made."""
 
     def __init__(
         self,
@@ -163,6 +164,16 @@ class MessagingTelemetry:
                 "messaging.destination.template": template_of(subject),
             }
             self._consumed.add(messages, attributes)
+
+
+def process_telemetry() -> MessagingTelemetry:
+    """What the global providers record; made once for each of them."""
+    return _telemetry_of(trace.get_tracer_provider())
+
+
+@functools.lru_cache(maxsize=1)
+def _telemetry_of(_provider: trace.TracerProvider) -> MessagingTelemetry:
+    return MessagingTelemetry()
 
 
 class Operation:

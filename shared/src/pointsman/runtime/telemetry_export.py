@@ -17,8 +17,11 @@ def setup_telemetry(service_name: str, settings: ServiceSettings) -> Callable[[]
     """Export as the settings say; the result flushes and ends it, which takes seconds at most.
 
     OTLP over HTTP when an endpoint is set, console (stderr) when asked for, otherwise nothing: the
-    API then stays a no-op. Call once, in the process's composition root.
+    API then stays a no-op. Where an SDK is set up already nothing changes: the first service of a
+    process names it.
     """
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return _nothing
     if settings.otlp_endpoint is not None:
         spans, measures = _otlp(settings.otlp_endpoint.rstrip("/"))
     elif settings.telemetry == "console":

@@ -2,7 +2,7 @@
 
 import importlib
 from importlib.metadata import version
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -48,7 +48,7 @@ class CommandTable(TyperGroup):
         if entry is None:
             return None
         module = importlib.import_module(f"pointsman.cli.commands.{entry.module}")
-        command = typer.main.get_command(module.app)
+        command = cast("TyperCommand | TyperGroup", typer.main.get_command(module.app))
         command.name = cmd_name
         command.help = command.help or entry.help
         return command

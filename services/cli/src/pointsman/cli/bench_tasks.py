@@ -180,9 +180,7 @@ async def run_task_bench(
                 slots=SLOTS[mode],
             )
             async with running_stack(plan, say) as stack:
-                figures.append(
-                    await _measure(mode, stack.record, tasks, clients, idle_tasks, say)
-                )
+                figures.append(await _measure(mode, stack.record, tasks, clients, idle_tasks, say))
     return TaskBenchReport(modes=figures)
 
 
@@ -194,13 +192,7 @@ async def _measure(
     idle_tasks: int,
     say: Callable[[str], None],
 ) -> ModeFigures:
-    account = record.accounts[CLI]
-    nc = await nats.connect(
-        record.nats_url,
-        user=account.user,
-        password=account.password,
-        inbox_prefix=account.inbox_prefix.encode(),
-    )
+    nc = await _connect(record)
     feed = _Feed()
     await nc.subscribe(subjects.FEED, cb=feed.take)
     await nc.flush()
@@ -226,4 +218,14 @@ async def _measure(
         clients=clients,
         tasks=tasks,
         not_completed=load.not_completed,
+    )
+
+
+async def _connect(record: StackRecord) -> Client:
+    account = record.accounts[CLI]
+    return await nats.connect(
+        record.nats_url,
+        user=account.user,
+        password=account.password,
+        inbox_prefix=account.inbox_prefix.encode(),
     )

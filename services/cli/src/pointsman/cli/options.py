@@ -25,11 +25,17 @@ Data = Annotated[
 _INTERRUPTED: Final = 130
 
 
-def run(output: OutputFormat, work: Callable[[Printer], Coroutine[Any, Any, ExitCode]]) -> None:
+def run(
+    output: OutputFormat,
+    work: Callable[[Printer], Coroutine[Any, Any, ExitCode]],
+    *,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
     """Run a command's work on an event loop; always raises `typer.Exit` with its status."""
     printer = Printer(output)
     try:
-        status = int(asyncio.run(work(printer)))
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            status = int(runner.run(work(printer)))
     except CommandError as error:
         printer.error(error)
         status = int(error.exit_code)

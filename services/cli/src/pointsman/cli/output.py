@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, TextIO, cast
 
 from pointsman.cli.failures import CommandError
 
@@ -27,10 +27,17 @@ class Column(NamedTuple):
     text: Callable[[Document], str]
 
 
-def column(title: str, key: str | None = None) -> Column:
-    """A column that shows one field as it is, `-` when it has no value."""
+def column(
+    title: str, key: str | None = None, text: Callable[[object], str] | None = None
+) -> Column:
+    """A column that shows one field, as it is unless `text` writes it; `-` without a value."""
     name = key or title
-    return Column(title, lambda row: plain(row.get(name)))
+    write = text or plain
+
+    def cell(row: Document) -> str:
+        return write(row.get(name))
+
+    return Column(title, cell)
 
 
 def plain(value: object) -> str:
@@ -42,7 +49,7 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, list | tuple):
-        return ", ".join(plain(item) for item in value)  # pyright: ignore[reportUnknownVariableType] - any
+        return ", ".join(plain(item) for item in cast("Sequence[object]", value))
     return str(value)
 
 

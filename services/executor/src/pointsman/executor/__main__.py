@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from functools import partial
+from typing import Final
 from uuid import uuid4
 
 from pointsman.executor.adapters.nats import NatsLeader
@@ -15,9 +16,11 @@ from pointsman.executor.holding.membership import Membership
 from pointsman.executor.ports import Engine, Identity, Leader
 from pointsman.executor.settings import DeviceAddress, Settings
 from pointsman.runtime.blobs import SqliteBlobs
-from pointsman.runtime.broker import build_broker
+from pointsman.runtime.broker import build_broker, probe
 from pointsman.runtime.service import ServiceScope, run_service
 from pointsman.runtime.settings import NatsSettings, ServiceSettings
+
+_SERVICE: Final = "executor"
 
 
 async def start(scope: ServiceScope, settings: Settings, nats: NatsSettings) -> None:
@@ -33,6 +36,7 @@ async def start(scope: ServiceScope, settings: Settings, nats: NatsSettings) -> 
     broker = build_broker(nats, name=settings.name, on_fatal=scope.fatal, on_state=on_state)
     scope.on_stop(broker.stop, "bus")
     connection = await broker.connect()
+    await probe(connection, user=nats.user)
     leader = NatsLeader(connection, identity)
     scope.on_stop(leader.stop, "requests to the leader")
     blobs = SqliteBlobs(settings.blobs, settings.name)
@@ -85,7 +89,7 @@ def main() -> int:
     service = ServiceSettings()
     settings = Settings()  # pyright: ignore[reportCallIssue] - read from the environment
     return run_service(
-        settings.name,
+        _SERVICE,
         partial(start, settings=settings, nats=service.nats),
         service,
         grace_s=settings.grace_s + 2 * REPORT_GRACE_S,

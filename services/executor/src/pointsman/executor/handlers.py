@@ -16,7 +16,7 @@ def build_router(identity: Identity, holder: LeaseHolder) -> NatsRouter:
     @router.subscriber(
         subjects.lease(identity.pool, identity.executor), decoder=body_decoder(LeaseOrder)
     )
-    async def take(order: LeaseOrder) -> LeaseReceipt:  # pyright: ignore[reportUnusedFunction]
+    async def take(order: LeaseOrder) -> LeaseReceipt:
         return holder.take(order)
 
     return router

@@ -6,6 +6,7 @@ import sys
 from typing import Final
 from uuid import uuid4
 
+import structlog
 from nats.aio.client import Client
 
 from pointsman.contracts.topics import EventCodec
@@ -15,7 +16,7 @@ from pointsman.eventstore.publications import PackedFeed, PublicEvents
 from pointsman.eventstore.relay import Relay
 from pointsman.eventstore.sqlite import SqliteEventStore
 from pointsman.runtime.blobs import SqliteBlobs
-from pointsman.runtime.broker import build_broker, probe
+from pointsman.runtime.broker import ServiceBroker, build_broker, probe
 from pointsman.runtime.service import ServiceScope, run_service
 from pointsman.runtime.streams import provision
 from pointsman.runtime.telemetry_export import setup_telemetry
@@ -37,6 +38,9 @@ from pointsman.scheduler.leading.take_lead import register_models, take_lead
 from pointsman.scheduler.settings import Settings
 
 _SERVICE: Final = "scheduler"
+_PRUNE_EVERY_S: Final = 3600.0
+
+_log = structlog.get_logger(__name__)
 
 
 class _Process:
@@ -61,46 +65,39 @@ class _Process:
         scope.on_stop(store.close, "log")
         blobs = SqliteBlobs(settings.data / "blobs", _SERVICE)
         scope.on_stop(blobs.close, "blobs")
+        scope.spawn(_prune(store), "inbox rows")
         log = await take_lead(
             pool, store, self.codec, holder=str(uuid4()), clock=clock, on_broken=scope.fatal
         )
         await register_models(pool, log, registry, clock)
-        broker = build_broker(
-            settings.nats,
-            name=_SERVICE,
-            on_fatal=scope.fatal,
-            on_state=self._bus_changed,
-            transient=(LogUnavailableError,),
-        )
+        broker = self._broker()
         connection = await broker.connect()
         scope.on_stop(broker.stop, "broker")
         await probe(connection, user=settings.nats_user)
         tail = LogTail(store)
         relay = await self._publish(store, tail, connection)
-        views = self._views(tail)
+        questions = self._questions(store, tail, relay)
         self.leader = self._lead(log, store, connection)
         submissions = Submissions(pool, log, blobs, clock)
         redrive = Redrive(store, self.codec, log, blobs, submissions, clock)
         broker.include_router(build_command_router(pool.name, self.leader, submissions, redrive))
-        questions = Questions(
-            pool,
-            store,
-            self.codec,
-            views,
-            feed_position=lambda: relay.position,
-            pid=os.getpid(),
-        )
         broker.include_router(build_query_router(questions))
         await broker.start()
-        inbox = NatsInbox(
-            connection,
-            submissions,
-            DeadLetterBox(pool, log, blobs, clock),
-            clock,
-            lambda: provision(connection),
+        self._take_tasks(connection, submissions, DeadLetterBox(pool, log, blobs, clock))
+
+    def _broker(self) -> ServiceBroker:
+        return build_broker(
+            self.settings.nats,
+            name=_SERVICE,
+            on_fatal=self.scope.fatal,
+            on_state=self._bus_changed,
+            transient=(LogUnavailableError,),
         )
-        scope.spawn(inbox.run(), "inbox", finish=True)
-        scope.on_stop(inbox.stop, "inbox puller")
+
+    def _take_tasks(self, nc: Client, submissions: Submissions, letters: DeadLetterBox) -> None:
+        inbox = NatsInbox(nc, submissions, letters, self.clock, lambda: provision(nc))
+        self.scope.spawn(inbox.run(), "inbox", finish=True)
+        self.scope.on_stop(inbox.stop, "inbox puller")
 
     def _bus_changed(self, connected: bool, detail: str) -> None:  # noqa: FBT001 - the runtime's
         self.scope.health.set("bus", connected, detail)
@@ -120,11 +117,18 @@ class _Process:
             self.scope.spawn(relay.run(), f"relay {relay.stream}")
         return relays[0]
 
-    def _views(self, tail: LogTail) -> TaskViews:
+    def _questions(self, store: EventStore, tail: LogTail, relay: Relay) -> Questions:
         views = TaskViews(self.settings.data, tail)
         self.scope.on_stop(views.close, "views")
         self.scope.spawn(self._follow(views), "views")
-        return views
+        return Questions(
+            self.pool,
+            store,
+            self.codec,
+            views,
+            feed_position=lambda: relay.position,
+            pid=os.getpid(),
+        )
 
     async def _follow(self, views: TaskViews) -> None:
         # Returns only when a view had to stop; what it has is still answered, the rest goes on.
@@ -140,6 +144,16 @@ class _Process:
         store.on_commit(lambda _: leader.wake())
         self.scope.spawn(leader.run(), "leader")
         return leader
+
+
+async def _prune(store: SqliteEventStore) -> None:
+    """Forget command ids that are older than the time in which a repetition is recognised."""
+    while True:
+        try:
+            await store.prune_inbox()
+        except LogUnavailableError as error:
+            _log.warning("inbox_not_pruned", code=error.code, detail=str(error))
+        await asyncio.sleep(_PRUNE_EVERY_S)
 
 
 def main() -> int:

@@ -1,42 +1,27 @@
 """`pointsman up`: the local stack in the foreground."""
 
 import asyncio
-import re
 import signal
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import ExitCode
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
-from pointsman.cli.stack.keeper import PartFailedError
 from pointsman.cli.stack.plan import DEFAULT_TENANT, StackPlan
 from pointsman.cli.stack.project import find_project
 from pointsman.cli.stack.supervisor import Supervisor
-from pointsman.contracts.subjects import TENANT_PATTERN
-from pointsman.runtime.servers import ServerError
+from pointsman.cli.stack_options import (
+    Attach,
+    Devices,
+    Noop,
+    Tenants,
+    check_stack_options,
+    stack_errors,
+)
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-_ENDPOINT: Final = re.compile(r"^grpc://[A-Za-z0-9_.\-\[\]:]+:\d{1,5}$")
-
-Devices = Annotated[
-    int, typer.Option("--devices", min=1, max=16, help="How many Triton servers to start.")
-]
-Attach = Annotated[
-    list[str] | None,
-    typer.Option("--triton", metavar="grpc://HOST:PORT", help="Use this Triton; start none."),
-]
-Tenants = Annotated[
-    list[str] | None,
-    typer.Option("--tenant", metavar="NAME", help="A tenant whose systems may send tasks."),
-]
-Noop = Annotated[
-    bool,
-    typer.Option("--noop", help="No Triton: a stand-in answers at once and runs no model."),
-]
 
 
 @app.command()
@@ -54,31 +39,21 @@ def up(
     Everything listens on loopback. What dies is started again; Ctrl-C stops everything, and the
     next start on the same data directory goes on with its queue.
     """
-    plan = stack_plan(data, devices=devices, attach=triton or [], tenants=tenant or [], noop=noop)
-    run(output, lambda printer: _up(plan, printer))
+    check_stack_options(attach=triton or (), tenants=tenant or (), noop=noop)
 
+    async def work(printer: Printer) -> ExitCode:
+        plan = StackPlan(
+            data.absolute(),
+            find_project(),
+            devices=devices,
+            attach=tuple(triton or ()),
+            tenants=tuple(dict.fromkeys(tenant or (DEFAULT_TENANT,))),
+            noop=noop,
+        )
+        with stack_errors():
+            return await _up(plan, printer)
 
-def stack_plan(
-    data: Path, *, devices: int, attach: list[str], tenants: list[str], noop: bool
-) -> StackPlan:
-    """The plan that the options describe; raises `typer.BadParameter`."""
-    for endpoint in attach:
-        if not _ENDPOINT.match(endpoint):
-            raise typer.BadParameter(f"{endpoint!r} is not grpc://HOST:PORT")
-    for name in tenants:
-        if not re.match(TENANT_PATTERN, name):
-            raise typer.BadParameter(f"a tenant must match {TENANT_PATTERN}, {name!r} does not")
-    if noop and attach:
-        raise typer.BadParameter("--noop and --triton exclude each other")
-    names = tuple(dict.fromkeys(tenants)) or (DEFAULT_TENANT,)
-    return StackPlan(
-        data.absolute(),
-        find_project(),
-        devices=devices,
-        attach=tuple(attach),
-        tenants=names,
-        noop=noop,
-    )
+    run(output, work)
 
 
 async def _up(plan: StackPlan, printer: Printer) -> ExitCode:
@@ -94,17 +69,6 @@ async def _up(plan: StackPlan, printer: Printer) -> ExitCode:
             await asyncio.wait({stopping, supervisor.failure}, return_when=asyncio.FIRST_COMPLETED)
             if supervisor.failure.done():
                 supervisor.failure.result()
-    except ServerError as error:
-        raise CommandError(
-            str(error), code=error.code, exit_code=ExitCode.FAILURE, next_step=error.next_step
-        ) from error
-    except PartFailedError as error:
-        raise CommandError(
-            str(error),
-            code=error.code,
-            exit_code=ExitCode.FAILURE,
-            next_step=f"read {error.log}, repair what it names and start again",
-        ) from error
     finally:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)

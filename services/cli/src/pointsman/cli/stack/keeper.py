@@ -46,9 +46,7 @@ class PartFailedError(Exception):
     code = "part_failed"
 
     def __init__(self, name: str, log: Path, tail: str) -> None:
-        super().__init__(
-            f"{name} failed {START_FAILURES} times to start. Its last lines:\n{tail}"
-        )
+        super().__init__(f"{name} failed {START_FAILURES} times to start. Its last lines:\n{tail}")
         self.name = name
         self.log = log
 

@@ -54,12 +54,13 @@ async def _answer(nc: Client, verb: str) -> object:
     while True:
         try:
             reply = await nc.request(subjects.query("scheduler", verb), b"{}", timeout=_REQUEST_S)
-            answer: object = json.loads(reply.data)
+            answer = cast("object", json.loads(reply.data))
         except (NatsError, TimeoutError, ValueError):
             await asyncio.sleep(_POLL_S)
             continue
-        if not isinstance(answer, dict) or "status" not in answer:
-            return answer
+        # A refusal has a status; whoever refuses now may answer later.
+        if not (isinstance(answer, dict) and "status" in answer):
+            return cast("object", answer)
         await asyncio.sleep(_POLL_S)
 
 

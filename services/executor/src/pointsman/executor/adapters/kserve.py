@@ -21,6 +21,12 @@ from pointsman.executor.ports import EngineError, Output
 SERVICE: Final = "/inference.GRPCInferenceService/"
 INPUT: Final = "INPUT"
 OUTPUT: Final = "OUTPUT"
+CONCURRENT_REQUESTS: Final = "pointsman.concurrent_requests"
+"""Parameter of a model's configuration: calls that one instance should have at the same time.
+
+More than one where the back end batches in flight, or where a call is so short that an instance
+would wait for the next grant.
+"""
 
 _LENGTH: Final = 4
 _FP32: Final = 4
@@ -72,11 +78,12 @@ class LoadedModel:
     name: str
     shape: tuple[int, ...]
     """Of `INPUT`; a model that batches takes the size of the batch first."""
-    instances: int
+    slots: int
+    """Calls that it takes at the same time: instances times `CONCURRENT_REQUESTS`."""
     on_gpu: bool
 
 
-def loaded_model(config: Any) -> LoadedModel | None:  # noqa: ANN401 - `inference.ModelConfig`
+def loaded_model(config: Any) -> LoadedModel | None:  # noqa: ANN401 - the generated ModelConfig
     """Read a model's configuration; none if it takes or gives anything else."""
     kinds = messages.model__config__pb2
     inputs = [(tensor.name, tensor.data_type, tuple(tensor.dims)) for tensor in config.input]
@@ -92,9 +99,18 @@ def loaded_model(config: Any) -> LoadedModel | None:  # noqa: ANN401 - `inferenc
         name=config.name,
         shape=(1, 1) if config.max_batch_size else (1,),
         # `count` is per GPU; a configuration without groups has one instance.
-        instances=sum(group.count * max(1, len(group.gpus)) for group in groups) or 1,
+        slots=_concurrent_requests(config)
+        * (sum(group.count * max(1, len(group.gpus)) for group in groups) or 1),
         on_gpu=any(group.kind == kinds.ModelInstanceGroup.KIND_GPU for group in groups),
     )
+
+
+def _concurrent_requests(config: Any) -> int:  # noqa: ANN401 - the generated ModelConfig
+    # A configuration's map creates what it is asked for.
+    if CONCURRENT_REQUESTS not in config.parameters:
+        return 1
+    text = str(config.parameters[CONCURRENT_REQUESTS].string_value)
+    return max(1, int(text)) if text.isdecimal() else 1
 
 
 def request_head(variant: str, shape: Sequence[int]) -> bytes:

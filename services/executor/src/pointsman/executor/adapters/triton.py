@@ -1,6 +1,7 @@
 """One Triton server over grpc.aio, with bytes in and bytes out."""
 
 import asyncio
+import re
 from collections import Counter
 from typing import Any, Final
 
@@ -31,12 +32,14 @@ from pointsman.executor.ports import (
 SCHEME: Final = "grpc://"
 CANARY_MODEL: Final = "identity"
 """Gives its input back, so that its answer is known byte by byte."""
+CANARY_TIMEOUT_S: Final = 3.0
+"""With the pause between canaries and `_ASK_S`, a server that hangs is noticed within 15 s."""
 
 _CANARY: Final = b"pointsman canary \x00\xff\xc3\xa9\n" + bytes(range(256))
 # Read as a text by models that take one; a model that refuses it has answered as well.
 _OCCUPANCY_PROBE: Final = b"Is anybody still working here? This sentence is only a probe."
+_TRACE_FLAGS: Final = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-([0-9a-f]{2})$")
 _ASK_S: Final = 2.0
-_CANARY_S: Final = 5.0
 _OPEN_RETRY_S: Final = 0.25
 _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _CHANNEL: Final = (
@@ -62,8 +65,9 @@ _log = structlog.get_logger(__name__)
 class TritonEngine:
     """A Triton at `grpc://host:port`; serves the models that keep Pointsman's convention."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, *, canary_timeout_s: float = CANARY_TIMEOUT_S) -> None:
         self._endpoint = endpoint
+        self._canary_timeout_s = canary_timeout_s
         self._channel: Any = grpc.aio.insecure_channel(
             endpoint.removeprefix(SCHEME), options=_CHANNEL
         )
@@ -106,7 +110,7 @@ class TritonEngine:
         self._heads = {loaded.name: request_head(loaded.name, loaded.shape) for loaded in served}
         self.device_class = "gpu" if any(loaded.on_gpu for loaded in served) else "cpu"
         self.residency = tuple(
-            Residency(variant=loaded.name, slots=loaded.instances) for loaded in served
+            Residency(variant=loaded.name, slots=loaded.slots) for loaded in served
         )
         await self.canary()
 
@@ -122,6 +126,12 @@ class TritonEngine:
             body = await self._infer(request, timeout=call.timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise failure_of(error.code(), error.details()) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Nobody cancelled us: the channel was closed under the call.
+            raise failure_of(grpc.StatusCode.CANCELLED, "the connection was closed") from None
         finally:
             self._in_flight[call.variant] -= 1
         return read_output(body)
@@ -131,9 +141,16 @@ class TritonEngine:
         if CANARY_MODEL not in self._heads:
             return await self._check_ready()
         try:
-            output = await self._probe(CANARY_MODEL, _CANARY, _CANARY_S)
+            output = await self._probe(CANARY_MODEL, _CANARY, self._canary_timeout_s)
         except EngineDeadlineError as error:
-            if self._in_flight[CANARY_MODEL] and await self._is_live():
+            if not await self._is_live():
+                raise EngineError(
+                    "engine_unavailable",
+                    "neither a canary nor the question whether it lives was answered in time",
+                    retryable=True,
+                    device_lost=True,
+                ) from error
+            if self._in_flight[CANARY_MODEL]:
                 raise EngineBusyError("the canary waits behind calls that are in flight") from error
             raise
         if output.data != _CANARY:
@@ -153,7 +170,7 @@ class TritonEngine:
             if self._fresh or _restarted(before, now):
                 self._fresh = False
                 return True
-            async with asyncio.timeout(_CANARY_S):
+            async with asyncio.timeout(self._canary_timeout_s):
                 return all(
                     await asyncio.gather(
                         *(
@@ -171,7 +188,7 @@ class TritonEngine:
 
     async def _answers(self, variant: str) -> bool:
         try:
-            await self._probe(variant, _OCCUPANCY_PROBE, _CANARY_S)
+            await self._probe(variant, _OCCUPANCY_PROBE, self._canary_timeout_s)
         except EngineDeadlineError:
             return False
         except EngineError as error:
@@ -221,5 +238,5 @@ def _restarted(before: dict[str, int], now: dict[str, int]) -> bool:
 
 
 def _is_sampled(traceparent: str) -> bool:
-    flags = traceparent[-2:]
-    return flags.isalnum() and bool(int(flags, 16) & 1)
+    match = _TRACE_FLAGS.search(traceparent)
+    return match is not None and bool(int(match[1], 16) & 1)

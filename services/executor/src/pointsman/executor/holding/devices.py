@@ -112,7 +112,8 @@ class Device:
 
     async def _until_lost(self) -> None:
         failures = 0
-        while not await self._lost_within(self._canary_every_s):
+        # A doubt is settled soon, not at the usual pace.
+        while not await self._lost_within(_PROBE_LAST_S if failures else self._canary_every_s):
             try:
                 await self._engine.canary()
                 failures = 0

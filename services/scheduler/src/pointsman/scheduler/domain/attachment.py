@@ -1,6 +1,7 @@
 """Executors and their devices: attach, detach, health."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from pointsman.contracts.events import (
     Decision,
@@ -16,6 +17,7 @@ from pointsman.scheduler.domain.attempts import decide_lost
 from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.tasks import LiveLease
 
 
 def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Decided]:
@@ -23,7 +25,15 @@ def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Dec
 
     A device that stays as it is gives no event, so attaching again changes nothing.
     """
-    decided: list[Decided] = []
+    offered = {offer.device for offer in command.devices}
+    # Lost first, so that their slots are suspect when a quiescent device frees those.
+    decided = [
+        lost
+        for task in pool.leased()
+        if task.lease is not None
+        and _is_replaced(task.lease, command, offered)
+        and (lost := decide_lost(pool, task.id, "executor_replaced", at=at)) is not None
+    ]
     for offer in command.devices:
         attached = DeviceAttached(
             at=at,
@@ -36,11 +46,10 @@ def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Dec
             device_class=offer.device_class,
             slots=offer.slots,
             residency=offer.residency,
-            quiescent=offer.quiescent,
+            quiescent=offer.quiescent and _is_new(pool, offer.device, command),
         )
         if not _stands(pool, attached):
             decided.append(_of_device(pool, offer.device, attached))
-    offered = {offer.device for offer in command.devices}
     decided += [
         _detach(pool, name, f"executor {command.executor} no longer offers it", at)
         for name, device in pool.devices.items()
@@ -48,16 +57,6 @@ def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Dec
         and name not in offered
         and device.status is not DeviceStatus.DETACHED
     ]
-    for task in pool.tasks.values():
-        lease = task.lease
-        if (
-            lease is not None
-            and lease.executor == command.executor
-            and lease.incarnation != command.incarnation
-        ):
-            lost = decide_lost(pool, task.id, "executor_replaced", at=at)
-            if lost is not None:
-                decided.append(lost)
     return decided
 
 
@@ -68,7 +67,7 @@ def decide_absent(pool: Pool, executor: str, *, at: float) -> list[Decided]:
         for name, device in pool.devices.items()
         if device.offer.executor == executor and device.status is not DeviceStatus.DETACHED
     ]
-    for task in pool.tasks.values():
+    for task in pool.leased():
         if task.lease is not None and task.lease.executor == executor:
             lost = decide_lost(pool, task.id, "lease_expired", at=at)
             if lost is not None:
@@ -138,6 +137,18 @@ def decide_models(pool: Pool, registered: Sequence[ModelRegistered]) -> list[Dec
             stream = stream_id("model", model.variant)
             decided.append(Decided(stream, pool.version_of(stream), (model,)))
     return decided
+
+
+def _is_replaced(lease: LiveLease, command: AttachExecutor, offered: AbstractSet[str]) -> bool:
+    if lease.executor == command.executor:
+        return lease.incarnation != command.incarnation
+    return lease.device in offered
+
+
+def _is_new(pool: Pool, name: str, command: AttachExecutor) -> bool:
+    # An incarnation that attaches again repeats what it saw when it started.
+    device = pool.devices.get(name)
+    return device is None or device.offer.incarnation != command.incarnation
 
 
 def _facts(model: ModelRegistered) -> tuple[object, ...]:

@@ -55,8 +55,7 @@ class Device:
             self.idle()
 
     def idle(self) -> None:
-        """The engine was seen with nothing in flight."""
-        self.held.clear()
+        """The engine was seen with nothing in flight; a live lease may be about to call it."""
         self.suspect.clear()
 
     def occupy(self, key: SlotKey, slot: Slot) -> None:

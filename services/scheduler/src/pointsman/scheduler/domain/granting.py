@@ -50,7 +50,7 @@ def _too_late(pool: Pool, task: OpenTask, at: float) -> TaskExpired | None:
     if deadline is None:
         return None
     needed = pool.fastest_s(task.accepted.variants)
-    if at + needed <= deadline:
+    if at < deadline and at + needed <= deadline:
         return None
     reason = (
         "the deadline has passed"
@@ -113,7 +113,7 @@ class _Round:
                 self._take(task)
         # Granted tasks leave their queue when the grant is folded, not when it is decided.
         for task in self._popped:
-            self._pool.enqueue(task)
+            self._pool.put_back(task, self._at)
         return decided
 
     def _open(self, device: Device) -> bool:
@@ -125,12 +125,17 @@ class _Round:
             if class_id in blocked:
                 continue
             head = queue.head()
-            while head is not None and head[2] in self._skip:
+            while head is not None and self._passes_over(head[2]):
                 self._take(self._pool.tasks[head[2]])
                 head = queue.head()
             if head is not None and (best is None or head < best):
                 best = head
         return self._pool.tasks[best[2]] if best is not None else None
+
+    def _passes_over(self, task_id: UUID) -> bool:
+        # A retry that was released by a clock which has been set back since waits again: a replay
+        # of this round would not release it.
+        return task_id in self._skip or self._pool.tasks[task_id].retry_at > self._at
 
     def _take(self, task: OpenTask) -> None:
         self._pool.queues[task.class_id].discard(task.id)

@@ -18,7 +18,7 @@ class LeaseClocks:
 
     def __init__(self, *, now: float) -> None:
         self._floor = now
-        self._paused = False
+        self._deaf_for: set[str] = set()
         self._renewed_at: dict[str, float] = {}
         self._incarnations: dict[str, str] = {}
         self._held: dict[str, frozenset[tuple[UUID, int]]] = {}
@@ -39,18 +39,18 @@ class LeaseClocks:
         """Whether the last renewal listed the lease."""
         return (task, attempt) in self._held.get(executor, frozenset())
 
-    def pause(self) -> None:
-        """The leader cannot hear its executors."""
-        self._paused = True
+    def pause(self, reason: str) -> None:
+        """The leader cannot hear its executors; it is deaf until every reason is gone."""
+        self._deaf_for.add(reason)
 
-    def resume(self, *, now: float) -> None:
-        """It can again: every lease starts a full life."""
-        self._paused = False
+    def resume(self, reason: str, *, now: float) -> None:
+        """One reason is gone: from now on every lease has a full life."""
+        self._deaf_for.discard(reason)
         self._floor = now
 
     def absent(self, executors: Iterable[str], *, now: float) -> list[str]:
         """Executors that have been silent for a lease's life."""
-        if self._paused:
+        if self._deaf_for:
             return []
         return [
             executor

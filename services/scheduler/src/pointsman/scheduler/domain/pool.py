@@ -14,8 +14,6 @@ from pointsman.policy.run_times import RunTimes
 from pointsman.scheduler.domain.devices import Device, DeviceStatus, Slot, SlotKey
 from pointsman.scheduler.domain.tasks import ClassId, LiveLease, OpenTask
 
-_LOOK_AGAIN_S: Final = 1.0
-
 
 class Pool:
     """State of one pool after `applied_to`; `evolve` is its only door.
@@ -65,6 +63,27 @@ class Pool:
             queue = self.queues[task.class_id] = KeyQueue()
         queue.push(task.id, task.accepted.key, task.position)
 
+    def put_back(self, task: OpenTask, now: float) -> None:
+        """Undo a removal from the queue; a task whose retry is not due waits for it."""
+        if task.retry_at > now:
+            heappush(self.retries, (task.retry_at, task.id))
+        else:
+            self.enqueue(task)
+
+    def leased(self) -> list[OpenTask]:
+        """Tasks with a live lease; each holds a slot of its device."""
+        held = (task_id for device in self.devices.values() for task_id, _ in device.held)
+        return [self.tasks[task_id] for task_id in held]
+
+    def executors(self) -> set[str]:
+        """Who speaks for a device or runs an attempt, and so must be heard of."""
+        attached = {
+            device.offer.executor
+            for device in self.devices.values()
+            if device.status is not DeviceStatus.DETACHED
+        }
+        return attached | {task.lease.executor for task in self.leased() if task.lease is not None}
+
     def release_retries(self, now: float) -> None:
         """Return tasks to their queue whose backoff is over."""
         while self.retries and self.retries[0][0] <= now:
@@ -96,7 +115,7 @@ class Pool:
     def due_deadlines(self, now: float) -> list[OpenTask]:
         """Waiting tasks whose deadline has passed, earliest first.
 
-        They are looked at again a second later, should their expiry not get into the log.
+        Asking again gives the same tasks: they are due until their expiry is in the log.
         """
         due: dict[UUID, OpenTask] = {}
         while self.deadlines and self.deadlines[0][0] <= now:
@@ -104,8 +123,8 @@ class Pool:
             task = self.tasks.get(task_id)
             if task is not None and task.state is TaskState.QUEUED:
                 due[task_id] = task
-        for task_id in due:
-            heappush(self.deadlines, (now + _LOOK_AGAIN_S, task_id))
+        for task in due.values():
+            self.watch_deadline(task)
         return list(due.values())
 
     def next_due(self) -> float | None:
@@ -165,6 +184,7 @@ class Pool:
         self.queued -= 1
         self.queues[task.class_id].discard(stream)
         task.attempts = event.attempt
+        task.retry_at = 0.0
         task.lease = LiveLease(
             attempt=event.attempt,
             executor=event.executor,
@@ -270,6 +290,9 @@ class Pool:
     def _model(self, _: int, stream: UUID, version: int, event: events.ModelRegistered) -> None:
         self._versions[stream] = version
         self.models[event.variant] = event
+        self.run_times_of(event.variant).expect(
+            prior_p50_s=event.service_s, prior_p99_s=event.service_p99_s
+        )
 
     def _elected(self, _: int, stream: UUID, version: int, event: events.LeaderElected) -> None:
         self._versions[stream] = version

@@ -50,8 +50,20 @@ class DecisionLog:
         return answer
 
     async def record_all(self, decided: Sequence[Decided]) -> list[AppendAnswer]:
-        """Append independent decisions; they share commits, each is answered on its own."""
-        return list(await asyncio.gather(*(self.record(item) for item in decided)))
+        """Append independent decisions; they share commits, each is answered on its own.
+
+        Raises what `record` raises, for the first that failed and after the others were answered:
+        whoever decides again must not do so while appends are still on their way.
+        """
+        answers = await asyncio.gather(
+            *(self.record(item) for item in decided), return_exceptions=True
+        )
+        recorded: list[AppendAnswer] = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            recorded.append(answer)
+        return recorded
 
     def _events(self, decided: Decided) -> list[NewEvent]:
         return [

@@ -37,7 +37,7 @@ from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import LiveLease
-from pointsman.scheduler.leading.decision_log import DecisionLog
+from pointsman.scheduler.leading.decision_log import DecisionLog, FencedError
 from pointsman.scheduler.leading.dispatch import Dispatch
 from pointsman.scheduler.ports import Clock, Draws
 
@@ -79,17 +79,23 @@ class PoolLeader:
     def connection_changed(self, *, connected: bool) -> None:
         """The bus went away or came back; lease clocks stand still meanwhile."""
         if connected:
-            self._clocks.resume(now=self._clock.monotonic())
+            self._clocks.resume("bus", now=self._clock.monotonic())
         else:
-            self._clocks.pause()
+            self._clocks.pause("bus")
 
     # -- rounds ------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Decide until cancelled; raises `FencedError` when another leader has taken over."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._rounds())
-            tasks.create_task(self._watch_leases())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._rounds())
+                tasks.create_task(self._watch_leases())
+        except BaseExceptionGroup as errors:
+            fenced = errors.subgroup(FencedError)
+            if fenced is None:
+                raise
+            raise fenced.exceptions[0] from None
 
     async def _rounds(self) -> None:
         while True:
@@ -101,9 +107,9 @@ class PoolLeader:
                 await self._record_round(decided)
             except LogUnavailableError as error:
                 _log.warning("round_not_recorded", code=error.code, detail=str(error))
-                self._clocks.pause()
+                self._clocks.pause("log")
                 await asyncio.sleep(_LOG_RETRY_S)
-                self._clocks.resume(now=self._clock.monotonic())
+                self._clocks.resume("log", now=self._clock.monotonic())
             # Whatever the round could not do may be possible now.
             self._changed.set()
 
@@ -197,7 +203,7 @@ class PoolLeader:
         self._clocks.renewed(renewal, now=self._clock.monotonic())
         await self._welcome_back(renewal)
         now = self._clock.wall()
-        for task in self.pool.tasks.values():
+        for task in self.pool.leased():
             lease = task.lease
             if (
                 lease is not None
@@ -248,12 +254,7 @@ class PoolLeader:
     async def _watch_leases(self) -> None:
         while True:
             await asyncio.sleep(_CHECK_LEASES_S)
-            executors = {
-                device.offer.executor
-                for device in self.pool.devices.values()
-                if device.status is not DeviceStatus.DETACHED
-            }
-            for executor in self._clocks.absent(executors, now=self._clock.monotonic()):
+            for executor in self._clocks.absent(self.pool.executors(), now=self._clock.monotonic()):
                 _log.warning("executor_absent", executor=executor)
                 try:
                     await self._lose(executor)

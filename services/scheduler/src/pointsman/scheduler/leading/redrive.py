@@ -14,7 +14,7 @@ from pointsman.contracts.streams import stream_id
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import EventStore
 from pointsman.runtime.acknowledgement import DeadLetter
-from pointsman.runtime.blobs import Blobs
+from pointsman.runtime.blobs import BlobCorruptError, BlobMissingError, Blobs
 from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.decision_log import DecisionLog
@@ -87,6 +87,9 @@ class Redrive:
                 message=f"there is no dead letter {command.dead_letter} with its bytes",
                 next="`pointsman dead ls` shows the dead letters",
             )
+        for recorded, event in zip(history, events, strict=True):
+            if isinstance(event, DeadLetterRedriven) and event.task is not None:
+                return Duplicate(task=UUID(event.task), position=recorded.position)
         tenant = history[0].tenant
         answer = await self._submit(command.dead_letter, letter, letter.body, tenant)
         if isinstance(answer, Accepted | Duplicate):
@@ -108,6 +111,12 @@ class Redrive:
                 letter.headers,
                 await self._blobs.get(tenant, body),
                 now=self._clock.wall(),
+            )
+        except (BlobMissingError, BlobCorruptError) as error:
+            return Rejected(
+                code=error.code,
+                message=str(error),
+                next="restore the blob store, or have the sender send the message again",
             )
         except ValueError as error:
             return Rejected(

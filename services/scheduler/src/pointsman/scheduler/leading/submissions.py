@@ -1,7 +1,6 @@
 """Submissions: payload into the blob store, decision into the log, once per command id."""
 
 import hashlib
-from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -34,9 +33,6 @@ from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.ports import Clock
-
-REPEAT_WINDOW: Final = timedelta(hours=72)
-"""How long a repeated command id gets its earlier answer."""
 
 _RETRY_AFTER_S: Final = 1.0
 

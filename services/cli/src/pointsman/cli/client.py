@@ -1,0 +1,243 @@
+"""Talking to a running stack as the user `cli`."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+
+from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.stack.accounts import CLI, SCHEDULER
+from pointsman.cli.stack.record import StackRecord, UnreadableRecordError, read_record
+from pointsman.contracts import subjects
+from pointsman.contracts.commands import (
+    Answer,
+    CancelTask,
+    NotLeader,
+    RedriveDeadLetter,
+    Rejected,
+    SubmitTask,
+    decode_answers,
+)
+from pointsman.contracts.message import Message
+from pointsman.runtime.packing import PackedRequests
+from pointsman.runtime.packing_errors import (
+    NoAnswerError,
+    RequestRefusedError,
+    RequestTooLargeError,
+)
+
+PATIENCE_S: Final = 5.0
+"""A scheduler that was killed leads again by then."""
+
+_CONNECT_S: Final = 2
+_REQUEST_S: Final = 2.0
+_RETRY_S: Final = 0.1
+
+_CONFLICTS: Final = frozenset({"id_reused"})
+_MISSING: Final = frozenset({"no_such_task", "no_such_dead_letter", "no_such_event"})
+
+_REJECTED: Final = "rejected"
+_UNAVAILABLE: Final = "unavailable"
+
+T = TypeVar("T")
+_encoder: Final = msgspec.json.Encoder()
+
+
+class _Refusal(msgspec.Struct):
+    """The part of an answer that tells a refusal from a result."""
+
+    status: str = ""
+    code: str = ""
+    message: str = ""
+    next: str = ""
+
+
+_refusal_decoder: Final = msgspec.json.Decoder(_Refusal)
+
+
+class StackClient:
+    """Questions and commands to the scheduler of one stack."""
+
+    def __init__(self, nc: Client, record: StackRecord) -> None:
+        self.nc = nc
+        self.record = record
+
+    async def ask(self, verb: str, question: Message, type_: type[T]) -> T:
+        """The answer to a question; asked again for `PATIENCE_S` while nobody answers.
+
+        Raises `CommandError`.
+        """
+        subject = subjects.query(SCHEDULER, verb)
+        body = _encoder.encode(question)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE_S
+        while True:
+            try:
+                reply = await self.nc.request(subject, body, timeout=_REQUEST_S)
+                refusal = _refusal(reply.data)
+                if refusal is None:
+                    return msgspec.json.decode(reply.data, type=type_)
+                if refusal.status == _REJECTED:
+                    raise rejected(refusal.code, refusal.message, refusal.next)
+                last, silent = refusal.message, False
+            except NoRespondersError:
+                last, silent = "nobody answers", True
+            except (NatsError, TimeoutError) as error:
+                last, silent = f"{type(error).__name__} {error}".strip(), False
+            except msgspec.MsgspecError as error:
+                raise _other_version(subject, error) from error
+            if loop.time() >= until:
+                raise self._no_answer(subject, last, silent=silent)
+            await asyncio.sleep(_RETRY_S)
+
+    async def submit(self, command: SubmitTask) -> Answer:
+        """Raises `CommandError` unless it was accepted now or before."""
+        return await self._command("submit", command)
+
+    async def cancel(self, command: CancelTask) -> Answer:
+        """Raises `CommandError`."""
+        return await self._command("cancel", command)
+
+    async def redrive(self, command: RedriveDeadLetter) -> Answer:
+        """Raises `CommandError`."""
+        return await self._command("redrive", command)
+
+    async def _command(self, verb: str, command: Message) -> Answer:
+        subject = subjects.command(SCHEDULER, verb, self.record.pool)
+        requests: PackedRequests[Message, Answer] = PackedRequests(
+            self.nc,
+            subject,
+            decode_answers=decode_answers,
+            is_not_leader=lambda answer: isinstance(answer, NotLeader),
+            patience_s=PATIENCE_S,
+        )
+        try:
+            answer = await requests.ask(command)
+        except NoAnswerError as error:
+            silent = "no responders" in error.last or "disconnected" in error.last
+            raise self._no_answer(subject, error.last, silent=silent) from error
+        except RequestRefusedError as error:
+            refusal = error.refusal
+            raise rejected(refusal.code, refusal.message, refusal.next) from error
+        except RequestTooLargeError as error:
+            raise CommandError(
+                str(error), code=error.code, exit_code=ExitCode.FAILURE, next_step="send less"
+            ) from error
+        finally:
+            await requests.stop()
+        if isinstance(answer, Rejected):
+            raise rejected(answer.code, answer.message, answer.next)
+        return answer
+
+    def _no_answer(self, subject: str, last: str, *, silent: bool) -> CommandError:
+        log = self.record.parts[SCHEDULER].log if SCHEDULER in self.record.parts else "its log"
+        return CommandError(
+            f"no answer on {subject} within {PATIENCE_S:g} s ({last})",
+            code="unreachable" if silent else "timeout",
+            exit_code=ExitCode.UNREACHABLE if silent else ExitCode.TIMEOUT,
+            next_step=f"look into {log}, or run pointsman doctor",
+        )
+
+
+def _refusal(body: bytes) -> _Refusal | None:
+    if not body.startswith(b"{"):
+        return None
+    refusal = _refusal_decoder.decode(body)
+    return refusal if refusal.status in {_REJECTED, _UNAVAILABLE} else None
+
+
+def rejected(code: str, message: str, next_step: str) -> CommandError:
+    """A refusal of the scheduler, with the exit status that fits its code."""
+    exit_code = ExitCode.FAILURE
+    if code in _MISSING:
+        exit_code = ExitCode.NOT_FOUND
+    elif code in _CONFLICTS:
+        exit_code = ExitCode.CONFLICT
+    return CommandError(message, code=code, exit_code=exit_code, next_step=next_step)
+
+
+def find_stack(data: Path) -> StackRecord:
+    """The record of the stack on a data directory; raises `CommandError` when none runs there."""
+    try:
+        record = read_record(data)
+    except UnreadableRecordError as error:
+        raise CommandError(
+            str(error),
+            code=error.code,
+            exit_code=ExitCode.NOT_PERMITTED
+            if isinstance(error.__cause__, PermissionError)
+            else ExitCode.FAILURE,
+            next_step="use the account and the release that started the stack",
+        ) from error
+    if record is None:
+        raise not_running(data)
+    return record
+
+
+def not_running(data: Path, detail: str = "") -> CommandError:
+    """No stack answers for a data directory."""
+    return CommandError(
+        f"no stack is running on {data}" + (f" ({detail})" if detail else ""),
+        code="unreachable",
+        exit_code=ExitCode.UNREACHABLE,
+        next_step="start one with `pointsman up`, or name its directory with --data",
+    )
+
+
+@asynccontextmanager
+async def connected(data: Path) -> AsyncGenerator[StackClient]:
+    """A client of the stack that runs on a data directory; raises `CommandError`."""
+    # Its notes about repeated requests are for services; here the command says what happened.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    record = find_stack(data)
+    nc = Client()
+    account = record.accounts[CLI]
+    try:
+        await nc.connect(
+            record.nats_url,
+            name="pointsman-cli",
+            user=account.user,
+            password=account.password,
+            inbox_prefix=account.inbox_prefix,
+            connect_timeout=_CONNECT_S,
+            # The connection stays for as long as one command, which says when it broke.
+            allow_reconnect=False,
+            error_cb=_ignore,
+        )
+    except (NatsError, OSError, TimeoutError) as error:
+        raise _not_connected(data, error) from error
+    try:
+        yield StackClient(nc, record)
+    finally:
+        await nc.close()
+
+
+def _not_connected(data: Path, error: Exception) -> CommandError:
+    if "authorization" in str(error).lower():
+        return CommandError(
+            f"the stack on {data} refuses this login",
+            code="not_permitted",
+            exit_code=ExitCode.NOT_PERMITTED,
+            next_step="restart the stack: its stack.json is of another start",
+        )
+    return not_running(data, str(error) or type(error).__name__)
+
+
+def _other_version(subject: str, error: Exception) -> CommandError:
+    return CommandError(
+        f"the answer on {subject} cannot be read: {error}",
+        code="unreadable_answer",
+        exit_code=ExitCode.FAILURE,
+        next_step="use the release that started the stack, or restart the stack with this one",
+    )
+
+
+async def _ignore(_error: Exception) -> None:
+    """The library prints errors otherwise."""

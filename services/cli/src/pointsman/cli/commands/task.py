@@ -1,0 +1,221 @@
+"""`pointsman task`: submit, look, follow, explain, cancel."""
+
+import getpass
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated, Final
+from uuid import UUID, uuid4
+
+import typer
+
+from pointsman.cli.client import StackClient, connected
+from pointsman.cli.commands.events import event_line
+from pointsman.cli.documents import document
+from pointsman.cli.failures import ExitCode
+from pointsman.cli.feed import FeedBell, follow
+from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
+from pointsman.cli.output import OutputFormat, Printer
+from pointsman.cli.stack.plan import DEFAULT_TENANT
+from pointsman.cli.submitting import InvalidOptionError, Wish, read_payload
+from pointsman.cli.task_rows import COLUMNS, ended, find_task, show_task, wait_for_end
+from pointsman.contracts.commands import Accepted, CancelTask, Done, Duplicate, SubmitTask
+from pointsman.contracts.message import Degradation, PriorityClass
+from pointsman.contracts.queries import ListTasks, OneTask, TaskRow, Why
+from pointsman.contracts.task_states import TERMINAL, TaskState
+
+app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+_COMPLETED: Final = TaskState.COMPLETED.value
+_ENDS: Final = frozenset(f"task.{state.value}.v1" for state in TERMINAL)
+
+TaskId = Annotated[UUID, typer.Argument(metavar="ID", help="The id of the task.")]
+
+
+@app.callback()
+def task() -> None:
+    """Submit tasks, follow them, ask why."""
+
+
+@app.command()
+def submit(  # noqa: PLR0913 - one parameter per option
+    family: Annotated[str, typer.Argument(help="What kind of work, for example summarize.")],
+    text: Annotated[str | None, typer.Argument(help="The input, - for standard input.")] = None,
+    *,
+    file: Annotated[Path | None, typer.Option("--file", help="Read the input from it.")] = None,
+    priority_class: Annotated[
+        PriorityClass, typer.Option("--class", help="How urgent it is by its kind.")
+    ] = PriorityClass.STANDARD,
+    deadline: Annotated[
+        str | None, typer.Option(help="5s, 250ms, 2m, 1h from now, or an RFC 3339 time.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Only this variant.")] = None,
+    tenant: Annotated[str, typer.Option(help="On whose behalf.")] = DEFAULT_TENANT,
+    boost: Annotated[float, typer.Option(min=0, max=300, help="Due earlier by seconds.")] = 0.0,
+    min_quality: Annotated[float, typer.Option(min=0, max=1, help="Not below this.")] = 0.0,
+    allow_degradation: Annotated[
+        Degradation | None, typer.Option(help="What may be done under load.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="For the model (repeatable).")
+    ] = None,
+    task_id: Annotated[
+        str | None, typer.Option("--id", help="Your id: a repetition makes no second task.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the result.")] = False,
+    timeout: Annotated[float, typer.Option(min=0, help="How many seconds --wait waits.")] = 60.0,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Queue a task; prints its id, or with --wait its result."""
+    wish = Wish(
+        family, tenant, priority_class, deadline, model, boost, min_quality,
+        allow_degradation, tuple(param or ()), task_id,
+    )  # fmt: skip
+
+    async def work(printer: Printer) -> ExitCode:
+        command = wish.command(read_payload(text, file))
+        async with connected(data) as client:
+            return await _submit(printer, client, command, timeout if wait else None)
+
+    try:
+        run(output, work)
+    except InvalidOptionError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+async def _submit(
+    printer: Printer, client: StackClient, command: SubmitTask, wait_s: float | None
+) -> ExitCode:
+    bell = FeedBell()
+    if wait_s is not None:
+        await bell.listen(client)
+    answer = await client.submit(command)
+    assert isinstance(answer, Accepted | Duplicate)  # noqa: S101 - the client raises otherwise
+    if wait_s is None:
+        status = "duplicate" if isinstance(answer, Duplicate) else "accepted"
+        shown = {"task": str(answer.task), "status": status, "position": answer.position}
+        printer.item(shown, str(answer.task))
+        return ExitCode.OK
+    printer.say(f"task {answer.task}")
+    row = await wait_for_end(client, bell, answer.task, timeout_s=wait_s)
+    await show_task(printer, client, row)
+    return ExitCode.OK if row.state == _COMPLETED else ExitCode.TASK_FAILED
+
+
+@app.command()
+def get(task_id: TaskId, *, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABLE) -> None:
+    """One task with its result."""
+
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            await show_task(printer, client, await find_task(client, task_id))
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command("ls")
+def list_tasks(
+    *,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
+    state: Annotated[TaskState | None, typer.Option(help="Only in this state.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Tasks, newest first."""
+    asked = ListTasks(
+        tenant=tenant, state=state.value if state else None, family=family, limit=limit
+    )
+
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            rows = await client.ask("tasks", asked, list[TaskRow])
+        printer.rows([document(row) for row in rows], COLUMNS)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command()
+def watch(
+    task_id: Annotated[UUID | None, typer.Argument(metavar="[ID]", help="Only this one.")] = None,
+    *,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Follow one task to its end, or all tasks until Ctrl-C; also across restarts of the stack."""
+
+    async def work(printer: Printer) -> ExitCode:
+        after = None
+        if task_id is not None:
+            async with connected(data) as client:
+                await find_task(client, task_id)
+                after = await _before(client, task_id)
+        try:
+            return await _watch(printer, data, task_id, after)
+        finally:
+            printer.end_stream()
+
+    run(output, work)
+
+
+async def _before(client: StackClient, task_id: UUID) -> int:
+    """The position before the task's first event."""
+    why_it = await client.ask("why", OneTask(task=task_id), Why)
+    return min(why_it.positions, default=1) - 1
+
+
+async def _watch(printer: Printer, data: Path, task_id: UUID | None, after: int | None) -> ExitCode:
+    following = follow(data, after=after, stream=task_id, say=printer.say)
+    async with aclosing(following) as events:
+        async for event in events:
+            if not event.type.startswith("task."):
+                continue
+            item = document(event)
+            printer.stream(item, event_line(item))
+            if task_id is not None and event.type in _ENDS:
+                break
+    return ExitCode.OK
+
+
+@app.command()
+def why(task_id: TaskId, *, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABLE) -> None:
+    """What was decided about a task, and on what grounds, in sentences."""
+
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            answer = await client.ask("why", OneTask(task=task_id), Why)
+        lines = list(answer.sentences)
+        if answer.waits_for:
+            lines.append(f"It waits for {answer.waits_for}.")
+        printer.item(document(answer), "\n".join(lines))
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command()
+def cancel(
+    task_id: TaskId,
+    *,
+    reason: Annotated[str, typer.Option(help="Stands in the log.")] = "",
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """End a task; a running call is stopped. Nothing happens to a task that has ended."""
+
+    async def work(printer: Printer) -> ExitCode:
+        command = CancelTask(
+            command_id=str(uuid4()), task=task_id, by=f"cli:{getpass.getuser()}", reason=reason
+        )
+        async with connected(data) as client:
+            row = await find_task(client, task_id)
+            answer = await client.cancel(command)
+        detail = answer.detail if isinstance(answer, Done) else ""
+        shown = {"task": str(task_id), "ended_before": ended(row), "detail": detail}
+        printer.item(shown, detail)
+        return ExitCode.OK
+
+    run(output, work)

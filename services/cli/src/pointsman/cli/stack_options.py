@@ -1,0 +1,62 @@
+"""What commands that start a stack have in common: options, and the errors of starting one."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+import typer
+
+from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.stack.keeper import PartFailedError
+from pointsman.contracts.subjects import TENANT_PATTERN
+from pointsman.runtime.servers import ServerError
+
+_ENDPOINT: Final = re.compile(r"^grpc://[A-Za-z0-9_.\-\[\]:]+:\d{1,5}$")
+
+Devices = Annotated[
+    int, typer.Option("--devices", min=1, max=16, help="How many Triton servers to start.")
+]
+Attach = Annotated[
+    list[str] | None,
+    typer.Option("--triton", metavar="grpc://HOST:PORT", help="Use this Triton; start none."),
+]
+Tenants = Annotated[
+    list[str] | None,
+    typer.Option("--tenant", metavar="NAME", help="A tenant whose systems may send tasks."),
+]
+Noop = Annotated[
+    bool, typer.Option("--noop", help="No Triton: a stand-in answers at once and runs no model.")
+]
+
+
+def check_stack_options(
+    *, attach: Sequence[str] = (), tenants: Sequence[str] = (), noop: bool = False
+) -> None:
+    """Raises `typer.BadParameter`."""
+    for endpoint in attach:
+        if not _ENDPOINT.match(endpoint):
+            raise typer.BadParameter(f"{endpoint!r} is not grpc://HOST:PORT")
+    for name in tenants:
+        if not re.match(TENANT_PATTERN, name):
+            raise typer.BadParameter(f"a tenant must match {TENANT_PATTERN}, {name!r} does not")
+    if noop and attach:
+        raise typer.BadParameter("--noop and --triton exclude each other")
+
+
+@contextmanager
+def stack_errors() -> Iterator[None]:
+    """Turn what keeps a stack from running into a `CommandError`."""
+    try:
+        yield
+    except ServerError as error:
+        raise CommandError(
+            str(error), code=error.code, exit_code=ExitCode.FAILURE, next_step=error.next_step
+        ) from error
+    except PartFailedError as error:
+        raise CommandError(
+            str(error),
+            code=error.code,
+            exit_code=ExitCode.FAILURE,
+            next_step=f"read {error.log}, repair what it names and start again",
+        ) from error

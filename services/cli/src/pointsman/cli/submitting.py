@@ -1,0 +1,113 @@
+"""What `task submit` sends, from what a person typed."""
+
+import re
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.contracts.commands import MAX_PAYLOAD_BYTES, SubmitTask
+from pointsman.contracts.message import Degradation, PriorityClass
+
+_SPAN: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
+_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class InvalidOptionError(ValueError):
+    """The person must correct an option; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The options of a submission, still as they were typed."""
+
+    family: str
+    tenant: str
+    priority_class: PriorityClass
+    deadline: str | None
+    model: str | None
+    boost_s: float
+    min_quality: float
+    allow_degradation: Degradation | None
+    parameters: tuple[str, ...]
+    id: str | None
+
+    def command(self, payload: bytes) -> SubmitTask:
+        """Raises `InvalidOptionError`."""
+        return SubmitTask(
+            command_id=self.id or str(uuid4()),
+            tenant=self.tenant,
+            family=self.family,
+            payload=payload,
+            model=self.model,
+            priority_class=self.priority_class,
+            deadline=None if self.deadline is None else deadline(self.deadline, now=time.time()),
+            boost_s=self.boost_s,
+            degradation=self.allow_degradation,
+            min_quality=self.min_quality,
+            parameters=parameters(self.parameters) or None,
+        )
+
+
+def deadline(text: str, *, now: float) -> float:
+    """`5s`, `250ms`, `2m` or `1h` from now, or an RFC 3339 time, as seconds since the epoch."""
+    span = _SPAN.match(text)
+    if span is not None:
+        return now + float(span[1]) * _UNIT_S[span[2]]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidOptionError(
+            f"--deadline {text!r} is neither a span (5s, 250ms, 2m, 1h) nor an RFC 3339 time "
+            "with its offset (2026-01-31T12:00:00Z)"
+        )
+    return moment.timestamp()
+
+
+def parameters(pairs: tuple[str, ...]) -> dict[str, str]:
+    """`key=value` pairs as a mapping."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InvalidOptionError(f"--param {pair!r} is not key=value")
+        found[key] = value
+    return found
+
+
+def read_payload(text: str | None, file: Path | None) -> bytes:
+    """The input from the command line, a file or (`-`) standard input.
+
+    Raises `InvalidOptionError` and `CommandError`.
+    """
+    if (text is None) == (file is None):
+        raise InvalidOptionError("give the input once: as TEXT, as - for standard input, or --file")
+    try:
+        if file is not None:
+            payload = file.read_bytes()
+        else:
+            payload = sys.stdin.buffer.read() if text == "-" else str(text).encode()
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be read: {error.strerror}",
+            code="input_unreadable",
+            exit_code=ExitCode.NOT_FOUND
+            if isinstance(error, FileNotFoundError)
+            else ExitCode.FAILURE,
+        ) from error
+    if not payload:
+        raise InvalidOptionError("the input is empty")
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise CommandError(
+            f"the input has {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES} are taken",
+            code="payload_too_large",
+            exit_code=ExitCode.FAILURE,
+            next_step="split it into several tasks",
+        )
+    return payload

@@ -1,0 +1,97 @@
+"""A task as commands show it, and waiting for its end."""
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+from pointsman.cli.client import StackClient
+from pointsman.cli.documents import document
+from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.feed import FeedBell
+from pointsman.cli.output import Printer, clock, column, seconds
+from pointsman.cli.results import ResultMissingError, read_text
+from pointsman.contracts.queries import OneTask, TaskRow
+from pointsman.contracts.task_states import TERMINAL
+
+COLUMNS: Final = (
+    column("task"),
+    column("tenant"),
+    column("family"),
+    column("class", "priority_class"),
+    column("state"),
+    column("accepted", "accepted_at", clock),
+    column("waited", "queue_s", seconds),
+    column("ran", "run_s", seconds),
+    column("model", "variant"),
+    column("device"),
+    column("attempts"),
+    column("code"),
+)
+
+_TERMINAL: Final = frozenset(state.value for state in TERMINAL)
+_LOOK_AGAIN_S: Final = 0.5
+
+
+async def find_task(client: StackClient, task: UUID) -> TaskRow:
+    """Raises `CommandError`, `no_such_task` among others."""
+    return await client.ask("task", OneTask(task=task), TaskRow)
+
+
+def ended(row: TaskRow) -> bool:
+    """Whether the task has its terminal event."""
+    return row.state in _TERMINAL
+
+
+async def wait_for_end(
+    client: StackClient, bell: FeedBell, task: UUID, *, timeout_s: float
+) -> TaskRow:
+    """The task once it has ended; `bell` must listen already.
+
+    Raises `CommandError` with exit status `TIMEOUT` after `timeout_s`.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                row = await _row_if_known(client, task)
+                if row is not None and ended(row):
+                    return row
+                await bell.wait(_LOOK_AGAIN_S)
+    except TimeoutError:
+        raise CommandError(
+            f"task {task} has not ended within {timeout_s:g} s",
+            code="timeout",
+            exit_code=ExitCode.TIMEOUT,
+            next_step=f"it goes on: pointsman task watch {task}",
+        ) from None
+
+
+async def _row_if_known(client: StackClient, task: UUID) -> TaskRow | None:
+    """The view follows the log with a small delay, so a new task may not be in it yet."""
+    try:
+        return await find_task(client, task)
+    except CommandError as error:
+        if error.exit_code is not ExitCode.NOT_FOUND:
+            raise
+        return None
+
+
+async def show_task(printer: Printer, client: StackClient, row: TaskRow) -> None:
+    """Print a task with the text of its result."""
+    text: str | None = None
+    if row.result is not None:
+        try:
+            text = await asyncio.to_thread(read_text, client.record.data, row.tenant, row.result)
+        except ResultMissingError as error:
+            printer.say(f"the result cannot be shown: {error}")
+    shown = {**document(row), "result_text": text}
+    if not printer.for_people:
+        printer.item(shown)
+        return
+    for each in COLUMNS:
+        printer.line(f"{each.title:<9} {each.text(shown)}")
+    if row.detail:
+        printer.line(f"{'detail':<9} {row.detail}")
+    if text is not None:
+        printer.line(f"result:\n{text}")
+    elif row.result is not None:
+        printer.line(f"result: {row.result.size} bytes of {row.result.media_type}")
