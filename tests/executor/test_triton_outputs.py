@@ -64,6 +64,58 @@ instance_group [ { kind: KIND_CPU count: 1 } ]
 """
 
 
+# Gives its input back until it is told to go wrong.
+WAVERING_MODEL = """
+import os, sys
+sys.path.insert(0, os.environ["POINTSMAN_TRITON_SITE"])
+from pathlib import Path
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        data = pb_utils.get_input_tensor_by_name(request, "INPUT").as_numpy()
+        if Path({wrong!r}).exists():
+            data[0] = data[0][::-1]
+        return pb_utils.InferenceResponse(output_tensors=[pb_utils.Tensor("OUTPUT", data)])
+"""
+WAVERING_CONFIG = """
+name: "identity"
+backend: "python"
+max_batch_size: 0
+input [ { name: "INPUT" data_type: TYPE_STRING dims: [ 1 ] } ]
+output [ { name: "OUTPUT" data_type: TYPE_STRING dims: [ 1 ] } ]
+"""
+
+
+async def test_a_server_that_is_ready_and_answers_other_bytes_is_found_out(tmp_path: Path) -> None:
+    require_triton()
+    wrong = tmp_path / "wrong"
+    repository = repository_of(
+        tmp_path, "identity", WAVERING_CONFIG, WAVERING_MODEL.format(wrong=str(wrong))
+    )
+    async with triton(tmp_path, ("identity",), repository=repository) as server:
+        engine = await opened(server)
+        await engine.canary()
+
+        wrong.touch()
+        with pytest.raises(EngineError) as caught:
+            await engine.canary()
+        await engine.close()
+
+    assert (caught.value.code, caught.value.device_lost) == ("bad_output", False)
+
+
+def repository_of(work: Path, name: str, config: str, model: str) -> Path:
+    version = work / "models" / name / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(model)
+    (version.parent / "config.pbtxt").write_text(config)
+    return work / "models"
+
+
 @pytest.fixture(scope="module")
 def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("marks")
@@ -75,11 +127,8 @@ async def odd_triton(
 ) -> AsyncGenerator[LocalTriton]:
     require_triton()
     work = tmp_path_factory.mktemp("odd")
-    version = work / "models" / "odd" / "1"
-    version.mkdir(parents=True)
-    (version / "model.py").write_text(ODD_MODEL.format(marks=str(marks)))
-    (version.parent / "config.pbtxt").write_text(ODD_CONFIG)
-    async with triton(work, ("odd",), repository=work / "models") as server:
+    repository = repository_of(work, "odd", ODD_CONFIG, ODD_MODEL.format(marks=str(marks)))
+    async with triton(work, ("odd",), repository=repository) as server:
         yield server
 
 

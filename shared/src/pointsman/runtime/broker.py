@@ -39,6 +39,7 @@ __all__ = [
     "CONCURRENT_REQUESTS",
     "Connection",
     "MalformedRequestError",
+    "RefusedError",
     "ServiceBroker",
     "body_decoder",
     "build_broker",
@@ -65,6 +66,14 @@ class MalformedRequestError(ValueError):
 
 
 _MALFORMED: Final = (MalformedRequestError, ValidationError, json.JSONDecodeError)
+
+
+class RefusedError(Exception):
+    """Raised by a handler whose result type leaves no room for a refusal; answered as it is."""
+
+    def __init__(self, refusal: Rejected) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
 class ServiceBroker(NatsBroker):
@@ -216,6 +225,8 @@ class _Answering(BaseMiddleware[Any, Any]):
         return [answer] if msg.body.lstrip().startswith(b"[") else answer
 
     def _answer(self, error: Exception, subject: str) -> Rejected | Unavailable:
+        if isinstance(error, RefusedError):
+            return error.refusal
         if isinstance(error, _MALFORMED):
             _log.warning("request_malformed", subject=subject, error=str(error))
             return Rejected(

@@ -1,6 +1,7 @@
 """Options that many commands share, and how their work is run."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -23,6 +24,7 @@ Data = Annotated[
 ]
 
 _INTERRUPTED: Final = 130
+_TERMINATED: Final = 143
 
 
 def run(
@@ -31,14 +33,26 @@ def run(
     *,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> None:
-    """Run a command's work on an event loop; always raises `typer.Exit` with its status."""
+    """Run a command's work on an event loop; always raises `typer.Exit` with its status.
+
+    SIGINT and SIGTERM cancel the work, so that it ends what it has started.
+    """
     printer = Printer(output)
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            status = int(runner.run(work(printer)))
+            status = int(runner.run(_cancellable(work(printer))))
     except CommandError as error:
         printer.error(error)
         status = int(error.exit_code)
     except KeyboardInterrupt:
         status = _INTERRUPTED
+    except asyncio.CancelledError:
+        status = _TERMINATED
     raise typer.Exit(status)
+
+
+async def _cancellable(work: Coroutine[Any, Any, ExitCode]) -> ExitCode:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work

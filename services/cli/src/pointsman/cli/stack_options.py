@@ -1,7 +1,7 @@
 """What commands that start a stack have in common: options, and the errors of starting one."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Final
 
@@ -45,7 +45,7 @@ def check_stack_options(
 
 
 @contextmanager
-def stack_errors() -> Iterator[None]:
+def stack_errors() -> Generator[None]:
     """Turn what keeps a stack from running into a `CommandError`."""
     try:
         yield

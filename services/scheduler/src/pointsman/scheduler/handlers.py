@@ -1,7 +1,7 @@
 """Requests on the bus: translated, handed on, answered. Nothing is decided here."""
 
 import asyncio
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from faststream.nats import NatsRouter
@@ -35,13 +35,15 @@ from pointsman.contracts.queries import (
     Why,
 )
 from pointsman.contracts.recorded import Recorded
-from pointsman.runtime.broker import CONCURRENT_REQUESTS, body_decoder
+from pointsman.runtime.broker import CONCURRENT_REQUESTS, RefusedError, body_decoder
 from pointsman.scheduler.leading.pool_leader import PoolLeader
 from pointsman.scheduler.leading.questions import Questions
 from pointsman.scheduler.leading.redrive import Redrive
 from pointsman.scheduler.leading.submissions import Submissions
 
 _SERVICE: Final = "scheduler"
+
+Row = TypeVar("Row", TaskRow, Why)
 
 
 def build_command_router(
@@ -108,12 +110,12 @@ def build_query_router(questions: Questions) -> NatsRouter:
         return await questions.tasks(asked)
 
     @router.subscriber(query("task"), decoder=body_decoder(OneTask))
-    async def task(asked: OneTask) -> TaskRow | Rejected:
-        return await questions.task(asked.task) or _no_such_task(asked.task)
+    async def task(asked: OneTask) -> TaskRow:
+        return _found(await questions.task(asked.task), asked.task)
 
     @router.subscriber(query("why"), decoder=body_decoder(OneTask))
-    async def why(asked: OneTask) -> Why | Rejected:
-        return await questions.why(asked.task) or _no_such_task(asked.task)
+    async def why(asked: OneTask) -> Why:
+        return _found(await questions.why(asked.task), asked.task)
 
     @router.subscriber(query("events"), decoder=body_decoder(ListEvents))
     async def events(asked: ListEvents) -> list[Recorded]:
@@ -138,9 +140,13 @@ def build_query_router(questions: Questions) -> NatsRouter:
     return router
 
 
-def _no_such_task(task: UUID) -> Rejected:
-    return Rejected(
-        code="no_such_task",
-        message=f"no task {task} was ever accepted here",
-        next="`pointsman task ls` shows the tasks",
-    )
+def _found(row: Row | None, task: UUID) -> Row:
+    if row is None:
+        raise RefusedError(
+            Rejected(
+                code="no_such_task",
+                message=f"no task {task} was ever accepted here",
+                next="`pointsman task ls` shows the tasks",
+            )
+        )
+    return row

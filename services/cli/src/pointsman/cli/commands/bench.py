@@ -97,7 +97,7 @@ def bench_tasks(
 
 
 def _modes(names: list[str] | None) -> tuple[Mode, ...]:
-    wanted = tuple(mode for mode in MODES if not names or mode in names)
+    wanted: tuple[Mode, ...] = tuple(mode for mode in MODES if not names or mode in names)
     if names and len(wanted) != len(set(names)):
         raise typer.BadParameter(f"--mode is one of {', '.join(MODES)}")
     return wanted

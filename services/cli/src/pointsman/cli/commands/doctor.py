@@ -1,4 +1,4 @@
-"""`pointsman doctor`: what the stack needs of this machine, and what to do about what is missing."""
+"""`pointsman doctor`: what the stack needs of this machine, and what is missing."""
 
 from typing import Final
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 
 TYPE = "pointsman.task.submit.v1"
 _TRIES = 10
@@ -95,7 +96,7 @@ class Producer:
             try:
                 await stream.publish(subject, body, headers={**headers, "Nats-Msg-Id": message_id})
                 return
-            except (nats.errors.Error, TimeoutError):
+            except (NatsError, TimeoutError):
                 if not left:
                     raise
             await asyncio.sleep(_RETRY_S)

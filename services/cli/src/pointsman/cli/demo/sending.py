@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from pointsman.cli.demo.messages import TENANTS, Case, PlannedMessage
 from pointsman.cli.demo.producer import Producer, cloud_event
@@ -56,7 +56,7 @@ class Senders:
             for tenant, account in accounts.items()
         }
 
-    async def __aenter__(self) -> "Senders":
+    async def __aenter__(self) -> Self:
         await asyncio.gather(*(each.connect() for each in self._producers.values()))
         return self
 

@@ -1,0 +1,274 @@
+"""A pool together with engines that go on working whatever the log believes of them.
+
+Every decision is recorded and folded; `check` compares what the pool says with what really is.
+"""
+
+from collections import Counter
+from typing import Final
+from uuid import UUID
+
+from pointsman.contracts.commands import CancelTask, Rejected
+from pointsman.contracts.events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptTimedOut,
+    Decision,
+    TaskGranted,
+)
+from pointsman.contracts.leases import DeviceHealth, Outcome, RunFailed
+from pointsman.contracts.message import PriorityClass
+from pointsman.contracts.task_states import TERMINAL, IllegalTransitionError, TaskState, next_state
+from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.attachment import (
+    decide_absent,
+    decide_attach,
+    decide_health,
+    decide_return,
+)
+from pointsman.scheduler.domain.attempts import MAX_LOST, decide_cancel, decide_report
+from pointsman.scheduler.domain.decided import Decided
+from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.pool import Pool
+from tests.support.scheduling import (
+    NOON,
+    PAYLOAD,
+    attach,
+    folded,
+    given,
+    granted_events,
+    model,
+    offer,
+    report,
+    submission,
+)
+
+DEVICES: Final = {
+    "executor-1": (
+        offer("cpu-0", slots=2, variants=("best", "fast")),
+        offer("gpu-0", slots=3, variants=("fast", "label")),
+    ),
+    "executor-2": (offer("gpu-1", slots=1, variants=("best",)),),
+}
+EXECUTOR_OF: Final = {item.device: name for name, offers in DEVICES.items() for item in offers}
+
+
+class Simulation:
+    """Commands in, decisions out; `now` is the wall clock, which may be set back."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self._elapsed = 0.0
+        self.history = given(
+            model("best", quality=0.9, service_s=1.0),
+            model("fast", quality=0.5, service_s=0.25),
+            model("label", family="classify", quality=0.7, service_s=0.0),
+        )
+        self.accepted: list[UUID] = []
+        self.granted: list[tuple[UUID, TaskGranted]] = []
+        self.calls: dict[str, dict[tuple[UUID, int], float]] = {name: {} for name in EXECUTOR_OF}
+        """What engines work on, by device, with the time at which each gives up."""
+        self._incarnations: Counter[str] = Counter()
+        for executor in DEVICES:
+            self.restart(executor)
+
+    @property
+    def pool(self) -> Pool:
+        return self.history.pool
+
+    def incarnation(self, executor: str) -> str:
+        return f"{executor}-{self._incarnations[executor]}"
+
+    # -- what happens --------------------------------------------------------------------------
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self._elapsed += seconds
+        for calls in self.calls.values():
+            for key in [key for key, until in calls.items() if until <= self._elapsed]:
+                del calls[key]
+
+    def set_clock_back(self, seconds: float) -> None:
+        self.now -= seconds
+
+    def submit(
+        self,
+        family: str,
+        priority_class: PriorityClass,
+        *,
+        deadline_in_s: float | None = None,
+        max_attempts: int = 3,
+    ) -> UUID:
+        task = submission(
+            family=family,
+            priority_class=priority_class,
+            deadline=None if deadline_in_s is None else self.now + deadline_in_s,
+            max_attempts=max_attempts,
+        )
+        decided = decide_submit(self.pool, task, PAYLOAD, at=self.now)
+        assert not isinstance(decided, Rejected)
+        task_id = UUID(int=len(self.accepted) + 1)
+        self.record(Decided(task_id, 0, (decided,), task.tenant))
+        self.accepted.append(task_id)
+        return task_id
+
+    def round(self) -> list[Decided]:
+        """Decide a round; another process that folds the log must decide the same."""
+        decided = decide_round(self.pool, at=self.now)
+        assert decided == decide_round(folded(self.history.entries), at=self.now)
+        for item in decided:
+            self.record(item)
+        for task, grant in granted_events(decided).items():
+            self.granted.append((task, grant))
+            gives_up = self._elapsed + grant.run_timeout_s
+            self.calls[grant.device][task, grant.attempt] = gives_up
+        return decided
+
+    def report(
+        self, task: UUID, grant: TaskGranted, outcome: Outcome, *, draw: float = 0.5
+    ) -> bool:
+        """The holder tells how an attempt ended; whether that changed anything."""
+        lost = isinstance(outcome, RunFailed) and outcome.device_lost
+        if not lost:
+            self.calls[grant.device].pop((task, grant.attempt), None)
+        told = report(task, grant.attempt, outcome, device=grant.device, executor=grant.executor)
+        decided = decide_report(self.pool, told, at=self.now, draw=draw)
+        return decided is not None and self.record(decided)
+
+    def cancel(self, task: UUID) -> bool:
+        command = CancelTask(command_id="cancel", task=task, by="somebody")
+        decided = decide_cancel(self.pool, command, at=self.now)
+        return decided is not None and self.record(decided)
+
+    def cancel_while_reported(self, task: UUID, grant: TaskGranted, outcome: Outcome) -> None:
+        """Both decide on the same state; the second to be recorded has lost the race."""
+        command = CancelTask(command_id="cancel", task=task, by="somebody")
+        told = report(task, grant.attempt, outcome, device=grant.device, executor=grant.executor)
+        ways = [
+            decide_cancel(self.pool, command, at=self.now),
+            decide_report(self.pool, told, at=self.now, draw=0.5),
+        ]
+        streams = [decided.stream for decided in ways if decided is not None]
+        recorded = [self.history.record(decided) for decided in ways if decided is not None]
+        assert recorded == ([True, False] if streams == [task, task] else [True] * len(streams))
+        self.report(task, grant, outcome)
+
+    def restart(self, executor: str) -> None:
+        """A new incarnation; it says of each device whether it saw nothing in flight."""
+        self._incarnations[executor] += 1
+        self._attach(executor)
+
+    def attach_again(self, executor: str) -> None:
+        """The same command once more, with what was seen when the incarnation started."""
+        self._attach(executor, quiescent=True)
+
+    def falls_silent(self, executor: str) -> None:
+        self.record_all(decide_absent(self.pool, executor, at=self.now))
+
+    def is_heard_again(self, executor: str) -> None:
+        incarnation = self.incarnation(executor)
+        self.record_all(decide_return(self.pool, executor, incarnation, at=self.now))
+
+    def health(self, device: str, *, healthy: bool) -> None:
+        executor = EXECUTOR_OF[device]
+        command = DeviceHealth(
+            command_id="health",
+            executor=executor,
+            incarnation=self.incarnation(executor),
+            device=device,
+            healthy=healthy,
+            reason="canary",
+            quiescent=healthy and not self.calls[device],
+        )
+        decided = decide_health(self.pool, command, at=self.now)
+        if decided is not None:
+            self.record(decided)
+
+    def _attach(self, executor: str, *, quiescent: bool = False) -> None:
+        offers = [
+            offer(
+                item.device,
+                slots=item.slots,
+                variants=tuple(loaded.variant for loaded in item.residency),
+                quiescent=quiescent or not self.calls[item.device],
+            )
+            for item in DEVICES[executor]
+        ]
+        command = attach(*offers, executor=executor, incarnation=self.incarnation(executor))
+        self.record_all(decide_attach(self.pool, command, at=self.now))
+
+    # -- what must hold ------------------------------------------------------------------------
+
+    def record(self, decided: Decided) -> bool:
+        assert self.history.record(decided), "a decision on the newest state was refused"
+        return True
+
+    def record_all(self, decided: list[Decided]) -> None:
+        for item in decided:
+            self.record(item)
+
+    def check(self) -> None:
+        self._check_tasks()
+        self._check_slots()
+        assert state(self.pool, self.now) == state(folded(self.history.entries), self.now)
+
+    def _check_tasks(self) -> None:
+        queued = 0
+        for task_id in self.accepted:
+            history = self.history.of(task_id)
+            now_in = _state_of(history)
+            ends = [event for event in history if _ends(event)]
+            assert len(ends) == (1 if now_in in TERMINAL else 0)
+            assert (task_id in self.pool.tasks) == (now_in not in TERMINAL)
+            queued += now_in is TaskState.QUEUED
+            tried = [e for e in history if isinstance(e, AttemptFailed | AttemptTimedOut)]
+            lost = [e for e in history if isinstance(e, AttemptLost)]
+            assert len(tried) <= getattr(history[0], "max_attempts", 0)
+            assert len(lost) <= MAX_LOST
+        assert self.pool.queued == queued
+
+    def _check_slots(self) -> None:
+        leases = {
+            (task.id, task.lease.attempt): task.lease.device
+            for task in self.pool.tasks.values()
+            if task.lease is not None
+        }
+        for name, device in self.pool.devices.items():
+            assert set(device.held) == {key for key, where in leases.items() if where == name}
+            assert not set(device.held) & set(device.suspect)
+            assert device.occupied <= device.offer.slots
+            assert set(self.calls[name]) <= set(device.held) | set(device.suspect)
+            assert len(self.calls[name]) <= device.offer.slots
+
+
+def state(pool: Pool, now: float) -> dict[str, object]:
+    """Everything in a pool that a decision at `now` or later depends on."""
+    pool.release_retries(now)
+    waiting = {item for queue in pool.queues.values() for _, _, item in queue}
+    retrying = {task.id for task in pool.tasks.values() if task.retry_at > now}
+    return {
+        "tasks": pool.tasks,
+        "devices": pool.devices,
+        "models": pool.models,
+        "queued": pool.queued,
+        "applied_to": pool.applied_to,
+        "leader": (pool.epoch, pool.holder),
+        "waiting": waiting - retrying,
+        "run_times": {
+            name: (pool.run_times_of(name).runs, pool.run_times_of(name).p50_s)
+            for name in pool.models
+        },
+    }
+
+
+def _state_of(history: list[Decision]) -> TaskState:
+    reached = TaskState.NEW
+    for event in history:
+        reached = next_state(reached, type(event))
+    return reached
+
+
+def _ends(event: Decision) -> bool:
+    try:
+        return next_state(TaskState.GRANTED, type(event)) in TERMINAL
+    except IllegalTransitionError:
+        return False
