@@ -1,33 +1,25 @@
 """Views of the log: once, in order, and thrown away at will."""
 
 import asyncio
-import contextlib
+import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import closing
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from pointsman.contracts.events import TaskCancelled
-from pointsman.contracts.topics import TOPICS, EventCodec
-from pointsman.eventstore import Append, NewEvent, SqliteEventStore
-from pointsman.eventstore.event_sources import EventSource
+from pointsman.eventstore import SqliteEventStore
 from pointsman.eventstore.projections import (
+    Fact,
     LogSource,
-    Projection,
-    ProjectionRunner,
     ProjectionState,
     view_path,
 )
 from pointsman.testing.waiting import wait_until
+from tests.eventstore.projecting import chain_now, following
 from tests.support.task_events import (
-    cancelled,
-    dead_letter,
-    record,
     record_lives,
-    stream_of,
 )
 from tests.support.views import Chain, SmallBatches, chain_of, chain_value
 
@@ -38,32 +30,6 @@ PROGRAM = Path(__file__).parents[1] / "support" / "project_until_killed.py"
 async def store(tmp_path: Path) -> AsyncGenerator[SqliteEventStore]:
     async with SqliteEventStore(tmp_path / "log.db") as store:
         yield store
-
-
-@asynccontextmanager
-async def following(
-    projection: Projection, data: Path, source: EventSource
-) -> AsyncGenerator[ProjectionRunner]:
-    runner = ProjectionRunner(projection, data)
-    task = asyncio.create_task(runner.run(source))
-    try:
-        yield runner
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await runner.close()
-
-
-async def chain_now(projection: Projection, data: Path, store: SqliteEventStore) -> tuple[int, int]:
-    async with following(projection, data, LogSource(store)) as runner:
-        assert await runner.caught_up(await store.head(), timeout_s=20)
-    return chain_value(runner.path)
-
-
-def of_a_newer_release(event: NewEvent) -> NewEvent:
-    topic = event.topic.removesuffix(".v1") + ".v2"
-    return NewEvent(event.id, event.stream, event.version, topic, event.state, event.event)
 
 
 async def test_a_view_follows_the_log(store: SqliteEventStore, tmp_path: Path) -> None:
@@ -85,7 +51,42 @@ async def test_a_view_goes_on_where_it_was(store: SqliteEventStore, tmp_path: Pa
         assert shown == chain_of(range(1, await store.head() + 1))
 
 
-async def test_an_effect_without_its_position_is_never_committed(
+class PositionRefused(Chain):
+    """The file fails between an effect and its position, from position 8 on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attempts = 0
+
+    def create(self, db: sqlite3.Connection) -> None:
+        super().create(db)
+        db.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON projection WHEN NEW.position > 7"
+            " BEGIN SELECT RAISE(ABORT, 'cut off'); END"
+        )
+
+    def apply(self, db: sqlite3.Connection, facts: Sequence[Fact]) -> None:
+        self.attempts += 1
+        super().apply(db, facts)
+
+
+async def test_an_effect_is_taken_back_when_its_position_cannot_be_written(
+    store: SqliteEventStore, tmp_path: Path
+) -> None:
+    last = await record_lives(store, 10)
+    projection = PositionRefused()
+
+    async with following(projection, tmp_path, SmallBatches(store)) as runner:
+        await wait_until(lambda: projection.attempts == 3)
+        assert runner.position == 7
+    assert chain_value(runner.path) == chain_of(range(1, 8))
+
+    with closing(sqlite3.connect(runner.path)) as db:
+        db.execute("DROP TRIGGER refuse")
+    assert await chain_now(Chain(), tmp_path, store) == chain_of(range(1, last + 1))
+
+
+async def test_an_effect_of_a_failed_batch_is_never_committed(
     store: SqliteEventStore, tmp_path: Path
 ) -> None:
     last = await record_lives(store, 10)
@@ -190,67 +191,6 @@ async def test_a_view_that_is_ahead_of_a_restored_log_is_rebuilt(tmp_path: Path)
             await wait_until(lambda: runner.position == last)
 
     assert chain_value(runner.path) == chain_of(range(1, last + 1))
-
-
-async def test_a_newer_event_stops_the_views_that_read_it_and_no_other(
-    store: SqliteEventStore, tmp_path: Path
-) -> None:
-    await record_lives(store, 1)
-    (newer,) = stream_of(uuid4(), [cancelled()])
-    await store.append(Append([of_a_newer_release(newer)]))
-    last = await record(store, stream_of(uuid4(), [dead_letter()]))
-    letters = Chain("letters", frozenset({"dead_letter.recorded"}))
-
-    async with (
-        following(Chain(), tmp_path, LogSource(store)) as tasks,
-        following(letters, tmp_path, LogSource(store)) as others,
-    ):
-        await wait_until(lambda: tasks.state is ProjectionState.STOPPED)
-        assert await others.caught_up(last, timeout_s=20)
-        assert not await tasks.caught_up(last, timeout_s=60)
-
-    assert tasks.stopped is not None
-    assert (tasks.stopped.position, tasks.stopped.code) == (4, "newer_version")
-    assert "upgrade this service" in tasks.stopped.reason
-    assert chain_value(tasks.path) == chain_of([1, 2, 3])
-    assert others.state is ProjectionState.FOLLOWING
-    assert chain_value(others.path) == chain_of([5])
-
-
-async def test_a_stopped_view_goes_on_after_the_upgrade(
-    store: SqliteEventStore, tmp_path: Path
-) -> None:
-    await record_lives(store, 1)
-    (newer,) = stream_of(uuid4(), [cancelled()])
-    await store.append(Append([of_a_newer_release(newer)]))
-    async with following(Chain(), tmp_path, LogSource(store)) as runner:
-        await wait_until(lambda: runner.state is ProjectionState.STOPPED)
-    upgraded = EventCodec({**TOPICS, "task.cancelled.v2": TaskCancelled})
-
-    shown = await chain_now(Chain(codec=upgraded), tmp_path, store)
-
-    assert shown == chain_of([1, 2, 3, 4])
-
-
-@pytest.mark.parametrize(
-    ("topic", "state", "code"),
-    [
-        ("task.teleported.v1", b"{}", "unknown_topic"),
-        ("task.cancelled.v1", b"{}", "unreadable_event"),
-    ],
-)
-async def test_an_event_that_cannot_be_read_stops_a_view(
-    topic: str, state: bytes, code: str, store: SqliteEventStore, tmp_path: Path
-) -> None:
-    await record_lives(store, 1)
-    odd = NewEvent(uuid4(), uuid4(), 1, topic, state, cancelled())
-    await store.append(Append([odd]))
-
-    async with following(Chain(), tmp_path, LogSource(store)) as runner:
-        await wait_until(lambda: runner.state is ProjectionState.STOPPED)
-
-    assert runner.stopped is not None
-    assert (runner.stopped.position, runner.stopped.code) == (4, code)
 
 
 async def test_a_reader_waits_for_its_own_write(store: SqliteEventStore, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pointsman.contracts.leases import (
     Grant,
     Lease,
     LeaseOrder,
+    LeaseReceipt,
     Outcome,
     Renewal,
 )
@@ -181,3 +182,12 @@ async def stored(blobs: MemoryBlobs, data: bytes = b"hello") -> BlobRef:
 
 def reported(leader: MemoryLeader, count: int = 1) -> Callable[[], bool]:
     return lambda: len(leader.reports) >= count and not leader.unanswered
+
+
+def receipt(*held: Lease, stale_epoch: bool = False) -> LeaseReceipt:
+    return LeaseReceipt(
+        executor=IDENTITY.executor,
+        incarnation=IDENTITY.incarnation,
+        held=held,
+        stale_epoch=stale_epoch,
+    )

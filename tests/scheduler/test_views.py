@@ -20,7 +20,7 @@ from pointsman.eventstore import Append, NewEvent, SqliteEventStore
 from pointsman.eventstore.log_tail import LogTail
 from pointsman.eventstore.projections import Fact
 from pointsman.scheduler.adapters.task_view import TaskProjection, list_tasks
-from pointsman.scheduler.adapters.views import TaskViews
+from pointsman.scheduler.adapters.views import OnStopped, TaskViews
 from pointsman.testing.waiting import wait_until
 from tests.support.task_events import (
     NOON,
@@ -50,8 +50,10 @@ async def store(tmp_path: Path) -> AsyncGenerator[SqliteEventStore]:
 
 
 @asynccontextmanager
-async def following(data: Path, store: SqliteEventStore) -> AsyncGenerator[TaskViews]:
-    views = TaskViews(data, LogTail(store))
+async def following(
+    data: Path, store: SqliteEventStore, *, on_stopped: OnStopped | None = None
+) -> AsyncGenerator[TaskViews]:
+    views = TaskViews(data, LogTail(store), on_stopped=on_stopped)
     task = asyncio.create_task(views.run())
     try:
         yield views
@@ -211,20 +213,23 @@ async def test_dropped_views_are_rebuilt_equal(tmp_path: Path, store: SqliteEven
 
 
 async def test_a_view_that_has_stopped_says_so_and_goes_on_answering(
-    store: SqliteEventStore, views: TaskViews
+    store: SqliteEventStore, tmp_path: Path
 ) -> None:
-    task = await a_task(store, views, [accepted()])
-    newer = NewEvent(uuid4(), task, 2, "task.granted.v2", b"{}", granted())
-    await store.append(Append([newer]))
+    told: dict[str, str] = {}
+    async with following(tmp_path, store, on_stopped=told.__setitem__) as views:
+        task = await a_task(store, views, [accepted()])
+        newer = NewEvent(uuid4(), task, 2, "task.granted.v2", b"{}", granted())
+        await store.append(Append([newer]))
 
-    await wait_until(lambda: bool(views.stopped))
+        await wait_until(lambda: bool(told))
 
-    assert set(views.stopped) == {"tasks"}
-    assert "at position 2" in views.stopped["tasks"]
-    assert views.position == 1
-    row = await views.task(task)
-    assert row is not None
-    assert row.state == "queued"
+        assert set(told) == {"tasks"}
+        assert "at position 2" in told["tasks"]
+        assert views.stopped == told
+        assert views.position == 1
+        row = await views.task(task)
+        assert row is not None
+        assert row.state == "queued"
 
 
 LIVES = st.sampled_from(

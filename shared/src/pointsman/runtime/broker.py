@@ -104,6 +104,8 @@ class ServiceBroker(NatsBroker):
             if type(subscriber) is CoreSubscriber:
                 _handle_concurrently(subscriber)
         await super().start()
+        # Who is told that this service is up may ask it at once.
+        await self.connection.flush()
 
     async def _connect(self) -> Client:
         connection = await self._connect_to_bus()

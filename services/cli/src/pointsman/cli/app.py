@@ -50,7 +50,7 @@ class CommandTable(TyperGroup):
         module = importlib.import_module(f"pointsman.cli.commands.{entry.module}")
         command = cast("TyperCommand | TyperGroup", typer.main.get_command(module.app))
         command.name = cmd_name
-        command.help = command.help or entry.help
+        command.short_help = entry.help
         return command
 
 

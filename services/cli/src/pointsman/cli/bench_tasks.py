@@ -33,7 +33,7 @@ MODES: Final[tuple[Mode, ...]] = ("triton", "noop")
 
 PAYLOAD_BYTES: Final = 1024
 FAMILY: Final = "identity"
-SLOTS: Final[dict[Mode, int | None]] = {"triton": None, "noop": 64}
+SLOTS: Final = 64
 _WARM_UP_TASKS: Final = 200
 _ANSWER_S: Final = 60.0
 _TERMINAL: Final = frozenset({"task.completed.v1", "task.failed.v1", "task.expired.v1"})
@@ -177,7 +177,7 @@ async def run_task_bench(
                 data=Path(directory) / "data",
                 project=find_project(),
                 noop=mode == "noop",
-                slots=SLOTS[mode],
+                slots=SLOTS,
             )
             async with running_stack(plan, say) as stack:
                 figures.append(await _measure(mode, stack.record, tasks, clients, idle_tasks, say))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -17,8 +18,10 @@ from pointsman.cli.stack.accounts import CLI, SCHEDULER
 from pointsman.cli.stack.record import StackRecord, UnreadableRecordError, read_record
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import (
+    Accepted,
     Answer,
     CancelTask,
+    Duplicate,
     NotLeader,
     RedriveDeadLetter,
     Rejected,
@@ -86,20 +89,23 @@ class StackClient:
                     return msgspec.json.decode(reply.data, type=type_)
                 if refusal.status == _REJECTED:
                     raise rejected(refusal.code, refusal.message, refusal.next)
-                last, silent = refusal.message, False
+                last, reason = refusal.message, _Silence.UNAVAILABLE
             except NoRespondersError:
-                last, silent = "nobody answers", True
+                last, reason = "nobody answers", _Silence.UNREACHABLE
             except (NatsError, TimeoutError) as error:
-                last, silent = f"{type(error).__name__} {error}".strip(), False
+                last, reason = f"{type(error).__name__} {error}".strip(), _Silence.TIMEOUT
             except msgspec.MsgspecError as error:
-                raise _other_version(subject, error) from error
+                raise _other_version(subject, str(error)) from error
             if loop.time() >= until:
-                raise self._no_answer(subject, last, silent=silent)
+                raise self._no_answer(subject, last, reason)
             await asyncio.sleep(_RETRY_S)
 
-    async def submit(self, command: SubmitTask) -> Answer:
-        """Raises `CommandError` unless it was accepted now or before."""
-        return await self._command("submit", command)
+    async def submit(self, command: SubmitTask) -> Accepted | Duplicate:
+        """Raises `CommandError`."""
+        answer = await self._command("submit", command)
+        if isinstance(answer, Accepted | Duplicate):
+            return answer
+        raise _other_version(subjects.command(SCHEDULER, "submit"), repr(answer))
 
     async def cancel(self, command: CancelTask) -> Answer:
         """Raises `CommandError`."""
@@ -121,8 +127,7 @@ class StackClient:
         try:
             answer = await requests.ask(command)
         except NoAnswerError as error:
-            silent = "no responders" in error.last or "disconnected" in error.last
-            raise self._no_answer(subject, error.last, silent=silent) from error
+            raise self._no_answer(subject, error.last, _silence_of(error.last)) from error
         except RequestRefusedError as error:
             refusal = error.refusal
             raise rejected(refusal.code, refusal.message, refusal.next) from error
@@ -136,14 +141,36 @@ class StackClient:
             raise rejected(answer.code, answer.message, answer.next)
         return answer
 
-    def _no_answer(self, subject: str, last: str, *, silent: bool) -> CommandError:
+    def _no_answer(self, subject: str, last: str, silence: "_Silence") -> CommandError:
         log = self.record.parts[SCHEDULER].log if SCHEDULER in self.record.parts else "its log"
         return CommandError(
             f"no answer on {subject} within {PATIENCE_S:g} s ({last})",
-            code="unreachable" if silent else "timeout",
-            exit_code=ExitCode.UNREACHABLE if silent else ExitCode.TIMEOUT,
+            code=silence.value,
+            exit_code=_SILENCES[silence],
             next_step=f"look into {log}, or run pointsman doctor",
         )
+
+
+class _Silence(StrEnum):
+    """Why there is no answer after all patience; also the error's code."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    UNAVAILABLE = "unavailable"
+
+
+_SILENCES: Final = {
+    _Silence.UNREACHABLE: ExitCode.UNREACHABLE,
+    _Silence.TIMEOUT: ExitCode.TIMEOUT,
+    _Silence.UNAVAILABLE: ExitCode.FAILURE,
+}
+
+
+def _silence_of(last: str) -> _Silence:
+    """From the words in which a packed request tells its last try."""
+    if "no responders" in last or "disconnected" in last:
+        return _Silence.UNREACHABLE
+    return _Silence.UNAVAILABLE if last.startswith("unavailable") else _Silence.TIMEOUT
 
 
 def _refusal(body: bytes) -> _Refusal | None:
@@ -230,9 +257,9 @@ def _not_connected(data: Path, error: Exception) -> CommandError:
     return not_running(data, str(error) or type(error).__name__)
 
 
-def _other_version(subject: str, error: Exception) -> CommandError:
+def _other_version(subject: str, detail: str) -> CommandError:
     return CommandError(
-        f"the answer on {subject} cannot be read: {error}",
+        f"the answer on {subject} cannot be read: {detail}",
         code="unreadable_answer",
         exit_code=ExitCode.FAILURE,
         next_step="use the release that started the stack, or restart the stack with this one",

@@ -6,7 +6,7 @@ import typer
 
 from pointsman.cli.demo.outcome import document_of
 from pointsman.cli.demo.report import tell
-from pointsman.cli.demo.run import DemoRun
+from pointsman.cli.demo.run import run_demo
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.options import Output, run
 from pointsman.cli.output import OutputFormat, Printer
@@ -31,11 +31,11 @@ def demo(
     check_stack_options(attach=triton or (), noop=noop)
 
     async def work(printer: Printer) -> ExitCode:
-        demo_run = DemoRun(tasks, printer, attach=tuple(triton or ()), noop=noop)
         with stack_errors():
-            outcome = await demo_run.run()
+            report = await run_demo(tasks, printer, attach=tuple(triton or ()), noop=noop)
+        outcome = report.outcome
         if printer.for_people:
-            tell(printer, demo_run, outcome)
+            tell(printer, report)
         else:
             # One line, whichever JSON was asked for.
             Printer(OutputFormat.JSONL).item(document_of(outcome))

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from pointsman.contracts.history import Verdict, judge
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.task_states import TaskState
-from pointsman.testing.history import Verdict, judge
 
 _DEAD_LETTER = "dead_letter.recorded.v1"
 

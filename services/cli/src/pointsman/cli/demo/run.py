@@ -6,6 +6,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
@@ -14,7 +15,6 @@ from pointsman.cli.client import StackClient, connected
 from pointsman.cli.demo.messages import (
     SPECIAL,
     TENANTS,
-    Case,
     PlannedMessage,
     plan_messages,
     special_cases,
@@ -26,141 +26,179 @@ from pointsman.cli.demo.triton_version import version_of
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.feed import FeedBell, whole_log
 from pointsman.cli.output import Printer
+from pointsman.cli.results import ResultMissingError, read_text
 from pointsman.cli.stack.plan import EXECUTOR, StackPlan
 from pointsman.cli.stack.project import find_project
-from pointsman.cli.stack.record import StackRecord, read_record
+from pointsman.cli.stack.record import read_record
 from pointsman.cli.stack.running import running_stack
-from pointsman.contracts.queries import ListTasks, OneTask, TaskRow, Why
+from pointsman.cli.task_rows import ended
+from pointsman.contracts.queries import (
+    DeadLetterRow,
+    ListDeadLetters,
+    ListTasks,
+    OneTask,
+    TaskRow,
+    Why,
+)
 from pointsman.contracts.recorded import Recorded
 
 _DEADLINE_S: Final = 180.0
 _LOOK_AGAIN_S: Final = 0.5
-_TASK_END: Final = "the demo's tasks have not all ended"
+_MANY: Final = 1000
 
 
-class DemoRun:
-    """One run with a data directory of its own, which is removed at the end."""
+@dataclass(frozen=True, slots=True)
+class DemoReport:
+    """What a run came to, and what it consisted of."""
+
+    outcome: Outcome
+    messages: Sequence[PlannedMessage]
+    rows: dict[str, TaskRow]
+    """By task id."""
+    results: dict[str, str]
+    """Task id to the text of its result; those that are no text are left out."""
+    tasks: dict[str, str]
+    """Event id to task id, as the senders were told."""
+    dead_letters: Sequence[DeadLetterRow]
+
+
+async def run_demo(
+    tasks: int, printer: Printer, *, attach: tuple[str, ...] = (), noop: bool = False
+) -> DemoReport:
+    """Run a stack on a temporary directory and send `tasks` messages through it.
+
+    Raises `CommandError`, and what keeps a stack from starting.
+    """
+    started_at = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="pointsman-demo-") as folder:
+        plan = StackPlan(
+            Path(folder) / "data", find_project(), attach=attach, tenants=TENANTS, noop=noop
+        )
+        reading = asyncio.create_task(asyncio.to_thread(_plan, tasks, printer))
+        async with running_stack(plan, printer.say), connected(plan.data) as client:
+            run = _Run(client, await reading, printer)
+            judged = await run.serve()
+            return await run.report(judged, started_at)
+
+
+def _plan(tasks: int, printer: Printer) -> list[PlannedMessage]:
+    try:
+        texts = standard_library_texts(tasks)
+    except TooFewTextsError as error:
+        raise CommandError(str(error), code=error.code, exit_code=ExitCode.FAILURE) from error
+    left_out = [case for case in SPECIAL if case not in special_cases(tasks)]
+    if left_out:
+        printer.say(f"{tasks} message(s) leave no room for: {', '.join(left_out)}")
+    return plan_messages(texts, f"demo-{uuid4().hex[:8]}")
+
+
+class _Run:
+    """The part of a demo for which its stack runs."""
 
     def __init__(
-        self, tasks: int, printer: Printer, *, attach: tuple[str, ...], noop: bool
+        self, client: StackClient, messages: Sequence[PlannedMessage], printer: Printer
     ) -> None:
-        self._tasks = tasks
+        self._client = client
+        self._messages = messages
         self._printer = printer
-        self._attach = attach
-        self._noop = noop
         self._answers = Answers()
-        self.messages: Sequence[PlannedMessage] = ()
-        self.rows: dict[str, TaskRow] = {}
-        """Task id to its final row."""
+        self._bell = FeedBell()
+        self._log: list[Recorded] = []
 
-    async def run(self) -> Outcome:
-        """Raises `CommandError`, and what keeps a stack from starting."""
-        started_at = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="pointsman-demo-") as folder:
-            plan = StackPlan(
-                Path(folder) / "data",
-                find_project(),
-                attach=self._attach,
-                tenants=TENANTS,
-                noop=self._noop,
-            )
-            reading = asyncio.create_task(asyncio.to_thread(self._read_texts))
-            async with running_stack(plan, self._printer.say):
-                self.messages = await reading
-                record = read_record(plan.data)
-                assert record is not None  # noqa: S101 - a stack that runs has written it
-                async with connected(plan.data) as client:
-                    return await self._serve(client, record, started_at)
-
-    @property
-    def answers(self) -> Answers:
-        """What the senders were told."""
-        return self._answers
-
-    async def _serve(self, client: StackClient, record: StackRecord, started_at: float) -> Outcome:
-        bell = FeedBell()
-        await bell.listen(client)
+    async def serve(self) -> Judged:
+        """Return when every accepted task has ended."""
+        await self._bell.listen(self._client)
         try:
-            async with asyncio.timeout(_DEADLINE_S), Senders(record, self._answers) as senders:
-                await self._send_and_disturb(senders, client, bell)
-                judged = await self._all_ended(client, bell)
+            async with (
+                asyncio.timeout(_DEADLINE_S),
+                Senders(self._client.record, self._answers) as senders,
+            ):
+                await self._send_and_disturb(senders)
+                return await self._all_ended()
         except TimeoutError:
             raise CommandError(
-                f"{_TASK_END} after {_DEADLINE_S:g} s: {self._answers.count} of "
-                f"{len(self.messages)} messages were answered",
+                f"not all tasks have ended after {_DEADLINE_S:g} s: {self._answers.count} of "
+                f"{len(self._messages)} messages were answered",
                 code="timeout",
                 exit_code=ExitCode.TIMEOUT,
                 next_step="run pointsman doctor",
             ) from None
-        rows = await client.ask("tasks", ListTasks(limit=1000), list[TaskRow])
-        self.rows = {str(row.task): row for row in rows}
-        return outcome_of(
+
+    async def report(self, judged: Judged, started_at: float) -> DemoReport:
+        """Ask for everything that is told."""
+        client = self._client
+        rows = await self._final_rows()
+        letters = await client.ask(
+            "dead_letters", ListDeadLetters(limit=_MANY), list[DeadLetterRow]
+        )
+        outcome = outcome_of(
             judged,
-            submitted=len(self.messages),
+            submitted=len(self._messages),
             duplicates=self._answers.statuses["duplicate"],
-            triton_version=await version_of(record),
-            nats_version=record.nats_version,
-            why=await _why_of_the_richest(client, judged),
+            triton_version=await version_of(client.record),
+            nats_version=client.record.nats_version,
+            why=await self._richest_history(judged),
             seconds=time.monotonic() - started_at,
         )
+        results = await asyncio.to_thread(_texts_of, client.record.data, rows)
+        return DemoReport(outcome, self._messages, rows, results, self._answers.tasks, letters)
 
-    def _read_texts(self) -> list[PlannedMessage]:
-        try:
-            texts = standard_library_texts(self._tasks)
-        except TooFewTextsError as error:
-            raise CommandError(str(error), code=error.code, exit_code=ExitCode.FAILURE) from error
-        left_out = [case for case in SPECIAL if case not in special_cases(self._tasks)]
-        if left_out:
-            self._printer.say(f"{self._tasks} task(s) leave no room for: {', '.join(left_out)}")
-        return plan_messages(texts, f"demo-{uuid4().hex[:8]}")
-
-    async def _send_and_disturb(
-        self, senders: Senders, client: StackClient, bell: FeedBell
-    ) -> None:
+    async def _send_and_disturb(self, senders: Senders) -> None:
         """Send half, kill the executor while it works, send the rest into its absence."""
-        half = (len(self.messages) + 1) // 2
-        await senders.send(self.messages[:half])
-        await self._some_ended(client, bell, max(1, half // 3))
+        half = (len(self._messages) + 1) // 2
+        await senders.send(self._messages[:half])
+        await self._some_ended(max(1, half // 3))
         # As an operator would: the process id stands in stack.json.
-        record = read_record(client.record.data) or client.record
+        record = read_record(self._client.record.data) or self._client.record
         pid = record.parts[EXECUTOR].pid
         os.kill(pid, signal.SIGKILL)
         self._printer.say(f"killed the executor (process {pid}) half-way")
-        await senders.send(self.messages[half:])
-        self._printer.say(f"sent {len(self.messages)} messages to pm.inbox.tasks.<tenant>")
-        await self._answers.wait_for(len(self.messages))
+        await senders.send(self._messages[half:])
+        self._printer.say(f"sent {len(self._messages)} messages to pm.inbox.tasks.<tenant>")
+        await self._answers.wait_for(len(self._messages))
 
-    async def _some_ended(self, client: StackClient, bell: FeedBell, count: int) -> None:
+    async def _some_ended(self, count: int) -> None:
+        while sum((await self._judge()).verdict.ended.values()) < count:
+            await self._bell.wait(_LOOK_AGAIN_S)
+
+    async def _all_ended(self) -> Judged:
+        while (judged := await self._judge()).verdict.lost:
+            await self._bell.wait(_LOOK_AGAIN_S)
+        self._printer.say(f"every accepted task has ended; {len(self._log)} events in the log")
+        return judged
+
+    async def _judge(self) -> Judged:
+        """Read on in the log, then judge all of it."""
+        after = self._log[-1].position if self._log else 0
+        self._log += [event async for event in whole_log(self._client, after)]
+        return judge_log(self._log)
+
+    async def _final_rows(self) -> dict[str, TaskRow]:
+        """The view follows the log with a small delay."""
+        tasks = set(self._answers.tasks.values())
         while True:
-            log = [event async for event in whole_log(client)]
-            if sum(judge_log(log).verdict.ended.values()) >= count:
-                return
-            await bell.wait(_LOOK_AGAIN_S)
+            found = await self._client.ask("tasks", ListTasks(limit=_MANY), list[TaskRow])
+            rows = {str(row.task): row for row in found if ended(row)}
+            if rows.keys() >= tasks:
+                return rows
+            await self._bell.wait(_LOOK_AGAIN_S)
 
-    async def _all_ended(self, client: StackClient, bell: FeedBell) -> Judged:
-        while True:
-            log: list[Recorded] = [event async for event in whole_log(client)]
-            judged = judge_log(log)
-            if not judged.verdict.lost:
-                self._printer.say(f"every accepted task has ended; {len(log)} events in the log")
-                return judged
-            await bell.wait(_LOOK_AGAIN_S)
-
-
-async def _why_of_the_richest(client: StackClient, judged: Judged) -> str:
-    """The history of the task with the most events: it has the most to tell."""
-    if not judged.events_of:
-        return ""
-    task = max(judged.events_of, key=lambda task: (judged.events_of[task], task))
-    answer = await client.ask("why", OneTask(task=UUID(task)), Why)
-    return "\n".join(answer.sentences)
+    async def _richest_history(self, judged: Judged) -> str:
+        """In sentences, for the task with the most events: it has the most to tell."""
+        if not judged.events_of:
+            return ""
+        task = max(judged.events_of, key=lambda task: (judged.events_of[task], task))
+        answer = await self._client.ask("why", OneTask(task=UUID(task)), Why)
+        return "\n".join(answer.sentences)
 
 
-def expected(case: Case) -> str:
-    """What a message of a case should come to."""
-    return {
-        Case.ORDINARY: "completed",
-        Case.INFEASIBLE: "expired",
-        Case.DUPLICATE: "duplicate",
-        Case.MALFORMED: "rejected",
-    }[case]
+def _texts_of(data: Path, rows: dict[str, TaskRow]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for task, row in rows.items():
+        try:
+            text = read_text(data, row.tenant, row.result) if row.result is not None else None
+        except ResultMissingError as error:
+            text = f"cannot be read: {error}"
+        if text is not None:
+            texts[task] = text
+    return texts

@@ -231,7 +231,7 @@ class LeaseHolder:
             )
         )
         run_s = self._clock() - began
-        pass
+        self._runs.past_stopping(key)
         telemetry.RUN_TIME.record(run_s, {"pointsman.model": grant.variant})
         result = await self._blobs.put(
             grant.tenant, output.data, output.media_type or grant.media_type

@@ -15,6 +15,8 @@ from pointsman.runtime.durable_sqlite import connect_reader
 from pointsman.scheduler.adapters.dead_letter_view import DeadLetterProjection, list_dead_letters
 from pointsman.scheduler.adapters.task_view import TaskProjection, list_tasks, one_task
 
+OnStopped = Callable[[str, str], None]
+
 _ResultT = TypeVar("_ResultT")
 
 
@@ -22,12 +24,13 @@ class TaskViews:
     """Implements `ports.Views` on files in `data / "views"`, which may be deleted while closed.
 
     Opens them, creating them if need be; raises `sqlite3.Error`. They follow the log while `run`
-    runs. A view that meets an event that this release cannot take stays there, says so in
-    `stopped`, and goes on answering with what it has.
+    runs. A view that meets an event that this release cannot take stays there, goes on answering
+    with what it has, and says so: in `stopped`, and once to `on_stopped` with its name and why.
     """
 
-    def __init__(self, data: Path, log: LogReader) -> None:
+    def __init__(self, data: Path, log: LogReader, *, on_stopped: OnStopped | None = None) -> None:
         self._log = log
+        self._on_stopped = on_stopped
         self._tasks = ProjectionRunner(TaskProjection(), data)
         self._letters = ProjectionRunner(DeadLetterProjection(), data)
         self._task_rows = connect_reader(self._tasks.path)
@@ -53,7 +56,7 @@ class TaskViews:
         """Follow the log until cancelled; returns only when every view had to stop."""
         async with asyncio.TaskGroup() as group:
             for view in (self._tasks, self._letters):
-                group.create_task(view.run(LogSource(self._log)), name=f"view {view.name}")
+                group.create_task(self._follow(view), name=f"view {view.name}")
 
     async def rebuild(self) -> None:
         """Drop both views; `run` fills them again from the log."""
@@ -84,6 +87,11 @@ class TaskViews:
         await asyncio.to_thread(self._thread.shutdown)
         self._task_rows.close()
         self._letter_rows.close()
+
+    async def _follow(self, view: ProjectionRunner) -> None:
+        await view.run(LogSource(self._log))
+        if self._on_stopped is not None:
+            self._on_stopped(view.name, self.stopped[view.name])
 
     async def _ask(
         self, db: sqlite3.Connection, question: Callable[[sqlite3.Connection], _ResultT]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 
 from pointsman.contracts.events import Decision, LeaderElected
+from pointsman.contracts.history import judge
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import TaskState
-from pointsman.testing.history import judge
 from tests.support.task_events import (
     NOON,
     a_plain_life,

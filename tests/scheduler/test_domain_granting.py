@@ -1,0 +1,289 @@
+"""Rounds: what is granted, in which order, where, and what is not."""
+
+from uuid import UUID
+
+import pytest
+
+from pointsman.contracts.events import TaskExpired, TaskGranted
+from pointsman.contracts.leases import RunTimedOut
+from pointsman.contracts.message import PriorityClass
+from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.granting import ROUND_LIMIT, decide_round
+from tests.support.scheduling import (
+    NOON,
+    A,
+    B,
+    C,
+    History,
+    accepted,
+    attached,
+    given,
+    granted_events,
+    model,
+    report,
+    suspended,
+)
+
+FAST, BEST = model("fast", quality=0.5, service_s=0.1), model("best", quality=0.9, service_s=1.0)
+LABEL = model("label", family="classify", quality=0.7)
+
+
+def expiries(history: History, at: float) -> dict[UUID, TaskExpired]:
+    return {
+        item.stream: event
+        for item in decide_round(history.pool, at=at)
+        for event in item.events
+        if isinstance(event, TaskExpired)
+    }
+
+
+def test_an_idle_pool_decides_nothing() -> None:
+    assert decide_round(given(FAST, attached()).pool, at=NOON) == []
+
+
+def test_a_task_is_granted_to_a_device_that_has_its_variant() -> None:
+    history = given(FAST, attached(), (A, accepted()))
+
+    (decided,) = history.round(NOON + 2)
+
+    (grant,) = decided.events
+    assert isinstance(grant, TaskGranted)
+    assert (decided.stream, decided.after, decided.tenant) == (A, 1, "acme")
+    assert (grant.attempt, grant.device, grant.variant) == (1, "cpu-0", "fast")
+    assert (grant.executor, grant.incarnation) == ("executor-1", "first")
+    assert (grant.at, grant.applied_to, grant.round) == (NOON + 2, 3, 0)
+
+
+def test_grants_come_in_the_order_of_their_keys_and_then_of_arrival() -> None:
+    history = given(
+        FAST,
+        attached(slots=2),
+        (A, accepted(key=NOON + 5)),
+        (B, accepted(key=NOON + 3)),
+        (C, accepted(key=NOON + 3)),
+    )
+
+    assert list(granted_events(history.round(NOON))) == [B, C]
+
+
+@pytest.mark.parametrize("slots", [1, 3, 7])
+def test_no_more_is_granted_than_there_are_slots(slots: int) -> None:
+    tasks = [(UUID(int=n), accepted()) for n in range(1, 11)]
+    history = given(FAST, attached(slots=slots), *tasks)
+
+    assert len(history.round(NOON)) == slots
+    assert history.round(NOON + 1) == []
+    assert history.pool.queued == 10 - slots
+
+
+def test_a_variant_takes_no_more_than_its_own_slots_whatever_the_device_has() -> None:
+    device = attached(slots=3, variants=("fast", "label"))
+    tasks = [(UUID(int=n), accepted()) for n in range(1, 6)]
+    history = given(FAST, LABEL, device, *tasks)
+    loaded = history.pool.devices["cpu-0"]
+    loaded.slots_of["fast"] = 2
+
+    assert len(granted_events(history.round(NOON))) == 2
+
+
+def test_a_class_that_finds_no_slot_does_not_hold_up_the_others() -> None:
+    history = given(
+        FAST,
+        LABEL,
+        attached(variants=("label",)),
+        (A, accepted(key=NOON + 1)),
+        (B, accepted(key=NOON + 9, family="classify", variants=("label",))),
+    )
+
+    (grant,) = granted_events(history.round(NOON)).values()
+
+    assert grant.variant == "label"
+    assert grant.explanation.passed == (str(A),)
+    assert grant.explanation.rank == 2
+    assert grant.explanation.queued == 2
+
+
+@pytest.mark.parametrize("status", ["suspended", "detached"])
+def test_nothing_is_granted_to_a_device_that_does_not_serve(status: str) -> None:
+    history = given(FAST, attached("cpu-0"), attached("cpu-1"), (A, accepted()), (B, accepted()))
+    history.append(UUID(int=7), suspended("cpu-0"))
+    if status == "detached":
+        history = given(FAST, attached("cpu-1"), (A, accepted()), (B, accepted()))
+
+    grants = granted_events(history.round(NOON))
+
+    assert [grant.device for grant in grants.values()] == ["cpu-1"]
+
+
+def test_the_best_variant_that_is_free_is_taken() -> None:
+    both = ("best", "fast")
+    history = given(
+        FAST,
+        BEST,
+        attached("gpu-0", variants=("best",)),
+        attached("cpu-0", variants=("fast",)),
+        (A, accepted(variants=both)),
+        (B, accepted(variants=both)),
+    )
+
+    first, second = granted_events(history.round(NOON)).values()
+
+    assert (first.variant, second.variant) == ("best", "fast")
+    refusals = {c.variant: c.refused for c in second.explanation.others}
+    assert refusals == {"best": "no free slot"}
+
+
+def test_a_variant_that_would_finish_too_late_is_passed_over_for_a_faster_one() -> None:
+    history = given(
+        FAST,
+        BEST,
+        attached("gpu-0", variants=("best",)),
+        attached("cpu-0", variants=("fast",)),
+        (A, accepted(variants=("best", "fast"), deadline=NOON + 0.5)),
+    )
+
+    (grant,) = granted_events(history.round(NOON)).values()
+
+    assert grant.variant == "fast"
+    assert grant.run_timeout_s == 0.5
+    (other,) = grant.explanation.others
+    assert other.refused == "would finish after the deadline"
+
+
+def test_a_deadline_that_no_variant_can_meet_ends_the_task_instead_of_starting_it() -> None:
+    history = given(FAST, attached(), (A, accepted(deadline=NOON + 0.05)), (B, accepted()))
+
+    decided = history.round(NOON)
+
+    assert list(granted_events(decided)) == [B]
+    (expired,) = (item.events[0] for item in decided if item.stream == A)
+    assert isinstance(expired, TaskExpired)
+    assert "no admissible variant" in expired.reason
+    assert expired.needed_s == 0.1
+
+
+@pytest.mark.parametrize("slots_free", [True, False])
+def test_a_deadline_that_passes_ends_a_waiting_task(*, slots_free: bool) -> None:
+    devices = [attached()] if slots_free else []
+    history = given(FAST, *devices, (A, accepted(deadline=NOON + 10)))
+
+    assert expiries(history, NOON + 9.5) == {}
+    assert expiries(history, NOON + 10)[A].reason == "the deadline has passed"
+
+
+def test_an_expiry_that_was_not_recorded_is_decided_again() -> None:
+    history = given(FAST, (A, accepted(deadline=NOON + 10)))
+
+    assert list(expiries(history, NOON + 10)) == [A]
+    assert list(expiries(history, NOON + 10.25)) == [A]
+
+    history.round(NOON + 10.5)
+    assert history.round(NOON + 11) == []
+    assert history.pool.next_due() is None or history.pool.next_due() == NOON + 10
+
+
+def test_an_expired_task_makes_room_for_the_next_in_the_same_round() -> None:
+    history = given(
+        FAST,
+        attached(),
+        (A, accepted(key=NOON + 1, deadline=NOON + 10)),
+        (B, accepted(key=NOON + 2)),
+    )
+
+    decided = history.round(NOON + 20)
+
+    assert [type(item.events[0]) for item in decided] == [TaskExpired, TaskGranted]
+    assert history.pool.queued == 0
+
+
+def test_a_round_is_bounded_and_the_rest_follows() -> None:
+    tasks = [(UUID(int=n), accepted()) for n in range(1, ROUND_LIMIT + 11)]
+    history = given(FAST, attached(slots=1000), *tasks)
+
+    assert len(history.round(NOON)) == ROUND_LIMIT
+    assert len(history.round(NOON)) == 10
+
+
+def test_a_decision_that_was_not_recorded_leaves_everything_in_place() -> None:
+    history = given(FAST, attached(slots=2), (A, accepted()), (B, accepted()), (C, accepted()))
+
+    first = decide_round(history.pool, at=NOON)
+
+    assert decide_round(history.pool, at=NOON) == first
+    assert len(history.pool.devices["cpu-0"].held) == 0
+
+
+def test_every_grant_of_a_round_is_numbered_and_stands_on_the_same_state() -> None:
+    history = given(FAST, attached(slots=3), (A, accepted()), (B, accepted()), (C, accepted()))
+
+    grants = list(granted_events(history.round(NOON)).values())
+
+    assert [grant.round for grant in grants] == [0, 1, 2]
+    assert {(grant.at, grant.applied_to) for grant in grants} == {(NOON, 5)}
+    assert [grant.explanation.queued for grant in grants] == [3, 2, 1]
+
+
+def test_a_grant_explains_the_place_of_its_task() -> None:
+    history = given(
+        FAST,
+        attached(),
+        (A, accepted(key=NOON + 10, deadline=NOON + 10.4)),
+    )
+
+    (grant,) = granted_events(history.round(NOON + 2)).values()
+
+    parts = grant.explanation.components
+    assert (parts.base_s, parts.boost_s, parts.floor_s, parts.age_s) == (30, 0, 1, 2)
+    assert parts.deadline_s == 20
+    assert grant.explanation.config
+
+
+def test_measured_run_times_replace_the_registry_in_a_later_grant() -> None:
+    history = given(FAST, attached(slots=10), *((UUID(int=n), accepted()) for n in range(1, 7)))
+    history.round(NOON)
+    for n in range(1, 6):
+        told = report(UUID(int=n), 1)
+        decided = decide_report(history.pool, told, at=NOON + 1, draw=0.0)
+        assert decided is not None
+        assert history.record(decided)
+    history.append(A, accepted())
+
+    (grant,) = granted_events(history.round(NOON + 2)).values()
+
+    assert grant.explanation.chosen.expected_s == 0.25
+    assert grant.run_timeout_s == 15.0
+
+
+def test_a_new_registry_entry_counts_even_if_the_old_one_was_used_before() -> None:
+    history = given(FAST, attached(), (A, accepted(deadline=NOON + 5)))
+    decide_round(history.pool, at=NOON)
+    slower = model("fast", service_s=9.0)
+
+    history.append(UUID(int=99), slower)
+
+    assert list(expiries(history, NOON)) == [A]
+
+
+def test_a_retry_waits_for_its_time_at_its_old_place() -> None:
+    history = given(FAST, attached(), (A, accepted(key=NOON + 1)), (B, accepted(key=NOON + 2)))
+    history.round(NOON)
+    timed_out = decide_report(
+        history.pool, report(A, 1, RunTimedOut(run_s=2.0)), at=NOON + 10, draw=0.5
+    )
+    assert timed_out is not None
+    assert history.record(timed_out)
+
+    assert list(granted_events(decide_round(history.pool, at=NOON + 10))) == [B]
+    assert history.pool.next_due() == NOON + 10.25
+    assert list(granted_events(decide_round(history.pool, at=NOON + 10.25))) == [A]
+
+
+def test_a_batch_does_not_overtake_by_inventing_a_deadline() -> None:
+    history = given(
+        FAST,
+        attached(),
+        (A, accepted(priority_class=PriorityClass.STANDARD)),
+        (B, accepted(priority_class=PriorityClass.BATCH, key=NOON + 30, deadline=NOON + 1)),
+    )
+
+    assert list(granted_events(history.round(NOON))) == [A]
