@@ -4,13 +4,21 @@ from uuid import UUID
 
 import pytest
 
-from pointsman.contracts.events import TaskExpired, TaskGranted
+from pointsman.contracts.events import (
+    Decision,
+    DeviceDetached,
+    TaskAccepted,
+    TaskExpired,
+    TaskGranted,
+)
 from pointsman.contracts.leases import RunTimedOut
 from pointsman.contracts.message import PriorityClass
+from pointsman.scheduler.domain.admission import decide_submit
 from pointsman.scheduler.domain.attempts import decide_report
 from pointsman.scheduler.domain.granting import ROUND_LIMIT, decide_round
 from tests.support.scheduling import (
     NOON,
+    PAYLOAD,
     A,
     B,
     C,
@@ -21,6 +29,7 @@ from tests.support.scheduling import (
     granted_events,
     model,
     report,
+    submission,
     suspended,
 )
 
@@ -103,34 +112,70 @@ def test_a_class_that_finds_no_slot_does_not_hold_up_the_others() -> None:
     assert grant.explanation.queued == 2
 
 
-@pytest.mark.parametrize("status", ["suspended", "detached"])
-def test_nothing_is_granted_to_a_device_that_does_not_serve(status: str) -> None:
-    history = given(FAST, attached("cpu-0"), attached("cpu-1"), (A, accepted()), (B, accepted()))
-    history.append(UUID(int=7), suspended("cpu-0"))
-    if status == "detached":
-        history = given(FAST, attached("cpu-1"), (A, accepted()), (B, accepted()))
+@pytest.mark.parametrize(
+    "event",
+    [
+        suspended("cpu-0"),
+        DeviceDetached(at=NOON, applied_to=0, device="cpu-0", reason="does not answer"),
+    ],
+    ids=["suspended", "detached"],
+)
+def test_nothing_is_granted_to_a_device_that_does_not_serve(event: Decision) -> None:
+    history = given(FAST, attached("cpu-0"), attached("cpu-1"), event)
+    history.append(A, accepted())
+    history.append(B, accepted())
 
     grants = granted_events(history.round(NOON))
 
     assert [grant.device for grant in grants.values()] == ["cpu-1"]
+    (other,) = grants[A].explanation.others
+    assert other.refused == f"device is {history.pool.devices['cpu-0'].status}"
 
 
-def test_the_best_variant_that_is_free_is_taken() -> None:
-    both = ("best", "fast")
-    history = given(
+def best_and_fast(*events: Decision | tuple[UUID, Decision]) -> History:
+    return given(
         FAST,
         BEST,
         attached("gpu-0", variants=("best",)),
         attached("cpu-0", variants=("fast",)),
-        (A, accepted(variants=both)),
-        (B, accepted(variants=both)),
+        *events,
     )
 
-    first, second = granted_events(history.round(NOON)).values()
 
-    assert (first.variant, second.variant) == ("best", "fast")
+def test_a_smaller_variant_is_not_taken_before_the_task_is_due() -> None:
+    both = ("best", "fast")
+    history = best_and_fast(
+        (A, accepted(variants=both, key=NOON + 9)), (B, accepted(variants=both, key=NOON + 10))
+    )
+
+    (first,) = granted_events(history.round(NOON)).values()
+
+    assert first.variant == "best"
+    assert history.pool.next_due(NOON) == NOON + 10
+    assert granted_events(history.round(NOON + 9.9)) == {}
+
+
+def test_a_task_that_is_due_takes_the_best_variant_that_is_free() -> None:
+    both = ("best", "fast")
+    history = best_and_fast(
+        (A, accepted(variants=both, key=NOON + 9)), (B, accepted(variants=both, key=NOON + 10))
+    )
+    history.round(NOON)
+
+    (second,) = granted_events(history.round(NOON + 10)).values()
+
+    assert second.variant == "fast"
     refusals = {c.variant: c.refused for c in second.explanation.others}
     assert refusals == {"best": "no free slot"}
+
+
+def test_nobody_waits_for_a_variant_that_no_ready_device_serves() -> None:
+    task = accepted(variants=("best", "fast"), key=NOON + 9)
+    history = best_and_fast(suspended("gpu-0"), (A, task))
+
+    (grant,) = granted_events(history.round(NOON)).values()
+
+    assert grant.variant == "fast"
 
 
 def test_a_variant_that_would_finish_too_late_is_passed_over_for_a_faster_one() -> None:
@@ -179,7 +224,7 @@ def test_an_expiry_that_was_not_recorded_is_decided_again() -> None:
 
     history.round(NOON + 10.5)
     assert history.round(NOON + 11) == []
-    assert history.pool.next_due() is None or history.pool.next_due() == NOON + 10
+    assert history.pool.next_due(NOON + 11) is None
 
 
 def test_an_expired_task_makes_room_for_the_next_in_the_same_round() -> None:
@@ -274,16 +319,19 @@ def test_a_retry_waits_for_its_time_at_its_old_place() -> None:
     assert history.record(timed_out)
 
     assert list(granted_events(decide_round(history.pool, at=NOON + 10))) == [B]
-    assert history.pool.next_due() == NOON + 10.25
+    assert history.pool.next_due(NOON + 10) == NOON + 10.25
     assert list(granted_events(decide_round(history.pool, at=NOON + 10.25))) == [A]
 
 
 def test_a_batch_does_not_overtake_by_inventing_a_deadline() -> None:
-    history = given(
-        FAST,
-        attached(),
-        (A, accepted(priority_class=PriorityClass.STANDARD)),
-        (B, accepted(priority_class=PriorityClass.BATCH, key=NOON + 30, deadline=NOON + 1)),
-    )
+    history = given(FAST, attached())
+    batch = submission(priority_class=PriorityClass.BATCH, deadline=NOON + 5)
+    urgent = submission(priority_class=PriorityClass.INTERACTIVE)
+    for task, asked in ((A, batch), (B, urgent)):
+        decided = decide_submit(history.pool, asked, PAYLOAD, at=NOON)
+        assert isinstance(decided, TaskAccepted)
+        history.append(task, decided)
 
-    assert list(granted_events(history.round(NOON))) == [A]
+    keys = {task: history.pool.tasks[task].accepted.key for task in (A, B)}
+    assert keys == {A: NOON + 30, B: NOON + 1}
+    assert list(granted_events(history.round(NOON))) == [B]

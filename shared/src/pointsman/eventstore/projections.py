@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 import structlog
 
 from pointsman.contracts.recorded import Recorded
+from pointsman.eventstore.cancellation import raise_if_cancelled
 from pointsman.eventstore.event_sources import EventSource, FeedSource, LogSource
 from pointsman.eventstore.view_file import Fact, Projection, StoppedAt, ViewFile, concerns
 
@@ -76,6 +77,7 @@ class ProjectionRunner:
             try:
                 await self._start(source)
                 while self.stopped is None:
+                    raise_if_cancelled()
                     after = self._position
                     await self._take(await source.next(after), after)
             except sqlite3.Error as error:

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 
+from pointsman.eventstore.cancellation import raise_if_cancelled
 from pointsman.eventstore.log_reader import LogUnreadableError
 from pointsman.eventstore.pace import Pace
 from pointsman.eventstore.pipeline import (
@@ -185,6 +186,7 @@ class Relay:
             if events:
                 self._read = events[-1].position
             pipeline.check()
+            raise_if_cancelled()
             await self._keep_floor(incarnation, pipeline.sequence)
             if len(events) < _READ_EVENTS:
                 await pace.wait()
@@ -207,7 +209,9 @@ class Relay:
             await asyncio.sleep(_FIRST_RETRY_S)
         # What the client held back during an outage is stored, or refused, before the look.
         await self._nc.flush()
+        raise_if_cancelled()
         tip = await read_tip(self._nc, self.stream)
+        raise_if_cancelled()
         if self._superseded and tip.relay != self.id:
             tip = await self._watch(tip)
         self._superseded = False
@@ -221,6 +225,7 @@ class Relay:
         while clock() - moved_at < self._takeover_s:
             await asyncio.sleep(POLL_S)
             latest = await read_tip(self._nc, self.stream)
+            raise_if_cancelled()
             self._position = await self._resume(latest)
             if latest.sequence != tip.sequence or not await self._owes(self._position):
                 moved_at = clock()
@@ -245,6 +250,7 @@ class Relay:
             self._say(RelayState.WAITING, error)
 
     async def _back_off(self) -> None:
+        raise_if_cancelled()
         await asyncio.sleep(self._retry_s * random.uniform(0.5, 1.0))
         self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
 

@@ -214,7 +214,7 @@ def not_running(data: Path, detail: str = "") -> CommandError:
         f"no stack is running on {data}" + (f" ({detail})" if detail else ""),
         code="unreachable",
         exit_code=ExitCode.UNREACHABLE,
-        next_step="start one with `pointsman up`, or name its directory with --data",
+        next_step=f"start one (pointsman up --data {data}), or name another directory with --data",
     )
 
 

@@ -1,5 +1,6 @@
 """What commands print: data on stdout (a table, JSON or JSON lines), words on stderr."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -84,9 +85,10 @@ class Printer:
         return self.output is OutputFormat.TABLE
 
     def say(self, text: str) -> None:
-        """A message about the work, not a part of its result."""
-        self._stderr.write(f"{text}\n")
-        self._stderr.flush()
+        """A message about the work, not a part of its result; nobody has to be there to read it."""
+        with contextlib.suppress(OSError):
+            self._stderr.write(f"{text}\n")
+            self._stderr.flush()
 
     def line(self, text: str) -> None:
         """One line of text for people; nothing for programs."""

@@ -213,6 +213,8 @@ def cancel(
             row = await find_task(client, task_id)
             answer = await client.cancel(command)
         detail = answer.detail if isinstance(answer, Done) else ""
+        if ended(row):
+            detail = f"nothing to cancel: the task is {row.state}"
         shown = {"task": str(task_id), "ended_before": ended(row), "detail": detail}
         printer.item(shown, detail)
         return ExitCode.OK

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 _PARENT_FD: Final = "POINTSMAN_PARENT_FD"
-_TAIL_BYTES: Final = 16 * 1024
 
 
 class PythonChild:
@@ -25,7 +24,6 @@ class PythonChild:
         self._environment = dict(environment)
         self._process: asyncio.subprocess.Process | None = None
         self._lifeline = -1
-        self._log_offset = 0
 
     @property
     def pid(self) -> int:
@@ -38,7 +36,6 @@ class PythonChild:
         self._let_go()
         theirs, self._lifeline = os.pipe()
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._log_offset = os.fstat(log).st_size
         try:
             # -P: nothing that lies in the working directory is imported by accident.
             self._process = await asyncio.create_subprocess_exec(
@@ -76,14 +73,6 @@ class PythonChild:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-
-    def log_tail(self, lines: int = 20) -> str:
-        """The last lines that this run wrote."""
-        with self.log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(self._log_offset, size - _TAIL_BYTES))
-            written = file.read()
-        return "\n".join(written.decode(errors="replace").splitlines()[-lines:])
 
     def _let_go(self) -> None:
         if self._lifeline >= 0:

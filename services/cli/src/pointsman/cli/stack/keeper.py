@@ -54,8 +54,8 @@ class PartFailedError(Exception):
 class Keeper:
     """Starts a part and starts it again whenever it ends, after a delay that grows.
 
-    `on_start` is called after each start, `say` gets sentences for people. `clock` and `pause` are
-    seconds and how to wait for them.
+    `on_start` is called after each start, `say` gets sentences for people, `clock` gives seconds
+    that never go back.
     """
 
     def __init__(
@@ -76,11 +76,13 @@ class Keeper:
         self._failures = 0
         self._delay_s = FIRST_DELAY_S
         self._started_at = 0.0
+        self._log_from = 0
 
     async def start(self) -> None:
         """Return when the part runs; raises `PartFailedError`, and what waiting does not cure."""
         while True:
             self._started_at = self._clock()
+            self._log_from = _size(self.part.log)
             try:
                 await self.part.start()
             except ServerStartError as error:
@@ -97,7 +99,7 @@ class Keeper:
             status = await self.part.wait()
             lived_s = self._clock() - self._started_at
             if status >= 0 and lived_s < _EARLY_S:
-                self._failed(_tail(self.part.log))
+                self._failed(_tail(self.part.log, self._log_from))
             else:
                 self._failures = 0
             if lived_s >= STEADY_S:
@@ -125,9 +127,19 @@ def _ending(status: int) -> str:
         return f"was ended by signal {-status}"
 
 
-def _tail(log: Path, lines: int = 20) -> str:
+def _size(log: Path) -> int:
     try:
-        written = log.read_bytes()
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
+def _tail(log: Path, after: int, lines: int = 20) -> str:
+    """The last lines behind an offset: what the latest run wrote."""
+    try:
+        with log.open("rb") as file:
+            file.seek(after)
+            written = file.read()
     except OSError:
         return ""
     return "\n".join(written.decode(errors="replace").splitlines()[-lines:])

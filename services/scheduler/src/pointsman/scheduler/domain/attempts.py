@@ -51,6 +51,9 @@ def _release(pool: Pool, report: AttemptReport, at: float) -> Decided | None:
     device = pool.devices.get(report.device)
     if device is None or (report.task, report.attempt) not in device.suspect:
         return None
+    # An engine that did not answer may still be working on the call.
+    if isinstance(report.outcome, RunFailed) and report.outcome.device_lost:
+        return None
     stream = stream_id("device", report.device)
     released = SlotReleased(
         at=at,

@@ -5,7 +5,6 @@ earlier ones took, and all of them carry the same `at` and `applied_to`, so that
 folds to `applied_to` decides the same round again.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
@@ -13,10 +12,10 @@ from uuid import UUID
 from pointsman.contracts.events import Decision, Explanation, SlotReleased, TaskExpired, TaskGranted
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.order import components
-from pointsman.policy.placement import Choice, Option, Weights, choose
+from pointsman.policy.placement import Choice, Weights, choose
 from pointsman.policy.timing import run_timeout_s
 from pointsman.scheduler.domain.decided import Decided
-from pointsman.scheduler.domain.devices import Device, DeviceStatus
+from pointsman.scheduler.domain.offers import Offers
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
 
@@ -88,9 +87,7 @@ class _Round:
         self._pool = pool
         self._at = at
         self._skip = skip
-        self._taken: Counter[tuple[str, str]] = Counter()
-        self._taken_of: Counter[str] = Counter()
-        self._last: dict[str, str] = {}
+        self._offers = Offers(pool, at)
         self._popped: list[OpenTask] = []
         self._index = 0
         self._queued = pool.queued
@@ -98,7 +95,7 @@ class _Round:
     def grants(self, limit: int) -> list[Decided]:
         """Take heads in key order while some device can take them."""
         decided: list[Decided] = []
-        if not any(self._open(device) for device in self._pool.devices.values()):
+        if not self._offers.any_open():
             return decided
         blocked: set[ClassId] = set()
         while len(decided) < limit:
@@ -115,9 +112,6 @@ class _Round:
         for task in self._popped:
             self._pool.put_back(task, self._at)
         return decided
-
-    def _open(self, device: Device) -> bool:
-        return device.status is DeviceStatus.READY and device.occupied < device.offer.slots
 
     def _next(self, blocked: set[ClassId]) -> OpenTask | None:
         best: tuple[float, int, UUID] | None = None
@@ -146,51 +140,38 @@ class _Round:
         if expiry is not None:
             self._queued -= 1
             return expiry
-        choice = choose(list(self._options(task)), Weights())
+        choice = choose(list(self._offers.options(task)), Weights())
         if choice is None:
             return None
         return self._grant(task, choice, blocked)
 
-    def _options(self, task: OpenTask) -> Iterator[Option]:
-        for name, device in self._pool.devices.items():
-            for variant in task.accepted.variants:
-                if variant not in device.slots_of:
-                    continue
-                free = self._free(name, device, variant)
-                expected = self._pool.run_times_of(variant).p50_s
-                yield Option(
-                    device=name,
-                    variant=variant,
-                    quality=self._pool.models[variant].quality,
-                    free_slots=free,
-                    slots=device.offer.slots,
-                    expected_s=expected,
-                    affinity=self._last.get(name, device.last_variant) == variant,
-                    refused=self._refusal(task, device, free, expected),
-                )
-
-    def _free(self, name: str, device: Device, variant: str) -> int:
-        free = device.free_slots(variant)
-        if not free:
-            return 0
-        room = device.offer.slots - device.occupied - self._taken_of[name]
-        return max(0, min(free - self._taken[name, variant], room))
-
-    def _refusal(self, task: OpenTask, device: Device, free: int, expected_s: float) -> str | None:
-        if device.status is not DeviceStatus.READY:
-            return f"device is {device.status}"
-        if free <= 0:
-            return "no free slot"
-        deadline = task.accepted.deadline
-        if deadline is not None and self._at + expected_s > deadline:
-            return "would finish after the deadline"
-        return None
-
     def _grant(self, task: OpenTask, choice: Choice, blocked: set[ClassId]) -> TaskGranted:
-        accepted, chosen = task.accepted, choice.chosen
-        device = self._pool.devices[chosen.device]
+        deadline, chosen = task.accepted.deadline, choice.chosen
+        offer = self._pool.devices[chosen.device].offer
+        run_times = self._pool.run_times_of(chosen.variant)
+        granted = TaskGranted(
+            at=self._at,
+            applied_to=self._pool.applied_to,
+            attempt=task.attempts + 1,
+            round=self._index,
+            executor=offer.executor,
+            incarnation=offer.incarnation,
+            device=chosen.device,
+            variant=chosen.variant,
+            run_timeout_s=run_timeout_s(
+                run_times, offer.device_class, now=self._at, deadline=deadline
+            ),
+            explanation=self._explain(task, choice, blocked),
+        )
+        self._index += 1
+        self._queued -= 1
+        self._offers.take(chosen.device, chosen.variant)
+        return granted
+
+    def _explain(self, task: OpenTask, choice: Choice, blocked: set[ClassId]) -> Explanation:
+        accepted = task.accepted
         passed = self._passed(task, blocked)
-        explanation = Explanation(
+        return Explanation(
             queued=self._queued,
             rank=1 + len(passed),
             components=components(
@@ -200,36 +181,13 @@ class _Round:
                 key=accepted.key,
                 now=self._at,
             ),
-            chosen=chosen,
+            chosen=choice.chosen,
             others=choice.others,
             more=choice.more,
             more_digest=choice.more_digest,
             passed=tuple(str(task_id) for task_id in passed[:_PASSED]),
             config=CONFIG,
         )
-        granted = TaskGranted(
-            at=self._at,
-            applied_to=self._pool.applied_to,
-            attempt=task.attempts + 1,
-            round=self._index,
-            executor=device.offer.executor,
-            incarnation=device.offer.incarnation,
-            device=chosen.device,
-            variant=chosen.variant,
-            run_timeout_s=run_timeout_s(
-                self._pool.run_times_of(chosen.variant),
-                device.offer.device_class,
-                now=self._at,
-                deadline=accepted.deadline,
-            ),
-            explanation=explanation,
-        )
-        self._index += 1
-        self._queued -= 1
-        self._taken[chosen.device, chosen.variant] += 1
-        self._taken_of[chosen.device] += 1
-        self._last[chosen.device] = chosen.variant
-        return granted
 
     def _passed(self, task: OpenTask, blocked: set[ClassId]) -> list[UUID]:
         heads = [self._pool.queues[class_id].head() for class_id in blocked]

@@ -127,14 +127,13 @@ class Pool:
             self.watch_deadline(task)
         return list(due.values())
 
-    def next_due(self) -> float | None:
-        """When time alone may allow the next decision."""
+    def next_due(self, now: float) -> float | None:
+        """When time alone may allow the next decision; a due task takes a smaller variant."""
         heads = [heap[0][0] for heap in (self.retries, self.deadlines) if heap]
-        heads += [
-            min(slot.free_at for slot in device.suspect.values())
-            for device in self.devices.values()
-            if device.suspect
-        ]
+        choosy = (queue.head() for (_, variants), queue in self.queues.items() if variants[1:])
+        heads += [head[0] for head in choosy if head is not None and head[0] > now]
+        suspect = (slot for device in self.devices.values() for slot in device.suspect.values())
+        heads += [slot.free_at for slot in suspect]
         return min(heads, default=None)
 
     def _change_table(self) -> dict[type[Decision], Callable[..., None]]:

@@ -123,7 +123,7 @@ class PoolLeader:
                     self._dispatch.grant(item.stream)
 
     async def _something_changed(self) -> None:
-        due = self.pool.next_due()
+        due = self.pool.next_due(self._clock.wall())
         loop = asyncio.get_running_loop()
         timer = None
         if due is not None:

@@ -1,0 +1,79 @@
+"""From what a person typed to a command."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.submitting import InvalidOptionError, deadline, parameters, read_payload
+from pointsman.contracts.commands import MAX_PAYLOAD_BYTES
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "after_s"),
+    [("250ms", 0.25), ("5s", 5.0), ("1.5s", 1.5), ("2m", 120.0), ("1h", 3600.0)],
+)
+def test_a_span_is_a_deadline_from_now(text: str, after_s: float) -> None:
+    assert deadline(text, now=NOW) == pytest.approx(NOW + after_s)
+
+
+@given(
+    st.datetimes(
+        min_value=datetime(2020, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+        max_value=datetime(2100, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+        timezones=st.just(UTC),
+    )
+)
+def test_a_time_with_an_offset_is_a_deadline(moment: datetime) -> None:
+    assert deadline(moment.isoformat(), now=NOW) == moment.timestamp()
+
+
+@pytest.mark.parametrize("text", ["soon", "5", "-5s", "2026-01-31T12:00:00", ""])
+def test_a_deadline_that_could_be_misread_is_refused(text: str) -> None:
+    with pytest.raises(InvalidOptionError, match="offset"):
+        deadline(text, now=NOW)
+
+
+def test_parameters_are_pairs() -> None:
+    assert parameters(("a=1", "b=x=y", "c=")) == {"a": "1", "b": "x=y", "c": ""}
+
+
+@pytest.mark.parametrize("pair", ["a", "=1", ""])
+def test_a_parameter_without_its_name_or_sign_is_refused(pair: str) -> None:
+    with pytest.raises(InvalidOptionError):
+        parameters((pair,))
+
+
+def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "input"
+    file.write_bytes(b"\xff\x00 not text")
+
+    assert read_payload(None, file) == b"\xff\x00 not text"
+
+
+def test_the_input_is_given_exactly_once(tmp_path: Path) -> None:
+    for text, file in ((None, None), ("text", tmp_path / "file")):
+        with pytest.raises(InvalidOptionError, match="once"):
+            read_payload(text, file)
+
+
+def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as failure:
+        read_payload(None, tmp_path / "missing")
+
+    assert failure.value.exit_code is ExitCode.NOT_FOUND
+
+
+def test_an_input_above_the_limit_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    file = tmp_path / "large"
+    file.write_bytes(b"x" * (MAX_PAYLOAD_BYTES + 1))
+
+    with pytest.raises(CommandError) as failure:
+        read_payload(None, file)
+
+    assert failure.value.code == "payload_too_large"

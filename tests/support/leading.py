@@ -1,0 +1,179 @@
+"""A leader at work on a log in memory, with a clock, draws and executors that the test moves."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from pointsman.contracts.events import Decision, ModelRegistered
+from pointsman.contracts.leases import Grant, Lease, LeaseOrder, LeaseReceipt
+from pointsman.contracts.topics import EventCodec
+from pointsman.scheduler.domain.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.leading.decision_log import DecisionLog
+from pointsman.scheduler.leading.dispatch import Dispatch
+from pointsman.scheduler.leading.pool_leader import PoolLeader
+from pointsman.scheduler.leading.redrive import DeadLetterBox, Redrive
+from pointsman.scheduler.leading.submissions import Submissions
+from pointsman.scheduler.leading.take_lead import register_models, take_lead
+from pointsman.testing.memory_blobs import MemoryBlobs
+from pointsman.testing.memory_event_store import MemoryEventStore
+from tests.support.scheduling import NOON, attach, model, offer
+
+
+@dataclass(slots=True)
+class FakeClock:
+    """Implements `ports.Clock`; both clocks stand still until the test moves them."""
+
+    now: float = NOON
+    ticks: float = 1_000.0
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.ticks
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.ticks += seconds
+
+
+@dataclass(slots=True)
+class FixedDraws:
+    """Implements `ports.Draws` with the same draw for ever."""
+
+    draw: float = 0.5
+
+    def uniform(self) -> float:
+        return self.draw
+
+
+@dataclass(slots=True)
+class FakeRegistry:
+    """Implements `ports.Registry` with the models of a test."""
+
+    entries: Sequence[ModelRegistered]
+
+    def models(self, *, at: float, applied_to: int) -> Sequence[ModelRegistered]:
+        return self.entries
+
+
+@dataclass(slots=True)
+class FakeOrders:
+    """Implements `ports.Orders`: remembers what was sent; answers while `reachable` is set."""
+
+    seen_by_log: Callable[[], int] = lambda: 0
+    sent: list[LeaseOrder] = field(default_factory=list[LeaseOrder])
+    heads: list[int] = field(default_factory=list[int])
+    """Head of the log at the moment of each sending."""
+    reachable: asyncio.Event = field(default_factory=asyncio.Event)
+    under_way: int = 0
+    """Orders without receipt that are still being sent."""
+
+    def __post_init__(self) -> None:
+        self.reachable.set()
+
+    async def send(self, executor: str, order: LeaseOrder) -> LeaseReceipt | None:
+        self.sent.append(order)
+        self.heads.append(self.seen_by_log())
+        self.under_way += 1
+        try:
+            async with asyncio.timeout(0.005):
+                await self.reachable.wait()
+        except TimeoutError:
+            return None
+        finally:
+            self.under_way -= 1
+        return LeaseReceipt(
+            executor=executor,
+            incarnation="first",
+            held=tuple(Lease(task=grant.task, attempt=grant.attempt) for grant in order.grants),
+        )
+
+    @property
+    def grants(self) -> list[Grant]:
+        return [grant for order in self.sent for grant in order.grants]
+
+    @property
+    def cancels(self) -> list[Lease]:
+        return [lease for order in self.sent for lease in order.cancels]
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """The parts of a leading scheduler."""
+
+    store: MemoryEventStore
+    blobs: MemoryBlobs
+    clock: FakeClock
+    orders: FakeOrders
+    pool: Pool
+    log: DecisionLog
+    clocks: LeaseClocks
+    dispatch: Dispatch
+    leader: PoolLeader
+    submissions: Submissions
+    dead_letters: DeadLetterBox
+    redrive: Redrive
+    broken: list[Exception]
+
+    async def history(self) -> list[Decision]:
+        """Every event of the log, in order."""
+        codec = EventCodec()
+        return [codec.decode(item.type, bytes(item.data)) for item in await self.store.read(0)]
+
+
+@dataclass(slots=True)
+class World:
+    """What outlives a scheduler: the log, the blobs, the clock and the way to executors."""
+
+    store: MemoryEventStore = field(default_factory=MemoryEventStore)
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+    clock: FakeClock = field(default_factory=FakeClock)
+    orders: FakeOrders = field(default_factory=FakeOrders)
+
+
+async def scheduler(world: World) -> Scheduler:
+    """A scheduler that has folded the log and leads the pool; its rounds do not run yet."""
+    store, clock, pool, codec = world.store, world.clock, Pool("main"), EventCodec()
+    broken: list[Exception] = []
+    log = await take_lead(pool, store, codec, holder="here", clock=clock, on_broken=broken.append)
+    await register_models(pool, log, FakeRegistry([model("fast")]), clock)
+    world.orders.seen_by_log = lambda: pool.applied_to
+    clocks = LeaseClocks(now=clock.monotonic())
+    dispatch = Dispatch(pool, world.orders, clocks, clock)
+    leader = PoolLeader(pool, log, dispatch, clocks, clock, FixedDraws())
+    store.on_commit(lambda _: leader.wake())
+    submissions = Submissions(pool, log, world.blobs, clock)
+    return Scheduler(
+        store=store,
+        blobs=world.blobs,
+        clock=clock,
+        orders=world.orders,
+        pool=pool,
+        log=log,
+        clocks=clocks,
+        dispatch=dispatch,
+        leader=leader,
+        submissions=submissions,
+        dead_letters=DeadLetterBox(pool, log, world.blobs, clock),
+        redrive=Redrive(store, codec, log, world.blobs, submissions, clock),
+        broken=broken,
+    )
+
+
+@asynccontextmanager
+async def leading(world: World, *, slots: int = 1) -> AsyncGenerator[Scheduler]:
+    """A scheduler that decides rounds, with one executor attached."""
+    here = await scheduler(world)
+    await here.leader.attach(attach(offer(slots=slots)))
+    running = asyncio.ensure_future(here.leader.run())
+    here.leader.wake()
+    try:
+        yield here
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await here.dispatch.drain()
+    assert not here.broken, here.broken
