@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,7 @@ class RunningUp:
 
 
 @contextmanager
-def running_up(data: Path, *args: str) -> Iterator[RunningUp]:
+def running_up(data: Path, *args: str) -> Generator[RunningUp]:
     """Start `pointsman up --noop` and stop it at the end, if it still runs."""
     process = subprocess.Popen(
         [*POINTSMAN, "up", "--noop", "--data", str(data), "-o", "jsonl", *args],

@@ -209,6 +209,15 @@ def test_a_report_of_an_attempt_that_is_over_does_not_touch_the_live_one() -> No
     assert reported(history, 1, COMPLETED, at=NOON + 5) == []
 
 
+def test_a_repeated_report_that_the_device_is_gone_does_not_free_the_slot() -> None:
+    history = running()
+    reported(history, 1, GONE, at=NOON + 2)
+
+    assert reported(history, 1, GONE, at=NOON + 3) == []
+
+    assert list(device(history).suspect) == [(A, 1)]
+
+
 @pytest.mark.parametrize("attempt", [0, 2, 99])
 def test_a_report_of_an_attempt_that_never_was_changes_nothing(attempt: int) -> None:
     assert reported(running(), attempt, COMPLETED, at=NOON + 2) == []

@@ -1,5 +1,6 @@
 """The log can say why: folded to the state that a round stood on, it decides the same again."""
 
+import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,9 +10,12 @@ import pytest
 from pointsman.contracts.events import Decision, SlotReleased, TaskExpired, TaskGranted
 from pointsman.contracts.leases import Outcome, RunCompleted, RunFailed, RunTimedOut
 from pointsman.contracts.message import PriorityClass
+from pointsman.contracts.topics import EventCodec
 from pointsman.scheduler.domain.granting import decide_round
+from pointsman.testing.waiting import wait_until
+from tests.support.leading import World, leading
 from tests.support.pool_simulation import DEVICES, EXECUTOR_OF, Simulation, state
-from tests.support.scheduling import RESULT, Entry, folded
+from tests.support.scheduling import RESULT, Entry, folded, report, submission
 
 OUTCOMES: tuple[Outcome, ...] = (
     *[RunCompleted(result=RESULT, run_s=run_s) for run_s in (0.125, 0.25, 2.0)],
@@ -76,6 +80,32 @@ def test_every_recorded_round_is_decided_again_from_the_log_alone(seed: int) -> 
     kinds = {type(event) for decisions in recorded.values() for event in decisions}
     assert kinds == {TaskGranted, TaskExpired, SlotReleased}
     assert len(recorded) > 20
+
+
+async def test_the_rounds_of_a_working_leader_are_decided_again() -> None:
+    world, codec = World(), EventCodec()
+    async with leading(world, slots=3) as here:
+        for n in range(24):
+            await here.submissions.submit(submission(command_id=f"order-{n}"), door="command")
+        reported = 0
+        while here.pool.tasks:
+            await wait_until(lambda: len(world.orders.grants) > reported)  # noqa: B023 - asked now
+            grants = world.orders.grants[reported:]
+            reported += len(grants)
+            world.clock.passes(1)
+            await asyncio.gather(
+                *(here.leader.report(report(grant.task, grant.attempt)) for grant in grants)
+            )
+
+    entries = [
+        Entry(item.position, item.stream, item.version, codec.decode(item.type, bytes(item.data)))
+        for item in await world.store.read(0)
+    ]
+    recorded = rounds(entries)
+    for (applied_to, at), decisions in recorded.items():
+        decided = decide_round(folded(entries, up_to=applied_to), at=at)
+        assert [event for item in decided for event in item.events] == decisions
+    assert sum(len(decisions) for decisions in recorded.values()) == 24
 
 
 def test_every_decision_stands_on_the_log_before_it() -> None:

@@ -234,8 +234,11 @@ async def connected(data: Path) -> AsyncGenerator[StackClient]:
             password=account.password,
             inbox_prefix=account.inbox_prefix,
             connect_timeout=_CONNECT_S,
-            # The connection stays for as long as one command, which says when it broke.
+            # The connection stays for as long as one command, which says when it broke. Without
+            # the other two, the library tries for two minutes to connect in the first place.
             allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
             error_cb=_ignore,
         )
     except (NatsError, OSError, TimeoutError) as error:

@@ -19,7 +19,6 @@ from pointsman.runtime.blobs import SqliteBlobs
 from pointsman.runtime.broker import ServiceBroker, build_broker, probe
 from pointsman.runtime.service import ServiceScope, run_service
 from pointsman.runtime.streams import provision
-from pointsman.runtime.telemetry_export import setup_telemetry
 from pointsman.scheduler.adapters.nats_inbox import NatsInbox
 from pointsman.scheduler.adapters.nats_orders import NatsOrders
 from pointsman.scheduler.adapters.registry_file import RegistryFile
@@ -59,8 +58,6 @@ class _Process:
         scope, settings, pool, clock = self.scope, self.settings, self.pool, self.clock
         registry = RegistryFile(settings.registry)
         settings.data.mkdir(parents=True, exist_ok=True)
-        shut_down = setup_telemetry(_SERVICE, settings)
-        scope.on_stop(lambda: asyncio.to_thread(shut_down), "telemetry")
         store = SqliteEventStore(settings.data / "log.db")
         scope.on_stop(store.close, "log")
         blobs = SqliteBlobs(settings.data / "blobs", _SERVICE)

@@ -35,7 +35,7 @@ from pointsman.contracts.queries import (
     Why,
 )
 from pointsman.contracts.recorded import Recorded
-from pointsman.runtime.broker import CONCURRENT_REQUESTS, RefusedError, body_decoder
+from pointsman.runtime.broker import RefusedError, body_decoder
 from pointsman.scheduler.leading.pool_leader import PoolLeader
 from pointsman.scheduler.leading.questions import Questions
 from pointsman.scheduler.leading.redrive import Redrive
@@ -58,7 +58,6 @@ def build_command_router(
     @router.subscriber(
         command("submit"),
         decoder=body_decoder(list[SubmitTask]),
-        max_workers=CONCURRENT_REQUESTS,
     )
     async def submit(tasks: list[SubmitTask]) -> list[Answer]:
         return await asyncio.gather(*(submissions.submit(t, door="command") for t in tasks))
@@ -66,7 +65,6 @@ def build_command_router(
     @router.subscriber(
         command("cancel"),
         decoder=body_decoder(list[CancelTask]),
-        max_workers=CONCURRENT_REQUESTS,
     )
     async def cancel(commands: list[CancelTask]) -> list[Answer]:
         return await asyncio.gather(*(leader.cancel(item) for item in commands))
@@ -74,7 +72,6 @@ def build_command_router(
     @router.subscriber(
         command("report"),
         decoder=body_decoder(list[AttemptReport]),
-        max_workers=CONCURRENT_REQUESTS,
     )
     async def report(reports: list[AttemptReport]) -> list[ReportAnswer]:
         return await asyncio.gather(*(leader.report(item) for item in reports))

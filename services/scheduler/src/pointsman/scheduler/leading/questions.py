@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-from pointsman.contracts.events import Decision
+from pointsman.contracts.events import Decision, TaskAccepted
 from pointsman.contracts.queries import (
     DeadLetterRow,
     DeviceRow,
@@ -90,6 +90,8 @@ class Questions:
         if not recorded:
             return None
         history = [self._codec.decode(event.type, bytes(event.data)) for event in recorded]
+        if not isinstance(history[0], TaskAccepted):
+            return None
         open_task = self._pool.tasks.get(task)
         return Why(
             task=task,
