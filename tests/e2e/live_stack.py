@@ -27,8 +27,7 @@ from pointsman.testing import wait_until
 
 TENANT: Final = "acme"
 ENDS: Final = frozenset(
-    f"task.{end}.v1"
-    for end in ("completed", "failed", "cancelled", "expired", "shed", "abandoned")
+    f"task.{end}.v1" for end in ("completed", "failed", "cancelled", "expired", "shed", "abandoned")
 )
 GRANTED: Final = "task.granted.v1"
 COMPLETED: Final = "task.completed.v1"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from nats.aio.client import Client
 
@@ -29,7 +30,7 @@ async def published(nc: Client, stream: str) -> list[Published]:
     found: list[Published] = []
     for sequence in range(state.first_seq, state.last_seq + 1):
         message = await manager.get_msg(stream, sequence)
-        headers = message.headers or {}
+        headers = cast("dict[str, str]", message.headers or {})
         first, _, last = headers[POSITION_HEADER].partition("-")
         found.append(Published(int(first), int(last), headers, message.data or b""))
     return found

@@ -147,7 +147,8 @@ async def test_views_that_were_dropped_are_rebuilt_equal(tmp_path: Path) -> None
     assert {path.name for path in (data / "views").iterdir()} >= {"tasks.db", "dead_letters.db"}
 
     shutil.rmtree(data / "views")
-    async with live_stack(data) as stack:
+    # Questions are the scheduler's alone, so the stand-in for Triton is enough for them.
+    async with live_stack(data, noop=True) as stack:
         after = await task_rows(stack), await dead_letters(stack)
 
     tasks, letters = after

@@ -236,7 +236,6 @@ async def test_a_stopped_puller_says_so(nc: Connection) -> None:
     await provision(nc)
     puller = puller_of(nc)
     waiting = asyncio.ensure_future(puller.next())
-    await asyncio.sleep(0)
 
     await puller.stop()
 

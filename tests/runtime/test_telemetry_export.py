@@ -14,7 +14,8 @@ async def test_an_endpoint_receives_spans_and_metrics_over_otlp() -> None:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_arguments: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        # The inherited signature names a format that nobody reads here.
+        def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as above
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Collector)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import triton_python_backend_utils  # pyright: ignore[reportMissingImports]
+import triton_python_backend_utils  # pyright: ignore[reportMissingImports] - the server provides it
 from numpy.typing import NDArray
 
 # Triton's objects have no types outside its process.

@@ -28,7 +28,8 @@ ACK_TIMEOUT_S: Final = 5.0
 _ACK_EVERY: Final = WINDOW_MESSAGES // 4
 _ACK_EVERY_BYTES: Final = WINDOW_BYTES // 4
 _NO_RESPONDERS: Final = "503"
-_WRONG_LAST_SEQUENCE: Final = (10071, 10164)
+# Wrong last message id, wrong last sequence (two forms).
+_NOT_BEHIND: Final = (10070, 10071, 10164)
 
 
 class SupersededError(Exception):
@@ -78,15 +79,20 @@ class _Sent(NamedTuple):
 class Pipeline:
     """Numbered messages from a stream's tip on; an async context manager.
 
-    Each message names its predecessor's sequence, so that the server stores it only right behind
-    that one. Therefore one answer proves that everything before it is stored, and only some
-    messages ask for an answer. After an error the pipeline is of no further use.
+    Each message names its predecessor by sequence and by id, so that the server stores it only
+    right behind that one. The sequence alone does not do: when another relay's message has taken
+    the place of the predecessor, which may have been cut elsewhere, the sequence fits all the same.
+    Therefore one answer proves that everything before it is stored, and only some messages ask for
+    an answer. After an error the pipeline is of no further use.
+
+    The first message must be settled before the next one is sent: it names its predecessor by
+    sequence alone, because a server that was restarted may have forgotten the id.
     """
 
     def __init__(
-        self, nc: Client, stream: str, tip: StreamTip, *, position: int, relay: str, unnamed_to: int
+        self, nc: Client, stream: str, tip: StreamTip, *, position: int, relay: str, renamed_to: int
     ) -> None:
-        """`unnamed_to`: messages up to this position carry no message id."""
+        """`renamed_to`: messages up to this position get ids that were never used before."""
         self.sequence = tip.sequence
         """Of the last message that the server has confirmed."""
         self.position = position
@@ -95,7 +101,8 @@ class Pipeline:
         self._stream = stream
         self._incarnation = tip.incarnation
         self._relay = relay
-        self._unnamed_to = unnamed_to
+        self._renamed_to = renamed_to
+        self._last_id = ""
         self._next = tip.sequence + 1
         self._sent: deque[_Sent] = deque()
         self._bytes = 0
@@ -137,8 +144,9 @@ class Pipeline:
         headers["Nats-Expected-Last-Sequence"] = str(sequence - 1)
         headers[POSITION_HEADER] = f"{message.first}-{message.last}"
         headers[RELAY_HEADER] = self._relay
-        if message.last > self._unnamed_to:
-            headers["Nats-Msg-Id"] = f"{self._incarnation}-{message.last}"
+        if self._last_id:
+            headers["Nats-Expected-Last-Msg-Id"] = self._last_id
+        self._last_id = headers["Nats-Msg-Id"] = self._message_id(message.last)
         self._next = sequence + 1
         self._bytes += size
         self._unasked += 1
@@ -169,6 +177,10 @@ class Pipeline:
         if waited > ACK_TIMEOUT_S:
             raise ConnectionInterruptedError(f"{self._stream} gave no answer for {waited:.1f} s")
 
+    def _message_id(self, last: int) -> str:
+        suffix = f"-{self._relay}" if last <= self._renamed_to else ""
+        return f"{self._incarnation}-{last}{suffix}"
+
     async def _room(self) -> None:
         self.check()
         while len(self._sent) >= WINDOW_MESSAGES or self._bytes >= WINDOW_BYTES:
@@ -194,7 +206,7 @@ class Pipeline:
             self._fail(StreamMissingError(self._stream))
             return
         ack = _ack_decoder.decode(message.data)
-        if ack.error is not None and ack.error.err_code in _WRONG_LAST_SEQUENCE:
+        if ack.error is not None and ack.error.err_code in _NOT_BEHIND:
             self._fail(SupersededError(f"{self._stream}: {ack.error.description}"))
         elif ack.error is not None:
             refusal = PublishRefusedError(self._stream, ack.error.err_code, ack.error.description)

@@ -157,9 +157,9 @@ class Relay:
         tip = await self._take_lead()
         position = await self._resume(tip)
         # The server remembers ids of purged messages for a while and would drop their return.
-        unnamed_to = await self._log.head() if tip.truncated else 0
+        renamed_to = await self._log.head() if tip.truncated else 0
         pipeline = Pipeline(
-            self._nc, self.stream, tip, position=position, relay=self.id, unnamed_to=unnamed_to
+            self._nc, self.stream, tip, position=position, relay=self.id, renamed_to=renamed_to
         )
         self._position = self._read = position
         async with pipeline:
@@ -180,7 +180,7 @@ class Relay:
                 await pipeline.send(message, ask=not proven or message is messages[-1])
                 covered = message.last
                 if not proven:
-                    # Alone, because its answer names the cause if the stream refuses messages.
+                    # Alone, as a pipeline demands; its answer also names the cause of a refusal.
                     await pipeline.settle()
                     proven, self._retry_s = True, _FIRST_RETRY_S
             if events:

@@ -126,7 +126,7 @@ class _Insert:
         """Nothing is remembered between transactions."""
 
 
-class _ShardReads:
+class ShardReads:
     """Read connections to shards, opened at first use. One thread at a time."""
 
     def __init__(self, directory: Path) -> None:
@@ -189,8 +189,8 @@ class SqliteBlobs:
         self._commits: GroupCommit[_Row, None] = GroupCommit(
             connection, _Insert(), name="blob-writer", unavailable=BlobsUnavailableError
         )
-        self._inline = _ShardReads(directory)
-        self._threaded = _ShardReads(directory)
+        self._inline = ShardReads(directory)
+        self._threaded = ShardReads(directory)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="blob-reader")
 
     async def put(self, tenant: str, data: bytes, media_type: str) -> BlobRef:

@@ -135,7 +135,8 @@ class ServiceBroker(NatsBroker):
         for subscriber in self.subscribers:
             subscription = getattr(subscriber, "subscription", None)
             if subscription is not None:
-                subscriber.subscription = None  # pyright: ignore[reportAttributeAccessIssue] - NATS'
+                # NATS subscribers all have it, the general type does not.
+                subscriber.subscription = None  # pyright: ignore[reportAttributeAccessIssue] - as above
                 await subscription.drain()
         # A handler of the last message must have begun before the subscribers are told to stop.
         await asyncio.sleep(0)

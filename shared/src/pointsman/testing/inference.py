@@ -57,7 +57,7 @@ async def inference_client(address: str) -> AsyncGenerator[InferenceClient]:
         yield InferenceClient(channel)
 
 
-def _request(model: str, payload: bytes, parameters: Mapping[str, int | str]) -> Any:  # noqa: ANN401
+def _request(model: str, payload: bytes, parameters: Mapping[str, int | str]) -> Any:  # noqa: ANN401 - a generated message
     tensor = _messages.ModelInferRequest.InferInputTensor(name="INPUT", datatype="BYTES", shape=[1])
     request = _messages.ModelInferRequest(
         model_name=model,

@@ -9,7 +9,7 @@ from pointsman.runtime.blobs import (
     BlobCorruptError,
     BlobMissingError,
     BlobsUnavailableError,
-    _ShardReads,  # pyright: ignore[reportPrivateUsage] - the public class is for writers
+    ShardReads,
 )
 
 _TEXTS: Final = ("text/", "application/json")
@@ -23,7 +23,7 @@ def read_text(data: Path, tenant: str, result: BlobRef) -> str | None:
     """The text of a result, None when it is no text; raises `ResultMissingError`. Blocking."""
     if not result.media_type.startswith(_TEXTS):
         return None
-    reads = _ShardReads(blobs(data))
+    reads = ShardReads(blobs(data))
     try:
         return reads.get(tenant, result).decode("utf-8")
     except (BlobMissingError, BlobCorruptError, BlobsUnavailableError, UnicodeDecodeError) as error:
