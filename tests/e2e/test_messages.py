@@ -9,38 +9,26 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import nats.errors
 import pytest
 
-from pointsman.cli.client import StackClient
 from pointsman.cli.failures import CommandError
-from pointsman.cli.stack.accounts import CLI, producer
+from pointsman.cli.stack.accounts import producer
 from pointsman.contracts import subjects
-from pointsman.contracts.commands import Accepted, Duplicate, RedriveDeadLetter
+from pointsman.contracts.commands import Accepted, Duplicate
 from pointsman.contracts.history import judge
-from pointsman.contracts.queries import (
-    DeadLetterRow,
-    ListDeadLetters,
-    ListTasks,
-    OneTask,
-    TaskRow,
-)
 from pointsman.testing import wait_until
-from tests.e2e.live_stack import followed_log, logged_in, show
-from tests.e2e.sender import STRUCTURED, Sender, binary_headers, new_id, sender, structured
+from tests.e2e.desk import TASK, Desk, open_desk
+from tests.e2e.live_stack import TENANT, followed_log, show
+from tests.e2e.sender import STRUCTURED, binary_headers, new_id, structured
 from tests.e2e.up import RunningUp, running_up
 
-TENANT: Final = "acme"
 OTHER: Final = "globex"
-TASK: Final = {"family": "embed", "text": "an ordinary text"}
 TOO_LONG: Final = "x" * (600 * 1024)
 TOO_LARGE: Final = b"x" * (1024 * 1024 + 1)
-MOST: Final = 1000
 
 
 @pytest.fixture(scope="module")
@@ -50,45 +38,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
         yield running
 
 
-@dataclass(frozen=True)
-class Desk:
-    """A sender, and the operator's questions."""
-
-    sender: Sender
-    client: StackClient
-
-    async def letters(self, event_id: str) -> list[DeadLetterRow]:
-        asked = ListDeadLetters(limit=MOST)
-        rows = await self.client.ask("dead_letters", asked, list[DeadLetterRow])
-        return [row for row in rows if row.message_id == event_id]
-
-    async def tasks(self, tenant: str) -> list[TaskRow]:
-        return await self.client.ask("tasks", ListTasks(tenant=tenant, limit=MOST), list[TaskRow])
-
-    async def ends_as(self, task: str, state: str) -> None:
-        async def ended() -> bool:
-            row = await self.client.ask("task", OneTask(task=UUID(task)), TaskRow)
-            return row.state == state
-
-        await wait_until(ended, message=f"task {task} {state}")
-
-    async def still_works(self) -> None:
-        answer = await self.sender.submit(TASK)
-
-        assert answer["status"] == "accepted"
-        await self.ends_as(answer["task"], "completed")
-
-
 @pytest.fixture
 async def desk(up: RunningUp) -> AsyncGenerator[Desk]:
-    async with desk_of(up) as one:
+    async with open_desk(up.record) as one:
         yield one
-
-
-@asynccontextmanager
-async def desk_of(up: RunningUp) -> AsyncGenerator[Desk]:
-    async with sender(up.record, TENANT) as one, logged_in(up.record, CLI) as nc:
-        yield Desk(one, StackClient(nc, up.record))
 
 
 @pytest.mark.parametrize("mode", ["structured", "binary"])
@@ -221,7 +174,7 @@ async def test_a_redriven_dead_letter_becomes_a_task_once(desk: Desk) -> None:
     await desk.sender.answer(event_id, number=2)
     (letter,) = await desk.letters(event_id)
 
-    answers = [await desk.client.redrive(redrive(letter)) for _ in range(2)]
+    answers = [await desk.redrive(letter) for _ in range(2)]
 
     assert isinstance(answers[0], Accepted)
     task = answers[0].task
@@ -239,15 +192,11 @@ async def test_a_redriven_dead_letter_that_is_still_wrong_is_refused_again(desk:
     (letter,) = await desk.letters(event_id)
 
     with pytest.raises(CommandError) as refusal:
-        await desk.client.redrive(redrive(letter))
+        await desk.redrive(letter)
 
     assert refusal.value.code == "not_json"
     (letter,) = await desk.letters(event_id)
     assert letter.redriven_task is None
-
-
-def redrive(letter: DeadLetterRow) -> RedriveDeadLetter:
-    return RedriveDeadLetter(command_id=str(uuid4()), dead_letter=letter.dead_letter, by="test")
 
 
 async def test_a_deadline_in_the_past_is_accepted_and_expires(desk: Desk) -> None:
@@ -324,19 +273,17 @@ async def test_many_bad_messages_do_not_hold_up_the_good_ones(desk: Desk) -> Non
 
 
 async def test_after_all_of_it_the_log_is_clean(up: RunningUp) -> None:
-    async with followed_log(up.data) as log, desk_of(up) as desk:
+    async with followed_log(up.data) as log, open_desk(up.record) as desk:
         await log.wait_for(lambda: not judge(log.events).lost)
 
-        rows = await desk.client.ask(
-            "dead_letters", ListDeadLetters(limit=MOST), list[DeadLetterRow]
-        )
+        letters = await desk.all_letters()
     verdict = judge(log.events)
     show(
         test="messages",
         mode="noop",
         accepted=verdict.accepted,
         ended=verdict.ended,
-        dead_letters=dict(Counter(row.code for row in rows)),
+        dead_letters=dict(Counter(letter.code for letter in letters)),
         lost=len(verdict.lost),
         duplicate_results=len(verdict.duplicate_results),
         faults=verdict.faults(),

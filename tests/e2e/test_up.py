@@ -33,7 +33,7 @@ def shared_memory(processes: list[psutil.Process]) -> str:
 
 
 def regions(prefix: str) -> list[str]:
-    return sorted(path.name for path in Path("/dev/shm").glob(f"{prefix}*"))  # noqa: S108 - Triton's
+    return sorted(path.name for path in Path("/dev/shm").glob(f"{prefix}*"))  # noqa: S108 - where Triton puts them
 
 
 async def hear_renewals(up: RunningUp, count: int) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.contracts.message import PriorityClass
@@ -17,7 +17,7 @@ from pointsman.policy.order import (
 
 CLASSES: Final = st.sampled_from(PriorityClass)
 # Whole milliseconds, so that differences of keys are exact enough to compare.
-ARRIVALS: Final = st.integers(0, 10_000_000).map(lambda ms: ms / 1000)
+ARRIVALS: Final = st.integers(0, 900_000).map(lambda ms: ms / 1000)
 BOOSTS: Final = st.integers(0, 400_000).map(lambda ms: ms / 1000)
 ROUNDING_S: Final = 1e-6
 
@@ -64,14 +64,12 @@ def test_a_boost_is_limited_to_the_window_of_its_class() -> None:
 
 
 @given(
-    priority_class=CLASSES,
     arrivals=st.tuples(ARRIVALS, ARRIVALS),
     boosts=st.tuples(BOOSTS, BOOSTS),
     starts=st.tuples(st.none() | ARRIVALS, st.none() | ARRIVALS),
     classes=st.tuples(CLASSES, CLASSES),
 )
 def test_a_later_task_passes_an_earlier_one_only_inside_the_stated_gap(
-    priority_class: PriorityClass,
     arrivals: tuple[float, float],
     boosts: tuple[float, float],
     starts: tuple[float | None, float | None],
@@ -81,10 +79,9 @@ def test_a_later_task_passes_an_earlier_one_only_inside_the_stated_gap(
     first = key(classes[0], earlier, boost_s=boosts[0], latest_start=starts[0])
     second = key(classes[1], later, boost_s=boosts[1], latest_start=starts[1])
 
-    assume(second < first)
-
     gap = WINDOWS[classes[0]].due_s - WINDOWS[classes[1]].floor_s
-    assert later - earlier < gap + ROUNDING_S
+    if later - earlier >= gap + ROUNDING_S:
+        assert second >= first
 
 
 @given(

@@ -106,7 +106,7 @@ async def test_a_changed_consumer_is_set_back(nc: Connection) -> None:
 
     after = await nc.jsm().consumer_info(subjects.INBOX_STREAM, subjects.INBOX_CONSUMER)
     assert set(inbox.repaired) == {"scheduler.ack_wait", "scheduler.max_deliver"}
-    assert (after.config.ack_wait, after.config.max_deliver) == (30.0, -1)
+    assert (after.config.ack_wait, after.config.max_deliver) == (10.0, -1)
 
 
 async def test_a_stream_that_cannot_be_set_back_is_reported_and_left_alone(nc: Connection) -> None:

@@ -207,9 +207,6 @@ class Relay:
             if self._nc.is_closed:
                 raise ConnectionClosedError
             await asyncio.sleep(_FIRST_RETRY_S)
-        # What the client held back during an outage is stored, or refused, before the look.
-        await self._nc.flush()
-        raise_if_cancelled()
         tip = await read_tip(self._nc, self.stream)
         raise_if_cancelled()
         if self._superseded and tip.relay != self.id:

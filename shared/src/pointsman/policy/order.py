@@ -71,11 +71,11 @@ def components(
     """Take a key apart into the named components that a decision reports."""
     window = WINDOWS[priority_class]
     boost = allowed_boost(priority_class, boost_s)
-    pulled_forward = (arrival + window.due_s - boost) - key
+    pulled_forward = round((arrival + window.due_s - boost) - key, 6)
     return KeyComponents(
         base_s=window.due_s,
         boost_s=boost,
-        deadline_s=round(pulled_forward, 6) if pulled_forward > 0 else None,
+        deadline_s=pulled_forward if pulled_forward > 0 else None,
         floor_s=window.floor_s,
         age_s=round(now - arrival, 6),
     )
