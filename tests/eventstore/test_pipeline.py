@@ -102,8 +102,8 @@ async def test_a_broken_connection_leaves_everything_in_doubt(bench: Bench) -> N
     async with await a_pipeline(bench) as pipeline:
         await pipeline.send(message(1, 1), ask=True)
         await pipeline.settle()
+        await pipeline.send(message(2, 2), ask=False)
         bench.server.kill()
         await bench.server.wait()
         with pytest.raises(ConnectionInterruptedError):
-            await pipeline.send(message(2, 2), ask=True)
             await pipeline.settle()

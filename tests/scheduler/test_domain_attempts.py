@@ -140,19 +140,34 @@ def test_what_will_not_pass_is_not_tried_again() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("outcome", "reason"), [(GONE, "device_unavailable"), (RunCancelled(), "executor_cancelled")]
-)
-def test_a_lost_attempt_is_nobodys_failure(outcome: Outcome, reason: str) -> None:
+def test_a_lost_attempt_is_nobodys_failure() -> None:
     history = running(max_attempts=1)
 
-    (lost,) = reported(history, 1, outcome, at=NOON + 2)
+    (lost,) = reported(history, 1, GONE, at=NOON + 2)
 
     assert isinstance(lost, AttemptLost)
-    assert lost.reason == reason
+    assert lost.reason == "device_unavailable"
     assert history.pool.queued == 2
     assert list(device(history).suspect) == [(A, 1)]
     assert history.round(NOON + 3) == []
+
+
+def test_a_run_that_its_holder_gave_up_frees_its_slot_at_once() -> None:
+    history = running(max_attempts=1)
+
+    (lost,) = reported(history, 1, RunCancelled(), at=NOON + 2)
+
+    assert isinstance(lost, AttemptLost)
+    assert lost.reason == "executor_cancelled"
+    assert device(history).occupied == 0
+    assert list(granted_events(history.round(NOON + 3))) == [A]
+
+
+def test_a_report_of_another_incarnation_changes_nothing() -> None:
+    history = running()
+    told = report(A, 1, COMPLETED, incarnation="before")
+
+    assert decide_report(history.pool, told, at=NOON + 2, draw=0.5) is None
 
 
 def test_a_lost_task_is_back_at_its_place_before_later_ones() -> None:

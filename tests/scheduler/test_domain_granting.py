@@ -233,3 +233,17 @@ def test_a_retry_waits_for_its_time_at_its_old_place() -> None:
     assert list(granted_events(decide_round(history.pool, at=NOON + 10))) == [B]
     assert history.pool.next_due(NOON + 10) == NOON + 10.25
     assert list(granted_events(decide_round(history.pool, at=NOON + 10.25))) == [A]
+
+
+def test_a_slot_too_slow_for_the_first_task_goes_to_the_next_of_its_class() -> None:
+    both = ("best", "fast")
+    history = given(
+        FAST,
+        BEST,
+        attached("gpu-0", variants=("best",)),
+        (A, accepted(variants=both, key=NOON, deadline=NOON + 0.5)),
+        (B, accepted(variants=both, key=NOON + 1)),
+    )
+
+    assert list(granted_events(history.round(NOON))) == [B]
+    assert history.pool.tasks[A].lease is None

@@ -15,7 +15,7 @@ from pointsman.contracts.events import (
     Decision,
     TaskGranted,
 )
-from pointsman.contracts.leases import DeviceHealth, Outcome, RunFailed
+from pointsman.contracts.leases import AttemptReport, DeviceHealth, Outcome, RunFailed
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.task_states import TERMINAL, IllegalTransitionError, TaskState, next_state
 from pointsman.scheduler.domain.admission import decide_submit
@@ -50,6 +50,17 @@ DEVICES: Final = {
     "executor-2": (offer("gpu-1", slots=1, variants=("best",)),),
 }
 EXECUTOR_OF: Final = {item.device: name for name, offers in DEVICES.items() for item in offers}
+
+
+def told_by(grant: TaskGranted, task: UUID, outcome: Outcome) -> AttemptReport:
+    return report(
+        task,
+        grant.attempt,
+        outcome,
+        device=grant.device,
+        executor=grant.executor,
+        incarnation=grant.incarnation,
+    )
 
 
 class Simulation:
@@ -130,7 +141,7 @@ class Simulation:
         lost = isinstance(outcome, RunFailed) and outcome.device_lost
         if not lost:
             self.calls[grant.device].pop((task, grant.attempt), None)
-        told = report(task, grant.attempt, outcome, device=grant.device, executor=grant.executor)
+        told = told_by(grant, task, outcome)
         decided = decide_report(self.pool, told, at=self.now, draw=draw)
         return decided is not None and self.record(decided)
 
@@ -142,7 +153,7 @@ class Simulation:
     def cancel_while_reported(self, task: UUID, grant: TaskGranted, outcome: Outcome) -> None:
         """Both decide on the same state; the second to be recorded has lost the race."""
         command = CancelTask(command_id="cancel", task=task, by="somebody")
-        told = report(task, grant.attempt, outcome, device=grant.device, executor=grant.executor)
+        told = told_by(grant, task, outcome)
         ways = [
             decide_cancel(self.pool, command, at=self.now),
             decide_report(self.pool, told, at=self.now, draw=0.5),

@@ -4,12 +4,13 @@ A message carries a JSON array of commands of one verb; its reply carries the ar
 answers in the same order, after the commit. A repeated command id gets the earlier answer.
 """
 
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 
 from pointsman.contracts.message import BlobRef, Degradation, Delivery, Message, PriorityClass
+from pointsman.contracts.subjects import TENANT_PATTERN
 
 MAX_PAYLOAD_BYTES: Final = 512 * 1024
 """Inline payloads; larger ones are put into the blob store first and sent by reference."""
@@ -18,9 +19,9 @@ MAX_PAYLOAD_BYTES: Final = 512 * 1024
 class SubmitTask(Message, frozen=True):
     """Queue a task. Exactly one of `payload` and `payload_ref` is given."""
 
-    command_id: str
-    tenant: str
-    family: str
+    command_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    tenant: Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
+    family: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     payload: bytes | None = None
     payload_ref: BlobRef | None = None
     media_type: str = "text/plain"
@@ -31,8 +32,8 @@ class SubmitTask(Message, frozen=True):
     boost_s: float = 0.0
     degradation: Degradation | None = None
     """None: the default of the class."""
-    min_quality: float = 0.0
-    max_attempts: int = 3
+    min_quality: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
     delivery: Delivery = Delivery.QUEUED
     parameters: dict[str, str] | None = None
     source: str = "/pointsman/cli"

@@ -19,7 +19,7 @@ COMMAND_SUBJECTS: Final = "pm.cmd.>"
 QUERY_SUBJECTS: Final = "pm.query.>"
 TELEMETRY_SUBJECTS: Final = "pm.tel.>"
 
-TENANT_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+TENANT_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}\Z"
 """Tenants are subject tokens, so they hold no dot, space or wildcard."""
 
 MAX_ID_CHARS: Final = 256

@@ -201,7 +201,7 @@ def body_decoder(type_: type[T]) -> Callable[[StreamMessage[Any]], Awaitable[T]]
     async def decode(message: StreamMessage[Any]) -> T:
         try:
             return decoder.decode(message.body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedRequestError(str(error)) from error
 
     return decode

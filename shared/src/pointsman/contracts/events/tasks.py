@@ -5,6 +5,8 @@ the last log position that was folded before it. Random draws and the ids of dev
 stand in the event that used them.
 """
 
+from typing import Final
+
 from pointsman.contracts.message import BlobRef, Degradation, Delivery, Message, PriorityClass
 
 
@@ -82,7 +84,7 @@ class Explanation(Message, frozen=True):
     queued: int
     """Tasks waiting before the decision."""
     rank: int
-    """Position of this task in the order of its pool, from 1."""
+    """Place of its class among the classes by their first task, from 1."""
     components: KeyComponents
     chosen: Candidate
     others: tuple[Candidate, ...] = ()
@@ -186,10 +188,14 @@ class AttemptTimedOut(Decision, frozen=True):
     draw: float = 0.0
 
 
+EXECUTOR_CANCELLED: Final = "executor_cancelled"
+"""The holder stopped the call by itself, so that its slot is free at once."""
+
+
 class AttemptLost(Decision, frozen=True):
     """The holder or the device went away; nobody will report this attempt."""
 
     attempt: int
     device: str
     reason: str
-    """`executor_replaced`, `lease_expired` or `device_unavailable`."""
+    """`executor_replaced`, `lease_expired`, `device_unavailable` or `EXECUTOR_CANCELLED`."""

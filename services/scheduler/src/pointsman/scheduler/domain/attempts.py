@@ -14,6 +14,7 @@ from pointsman.contracts.events import (
     TaskCompleted,
     TaskFailed,
 )
+from pointsman.contracts.events.tasks import EXECUTOR_CANCELLED
 from pointsman.contracts.leases import (
     AttemptReport,
     Outcome,
@@ -41,10 +42,18 @@ def decide_report(pool: Pool, report: AttemptReport, *, at: float, draw: float) 
     """
     task = pool.tasks.get(report.task)
     lease = task.lease if task is not None else None
-    if task is None or lease is None or lease.attempt != report.attempt:
+    if task is None or lease is None or _holder(lease) != _reporter(report):
         return _release(pool, report, at)
     ended = _Ended(task, lease, at=at, applied_to=pool.applied_to, draw=draw)
     return Decided(task.id, task.version, ended.after(report.outcome), task.accepted.tenant)
+
+
+def _holder(lease: LiveLease) -> tuple[int, str, str]:
+    return lease.attempt, lease.incarnation, lease.device
+
+
+def _reporter(report: AttemptReport) -> tuple[int, str, str]:
+    return report.attempt, report.incarnation, report.device
 
 
 def _release(pool: Pool, report: AttemptReport, at: float) -> Decided | None:
@@ -91,7 +100,7 @@ class _Ended:
                 return self._timed_out()
             case RunCancelled():
                 # Had somebody asked for it, the cancellation would have ended the task first.
-                return self._lost("executor_cancelled")
+                return self._lost(EXECUTOR_CANCELLED)
 
     def _completed(self, run: RunCompleted) -> TaskCompleted:
         return TaskCompleted(

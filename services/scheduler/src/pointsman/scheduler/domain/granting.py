@@ -15,12 +15,15 @@ from pointsman.policy.order import components
 from pointsman.policy.placement import Choice, Weights, choose
 from pointsman.policy.timing import run_timeout_s
 from pointsman.scheduler.domain.decided import Decided
-from pointsman.scheduler.domain.offers import Offers
+from pointsman.scheduler.domain.offers import TOO_LATE, Offers
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
 
 ROUND_LIMIT: Final = 256
 """Decisions of one round; they are committed together, so a longer round delays its first."""
+
+SKIP_LIMIT: Final = 64
+"""Tasks that one round passes over inside their class; each costs a look at every device."""
 
 CONFIG: Final = "policy-1"
 """Names the parameters of `pointsman.policy`; changes whenever one of them does."""
@@ -103,11 +106,11 @@ class _Round:
             if task is None:
                 break
             decision = self._decide(task, blocked)
-            if decision is None:
-                blocked.add(task.class_id)
-            else:
+            if decision is not None:
                 decided.append(Decided(task.id, task.version, (decision,), task.accepted.tenant))
                 self._take(task)
+            elif task.id not in self._skip:
+                blocked.add(task.class_id)
         # Granted tasks leave their queue when the grant is folded, not when it is decided.
         for task in self._popped:
             self._pool.put_back(task, self._at)
@@ -140,10 +143,14 @@ class _Round:
         if expiry is not None:
             self._queued -= 1
             return expiry
-        choice = choose(list(self._offers.options(task)), Weights())
-        if choice is None:
-            return None
-        return self._grant(task, choice, blocked)
+        options = list(self._offers.options(task))
+        choice = choose(options, Weights())
+        if choice is not None:
+            return self._grant(task, choice, blocked)
+        if len(self._skip) < SKIP_LIMIT and any(o.refused == TOO_LATE for o in options):
+            # A slot is free that is too slow for this task; the next of its class may take it.
+            self._skip.add(task.id)
+        return None
 
     def _grant(self, task: OpenTask, choice: Choice, blocked: set[ClassId]) -> TaskGranted:
         deadline, chosen = task.accepted.deadline, choice.chosen

@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 from pointsman.policy.placement import Option
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import OpenTask
+
+TOO_LATE: Final = "would finish after the deadline"
+"""The one refusal that speaks of the task alone: another task may take the same slot."""
 
 
 class Offers:
@@ -91,5 +95,5 @@ class Offers:
             return "no free slot"
         deadline = task.accepted.deadline
         if deadline is not None and self._at + expected_s > deadline:
-            return "would finish after the deadline"
+            return TOO_LATE
         return None

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
+from pointsman.contracts.events.tasks import EXECUTOR_CANCELLED
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import TaskState
 from pointsman.policy.queue import KeyQueue
@@ -94,8 +95,7 @@ class Pool:
 
     def run_times_of(self, variant: str) -> RunTimes:
         """Measured run times of a variant, or what the registry says of it."""
-        known = self.run_times.get(variant)
-        if known is None:
+        if (known := self.run_times.get(variant)) is None:
             model = self.models.get(variant)
             known = self.run_times[variant] = RunTimes(
                 prior_p50_s=model.service_s if model else 0.0,
@@ -232,9 +232,10 @@ class Pool:
         task.lease = None
         task.lost += 1
         self.queued += 1
-        device = self.devices.get(event.device)
-        if device is not None:
-            device.suspect_slot((stream, event.attempt))
+        if event.reason == EXECUTOR_CANCELLED:
+            self._free(event.device, (stream, event.attempt))
+        elif event.device in self.devices:
+            self.devices[event.device].suspect_slot((stream, event.attempt))
         self.enqueue(task)
         self.watch_deadline(task)
 
