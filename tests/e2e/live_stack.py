@@ -38,7 +38,8 @@ _WAIT_S: Final = 60.0
 
 def show(**figures: object) -> None:
     """One JSON line for people and scripts; `pytest -s` lets it through."""
-    print(json.dumps(figures), flush=True)  # noqa: T201 - figures are for whoever watches
+    # The line starts behind the dots of pytest otherwise.
+    print("\n" + json.dumps(figures), flush=True)  # noqa: T201 - figures are for whoever watches
 
 
 class FollowedLog:

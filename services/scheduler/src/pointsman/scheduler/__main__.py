@@ -115,9 +115,9 @@ class _Process:
         return relays[0]
 
     def _questions(self, store: EventStore, tail: LogTail, relay: Relay) -> Questions:
-        views = TaskViews(self.settings.data, tail)
+        views = TaskViews(self.settings.data, tail, on_stopped=self._view_stopped)
         self.scope.on_stop(views.close, "views")
-        self.scope.spawn(self._follow(views), "views")
+        self.scope.spawn(views.run(), "views")
         return Questions(
             self.pool,
             store,
@@ -127,11 +127,9 @@ class _Process:
             pid=os.getpid(),
         )
 
-    async def _follow(self, views: TaskViews) -> None:
-        # Returns only when a view had to stop; what it has is still answered, the rest goes on.
-        await views.run()
-        for name, reason in views.stopped.items():
-            self.scope.health.set(f"view {name}", ok=False, detail=reason)
+    def _view_stopped(self, name: str, reason: str) -> None:
+        """A view met an event of a newer release; it answers with what it has, the rest goes on."""
+        self.scope.health.set(f"view {name}", ok=False, detail=reason)
 
     def _lead(self, log: DecisionLog, store: EventStore, nc: Client) -> PoolLeader:
         clocks = LeaseClocks(now=self.clock.monotonic())
