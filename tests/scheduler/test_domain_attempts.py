@@ -4,7 +4,6 @@ from uuid import UUID
 
 import pytest
 
-from pointsman.contracts.commands import CancelTask
 from pointsman.contracts.events import (
     AttemptFailed,
     AttemptLost,
@@ -12,60 +11,26 @@ from pointsman.contracts.events import (
     Decision,
     DeviceResumed,
     SlotReleased,
-    TaskCancelled,
     TaskCompleted,
     TaskFailed,
 )
 from pointsman.contracts.leases import Outcome, RunCancelled, RunFailed, RunTimedOut
 from pointsman.contracts.streams import stream_id
-from pointsman.scheduler.domain.attempts import MAX_LOST, decide_cancel, decide_report
-from pointsman.scheduler.domain.devices import Device
+from pointsman.scheduler.domain.attempts import MAX_LOST, decide_report
+from tests.support.one_slot import REFUSED, device, reported, running
 from tests.support.scheduling import (
     COMPLETED,
     NOON,
     RESULT,
     A,
     B,
-    History,
-    accepted,
     attached,
-    given,
     granted_events,
-    model,
     report,
 )
 
-REFUSED = RunFailed(code="unavailable", message="connection refused", retryable=True)
 WRONG = RunFailed(code="bad_output", message="wrong shape", retryable=False)
 GONE = RunFailed(code="unavailable", message="no answer", retryable=True, device_lost=True)
-
-
-def running(*, max_attempts: int = 3) -> History:
-    """Task A runs on the one slot of `cpu-0`, task B waits behind it."""
-    history = given(model(), attached(), (A, accepted(max_attempts=max_attempts)), (B, accepted()))
-    history.round(NOON + 1)
-    return history
-
-
-def reported(history: History, attempt: int, outcome: Outcome, *, at: float) -> list[Decision]:
-    decided = decide_report(history.pool, report(A, attempt, outcome), at=at, draw=0.5)
-    if decided is None:
-        return []
-    assert history.record(decided)
-    return list(decided.events)
-
-
-def cancelled(history: History, task: UUID) -> list[Decision]:
-    command = CancelTask(command_id="c1", task=task, by="cli", reason="wrong text")
-    decided = decide_cancel(history.pool, command, at=NOON + 5)
-    if decided is None:
-        return []
-    assert history.record(decided)
-    return list(decided.events)
-
-
-def device(history: History) -> Device:
-    return history.pool.devices["cpu-0"]
 
 
 def test_a_completed_run_ends_the_task_and_frees_its_slot() -> None:
@@ -244,66 +209,3 @@ def test_a_report_of_an_unknown_task_or_device_changes_nothing() -> None:
     unknown = report(UUID(int=5), 1, device="gpu-9")
 
     assert decide_report(history.pool, unknown, at=NOON, draw=0.0) is None
-
-
-def test_cancelling_a_waiting_task_ends_it() -> None:
-    history = running()
-
-    (event,) = cancelled(history, B)
-
-    assert event == TaskCancelled(at=NOON + 5, applied_to=5, by="cli", reason="wrong text")
-    assert history.pool.queued == 0
-    assert B not in history.pool.tasks
-
-
-def test_cancelling_a_task_that_waits_for_its_retry_ends_it_for_good() -> None:
-    history = running()
-    reported(history, 1, REFUSED, at=NOON + 2)
-
-    cancelled(history, A)
-
-    assert list(granted_events(history.round(NOON + 100))) == [B]
-
-
-def test_a_cancelled_run_keeps_its_slot_until_it_is_reported() -> None:
-    history = running()
-
-    (event,) = cancelled(history, A)
-
-    assert isinstance(event, TaskCancelled)
-    assert event.attempt == 1
-    assert list(device(history).suspect) == [(A, 1)]
-    assert history.round(NOON + 6) == []
-
-    (released,) = reported(history, 1, RunCancelled(), at=NOON + 6)
-
-    assert isinstance(released, SlotReleased)
-    assert (released.task, released.attempt, released.device) == (str(A), 1, "cpu-0")
-    assert list(granted_events(history.round(NOON + 6))) == [B]
-
-
-def test_a_cancelled_run_that_nobody_reports_frees_its_slot_at_its_run_deadline() -> None:
-    history = running()
-    lease = history.pool.tasks[A].lease
-    assert lease is not None
-    over_at = lease.granted_at + lease.run_timeout_s
-    cancelled(history, A)
-
-    assert history.pool.next_due(NOON) == over_at
-    assert history.round(over_at - 1) == []
-    (decided,) = history.round(over_at)
-
-    (released,) = decided.events
-    assert isinstance(released, SlotReleased)
-    assert released.reason == "run_deadline_over"
-    assert list(granted_events(history.round(over_at))) == [B]
-
-
-def test_cancelling_again_or_after_the_end_changes_nothing() -> None:
-    history = running()
-    reported(history, 1, COMPLETED, at=NOON + 2)
-
-    assert cancelled(history, A) == []
-    assert len(cancelled(history, B)) == 1
-    assert cancelled(history, B) == []
-    assert cancelled(history, UUID(int=5)) == []
