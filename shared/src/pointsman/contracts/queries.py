@@ -119,6 +119,7 @@ class ModelRow(Message, frozen=True):
     memory_mib: float
     load_s: float
     slots: int
+    """Calls that all devices together run of it at the same time."""
     devices: tuple[str, ...] = ()
     runs: int = 0
     p50_s: float | None = None

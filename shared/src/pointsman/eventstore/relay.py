@@ -43,7 +43,7 @@ FLOOR_EVERY_S: Final = 1.0
 _READ_EVENTS: Final = 1024
 # A message costs as much as encoding forty events, so under load they wait a little and travel
 # together. A task that comes alone never waits: its three rounds are within the burst.
-_ROUNDS_PER_S: Final = 200.0
+_ROUNDS_PER_S: Final = 500.0
 _BURST_ROUNDS: Final = 64.0
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 2.0

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-from pointsman.contracts.events import Decision, TaskAccepted
+from pointsman.contracts.events import Decision, ModelRegistered, TaskAccepted
 from pointsman.contracts.queries import (
     DeadLetterRow,
     DeviceRow,
@@ -104,29 +104,27 @@ class Questions:
     def models(self) -> list[ModelRow]:
         """Registered variants by family and quality."""
         ordered = sorted(self._pool.models.values(), key=lambda m: (m.family, -m.quality))
-        rows: list[ModelRow] = []
-        for model in ordered:
-            times = self._pool.run_times_of(model.variant)
-            rows.append(
-                ModelRow(
-                    variant=model.variant,
-                    family=model.family,
-                    quality=model.quality,
-                    memory_mib=model.memory_mib,
-                    load_s=model.load_s,
-                    slots=model.slots,
-                    devices=tuple(
-                        name
-                        for name, device in self._pool.devices.items()
-                        if model.variant in device.slots_of
-                        and device.status is not DeviceStatus.DETACHED
-                    ),
-                    runs=times.runs,
-                    p50_s=times.p50_s if times.measured else None,
-                    p99_s=times.p99_s if times.measured else None,
-                )
-            )
-        return rows
+        return [self._model(model) for model in ordered]
+
+    def _model(self, model: ModelRegistered) -> ModelRow:
+        times = self._pool.run_times_of(model.variant)
+        loaded = {
+            name: device.slots_of[model.variant]
+            for name, device in self._pool.devices.items()
+            if model.variant in device.slots_of and device.status is not DeviceStatus.DETACHED
+        }
+        return ModelRow(
+            variant=model.variant,
+            family=model.family,
+            quality=model.quality,
+            memory_mib=model.memory_mib,
+            load_s=model.load_s,
+            slots=sum(loaded.values()),
+            devices=tuple(loaded),
+            runs=times.runs,
+            p50_s=times.p50_s if times.measured else None,
+            p99_s=times.p99_s if times.measured else None,
+        )
 
     def devices(self) -> list[DeviceRow]:
         """Devices of the pool."""
