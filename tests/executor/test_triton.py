@@ -53,10 +53,14 @@ class TestTritonEngine(EngineContract):
         yield engine
         await engine.close()
 
-    async def test_instances_are_its_slots(self, engine: TritonEngine) -> None:
+    async def test_its_slots_are_instances_times_concurrent_requests(
+        self, engine: TritonEngine
+    ) -> None:
         slots = {loaded.variant: loaded.slots for loaded in engine.residency}
 
-        assert slots["identity"] == 2
+        # Two instances that declare 32 requests each, and one that declares 2.
+        assert slots["identity"] == 64
+        assert slots["summarize_lead"] == 2
         assert engine.device_class == "cpu"
 
     async def test_a_large_payload_comes_back(self, engine: TritonEngine) -> None:
