@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pointsman.contracts.leases import (
     AttemptReport,
     Lease,
+    RunCancelled,
     RunCompleted,
     RunFailed,
 )
@@ -155,8 +156,7 @@ async def test_calls_that_outlive_the_grace_period_are_stopped_and_reported() ->
     await executor.drain(grace_s=0)
 
     (outcome,) = leader.outcomes()
-    assert isinstance(outcome, RunFailed)
-    assert (outcome.code, outcome.retryable) == ("executor_stopped", True)
+    assert outcome == RunCancelled()
     assert engine.cancelled == [str(task_id(1))]
 
 

@@ -12,7 +12,7 @@ NOW = 1000.0
 
 def measured(run_s: float) -> RunTimes:
     times = RunTimes(prior_p50_s=0.1, prior_p99_s=0.4)
-    for _ in range(10):
+    for _ in range(64):
         times.add(run_s)
     return times
 
@@ -74,3 +74,15 @@ def test_a_retry_is_drawn_from_the_whole_interval(attempt: int, draw: float) -> 
 
     assert 0.0 <= retry_delay_s(attempt, draw) < bound_s
     assert retry_delay_s(attempt, draw) == pytest.approx(draw * bound_s)
+
+
+def test_a_few_short_runs_do_not_shorten_the_timeout_of_a_long_one() -> None:
+    times = RunTimes(prior_p50_s=0.1, prior_p99_s=0.4)
+    for _ in range(63):
+        times.add(0.1)
+
+    assert run_timeout_s(times, "gpu", now=NOW, deadline=None) == 90.0
+
+
+def test_a_task_that_timed_out_gets_the_upper_bound() -> None:
+    assert run_timeout_s(measured(0.1), "gpu", now=NOW, deadline=None, timed_out=1) == 90.0

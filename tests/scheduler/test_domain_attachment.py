@@ -36,6 +36,7 @@ from tests.support.scheduling import (
     health,
     model,
     offer,
+    suspended,
 )
 
 
@@ -242,3 +243,14 @@ def test_a_device_of_another_pool_is_not_ours() -> None:
     )
 
     assert history.pool.devices == {}
+
+
+def test_a_suspended_device_is_suspended_still_when_its_executor_returns() -> None:
+    history = given(model(), attached("cpu-0"), suspended("cpu-0"))
+    for decided in decide_absent(history.pool, "executor-1", at=NOON + 20):
+        assert history.record(decided)
+
+    for decided in decide_return(history.pool, "executor-1", "first", at=NOON + 40):
+        assert history.record(decided)
+
+    assert history.pool.devices["cpu-0"].status is DeviceStatus.SUSPENDED

@@ -7,6 +7,7 @@ import pytest
 from pointsman.contracts.events import (
     Decision,
     DeviceDetached,
+    DeviceSuspended,
     TaskGranted,
 )
 from pointsman.contracts.leases import RunTimedOut
@@ -113,8 +114,9 @@ def test_nothing_is_granted_to_a_device_that_does_not_serve(event: Decision) -> 
     grants = granted_events(history.round(NOON))
 
     assert [grant.device for grant in grants.values()] == ["cpu-1"]
-    (other,) = grants[A].explanation.others
-    assert other.refused == f"device is {history.pool.devices['cpu-0'].status}"
+    told = {other.device: other.refused for other in grants[A].explanation.others}
+    # A suspended device is an alternative that may come back, a detached one is none.
+    assert told == ({"cpu-0": "device is suspended"} if isinstance(event, DeviceSuspended) else {})
 
 
 def best_and_fast(*events: Decision | tuple[UUID, Decision]) -> History:
@@ -218,7 +220,25 @@ def test_measured_run_times_replace_the_registry_in_a_later_grant() -> None:
     (grant,) = granted_events(history.round(NOON + 2)).values()
 
     assert grant.explanation.chosen.expected_s == 0.25
-    assert grant.run_timeout_s == 15.0
+    assert grant.run_timeout_s == 300.0
+
+
+def test_a_task_that_timed_out_gets_the_longest_timeout_next() -> None:
+    history = given(FAST, attached(slots=100), *((UUID(int=n), accepted()) for n in range(1, 66)))
+    history.round(NOON)
+    for n in range(1, 65):
+        decided = decide_report(history.pool, report(UUID(int=n), 1), at=NOON + 1, draw=0.0)
+        assert decided is not None
+        assert history.record(decided)
+    history.append(A, accepted())
+    (first,) = granted_events(history.round(NOON + 2)).values()
+    late = decide_report(history.pool, report(A, 1, RunTimedOut(run_s=15.0)), at=NOON + 17, draw=0)
+    assert late is not None
+    assert history.record(late)
+
+    (second,) = granted_events(history.round(NOON + 18)).values()
+
+    assert (first.run_timeout_s, second.run_timeout_s) == (15.0, 300.0)
 
 
 def test_a_retry_waits_for_its_time_at_its_old_place() -> None:

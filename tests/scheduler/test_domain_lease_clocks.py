@@ -22,7 +22,7 @@ def renewal(executor: str, *tasks: UUID) -> Renewal:
 
 def test_silence_is_absence_only_after_a_full_lease() -> None:
     clocks = LeaseClocks(now=START)
-    clocks.heard("executor-1", "first", now=START + 2)
+    clocks.heard("executor-1", now=START + 2)
 
     assert clocks.absent(ALL, now=START + LEASE_TTL_S) == []
     assert clocks.absent(ALL, now=START + LEASE_TTL_S + 1) == ["executor-2"]
@@ -51,7 +51,7 @@ def test_a_new_leader_gives_every_lease_a_full_life() -> None:
 
 def test_time_stands_still_while_nobody_can_be_heard() -> None:
     clocks = LeaseClocks(now=START)
-    clocks.heard("executor-1", "first", now=START)
+    clocks.heard("executor-1", now=START)
     clocks.pause("bus")
 
     assert clocks.absent(ALL, now=START + 3600) == []

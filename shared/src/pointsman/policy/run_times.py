@@ -1,7 +1,7 @@
 """How long a variant takes: windowed quantiles of measured runs, the registry before that.
 
-Only completed runs count; a window of the last 64 follows a change of load within a minute at
-one run a second and is small enough to keep sorted by insertion.
+Completed runs count, and those that timed out with their timeout. A window of the last 64 follows
+a change of load within a minute at one run a second and is small enough to keep sorted.
 """
 
 from bisect import bisect_left, insort
@@ -27,7 +27,7 @@ class RunTimes:
         self._last: deque[float] = deque()
         self._sorted: list[float] = []
         self.runs = 0
-        """Completed runs ever seen."""
+        """Runs ever counted."""
 
     def expect(self, *, prior_p50_s: float, prior_p99_s: float) -> None:
         """Take other figures of the registry; measured runs stay."""
@@ -39,8 +39,13 @@ class RunTimes:
         """Whether the quantiles come from runs."""
         return len(self._last) >= _ENOUGH
 
+    @property
+    def settled(self) -> bool:
+        """Whether the window is full, so that its tail means something."""
+        return len(self._last) == _WINDOW
+
     def add(self, run_s: float) -> None:
-        """Count one completed run."""
+        """Count one run; one that timed out counts with its timeout, a lower bound."""
         self.runs += 1
         if len(self._last) == _WINDOW:
             oldest = self._last.popleft()

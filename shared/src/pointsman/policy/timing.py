@@ -34,15 +34,22 @@ TIMEOUT_BOUNDS: Final[Mapping[str, TimeoutBounds]] = MappingProxyType(
 
 
 def run_timeout_s(
-    run_times: RunTimes, device_class: str, *, now: float, deadline: float | None
+    run_times: RunTimes,
+    device_class: str,
+    *,
+    now: float,
+    deadline: float | None,
+    timed_out: int = 0,
 ) -> float:
-    """Three times the measured p99 within the class's bounds; cold starts get the upper bound.
+    """Three times the measured p99 within the class's bounds.
 
+    The upper bound instead while fewer runs than a window are known, and for a task that has
+    timed out before: a few short runs say nothing about the long ones of the same variant.
     Never beyond the task's deadline: a result that nobody can use any more frees the slot.
     """
     bounds = TIMEOUT_BOUNDS.get(device_class, TIMEOUT_BOUNDS["cpu"])
     timeout = bounds.most_s
-    if run_times.measured:
+    if run_times.settled and not timed_out:
         timeout = min(max(_TIMEOUT_FACTOR * run_times.p99_s, bounds.least_s), bounds.most_s)
     if deadline is not None:
         timeout = min(timeout, deadline - now)

@@ -186,7 +186,7 @@ def _letter(message: Msg, code: str, error: Exception, tenant: str) -> DeadLette
         subject=message.subject,
         message_id=str(getattr(error, "message_id", None) or message_id_of(message)),
         code=code,
-        detail=f"{type(error).__name__}: {error}",
+        detail=str(error) or type(error).__name__,
         deliveries=message.metadata.num_delivered,
         headers=dict(message.headers or {}),
         body=message.data,

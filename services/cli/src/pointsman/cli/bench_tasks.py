@@ -162,7 +162,7 @@ async def run_task_bench(
     modes: Sequence[Mode] = MODES,
     tasks: int = 6_000,
     clients: int = 64,
-    idle_tasks: int = 200,
+    idle_tasks: int = 500,
     say: Callable[[str], None],
 ) -> TaskBenchReport:
     """Measure each mode on a stack of its own in a temporary directory.

@@ -35,12 +35,6 @@ from pointsman.runtime.blobs import (
 REPORT_GRACE_S: Final = 5.0
 """After the last call has ended; a leader that is away longer finds out when leases end."""
 
-_STOPPED: Final = RunFailed(
-    code="executor_stopped",
-    message="the executor was stopped before the call had ended",
-    retryable=True,
-)
-
 # How a failure of the blob store ends the attempt: code, and whether another may go better.
 _BLOB_FAILURES: Final[Mapping[type[Exception], tuple[str, bool]]] = MappingProxyType(
     {
@@ -191,7 +185,8 @@ class LeaseHolder:
                 raise
             # The cancellation was ours and has reached the engine; the report is still to be sent.
             task.uncancel()
-            return RunCancelled() if self._runs.stopped(key) else _STOPPED
+            # Stopped by order or with this executor: either way the slot is free and nobody failed.
+            return RunCancelled()
         except EngineDeadlineError:
             return RunTimedOut(run_s=self._clock() - began)
         except EngineError as error:

@@ -80,7 +80,10 @@ class NatsInbox:
             tenant, message.headers or {}, message.data, now=self._clock.wall()
         )
         answer = await self._submissions.submit(
-            request.task, door=subjects.INBOX_CONSUMER, request=request.identity
+            request.task,
+            door=subjects.INBOX_CONSUMER,
+            request=request.identity,
+            sender=request.task.source,
         )
         if isinstance(answer, Unavailable):
             raise TransientError(answer.message)

@@ -61,6 +61,12 @@ def _admissible(pool: Pool, task: SubmitTask) -> tuple[str, ...] | Rejected:
             message=f"{pool.queued} tasks are waiting in pool {pool.name}",
             next="send it again when the queue is shorter",
         )
+    if task.degradation is Degradation.SPLIT:
+        return Rejected(
+            code="not_supported",
+            message="splitting an input is not served by this release",
+            next="use `none` or `smaller_model`",
+        )
     variants = pool.family(task.family)
     if not variants:
         return Rejected(

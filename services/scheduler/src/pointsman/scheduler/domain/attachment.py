@@ -49,7 +49,7 @@ def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Dec
             quiescent=offer.quiescent and _is_new(pool, offer.device, command),
         )
         if not _stands(pool, attached):
-            decided.append(_of_device(pool, offer.device, attached))
+            decided.append(_attachment(pool, attached))
     decided += [
         _detach(pool, name, f"executor {command.executor} no longer offers it", at)
         for name, device in pool.devices.items()
@@ -78,9 +78,8 @@ def decide_absent(pool: Pool, executor: str, *, at: float) -> list[Decided]:
 def decide_return(pool: Pool, executor: str, incarnation: str, *, at: float) -> list[Decided]:
     """An executor that was thought absent renews again: its devices are back as they were."""
     return [
-        _of_device(
+        _attachment(
             pool,
-            name,
             DeviceAttached(
                 at=at,
                 applied_to=pool.applied_to,
@@ -175,9 +174,27 @@ def _stands(pool: Pool, attached: DeviceAttached) -> bool:
     )
 
 
-def _of_device(pool: Pool, name: str, event: Decision) -> Decided:
+def _attachment(pool: Pool, attached: DeviceAttached) -> Decided:
+    """Attached, and suspended still if this incarnation had said so: it reports changes only."""
+    device = pool.devices.get(attached.device)
+    if (
+        device is None
+        or device.offer.incarnation != attached.incarnation
+        or not device.suspended_for
+    ):
+        return _of_device(pool, attached.device, attached)
+    suspended = DeviceSuspended(
+        at=attached.at,
+        applied_to=attached.applied_to,
+        device=attached.device,
+        reason=device.suspended_for,
+    )
+    return _of_device(pool, attached.device, attached, suspended)
+
+
+def _of_device(pool: Pool, name: str, *events: Decision) -> Decided:
     stream = stream_id("device", name)
-    return Decided(stream, pool.version_of(stream), (event,))
+    return Decided(stream, pool.version_of(stream), events)
 
 
 def _detach(pool: Pool, name: str, reason: str, at: float) -> Decided:

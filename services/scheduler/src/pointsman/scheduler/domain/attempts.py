@@ -170,13 +170,13 @@ def _lost(
     lost = AttemptLost(
         at=at, applied_to=applied_to, attempt=task.attempts, device=device, reason=reason
     )
-    if task.lost + 1 < MAX_LOST:
+    if reason == EXECUTOR_CANCELLED or task.taken_down + 1 < MAX_LOST:
         return (lost,)
     failed = TaskFailed(
         at=at,
         applied_to=applied_to,
         code="lost_too_often",
-        message=f"its device or executor went away during {task.lost + 1} attempts",
+        message=f"its device or executor went away during {task.taken_down + 1} attempts",
         attempts=task.attempts,
     )
     return (lost, failed)

@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from pointsman.contracts.events import DeviceAttached
+from pointsman.contracts.events import (
+    DeviceAttached,
+    DeviceDetached,
+    DeviceResumed,
+    DeviceSuspended,
+)
 
 SlotKey = tuple[UUID, int]
 """Task and attempt."""
@@ -38,6 +43,8 @@ class Device:
     offer: DeviceAttached
     status: DeviceStatus = DeviceStatus.READY
     reason: str = ""
+    suspended_for: str = ""
+    """Why it was suspended; known until it resumes, also while nobody speaks for it."""
     held: dict[SlotKey, Slot] = field(default_factory=dict[SlotKey, Slot])
     suspect: dict[SlotKey, Slot] = field(default_factory=dict[SlotKey, Slot])
     last_variant: str | None = None
@@ -49,10 +56,23 @@ class Device:
     def attach(self, offer: DeviceAttached) -> None:
         """An executor offers the device again."""
         self.offer = offer
-        self.status, self.reason = DeviceStatus.READY, ""
+        self.status, self.reason, self.suspended_for = DeviceStatus.READY, "", ""
         self._read_residency()
         if offer.quiescent:
             self.idle()
+
+    def take(self, event: DeviceDetached | DeviceSuspended | DeviceResumed) -> None:
+        """Its status changed; that nobody speaks for it cures nothing."""
+        match event:
+            case DeviceDetached():
+                self.status, self.reason = DeviceStatus.DETACHED, event.reason
+            case DeviceSuspended():
+                self.status, self.reason = DeviceStatus.SUSPENDED, event.reason
+                self.suspended_for = event.reason
+            case DeviceResumed():
+                self.status, self.reason, self.suspended_for = DeviceStatus.READY, "", ""
+                if event.quiescent:
+                    self.idle()
 
     def idle(self) -> None:
         """The engine was seen with nothing in flight; a live lease may be about to call it."""

@@ -20,7 +20,7 @@ from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
 
 ROUND_LIMIT: Final = 256
-"""Decisions of one round; they are committed together, so a longer round delays its first."""
+"""Grants of one round; they are committed together, so a longer round delays its first."""
 
 SKIP_LIMIT: Final = 64
 """Tasks that one round passes over inside their class; each costs a look at every device."""
@@ -94,6 +94,7 @@ class _Round:
         self._popped: list[OpenTask] = []
         self._index = 0
         self._queued = pool.queued
+        self._skipped = 0
 
     def grants(self, limit: int) -> list[Decided]:
         """Take heads in key order while some device can take them."""
@@ -147,9 +148,10 @@ class _Round:
         choice = choose(options, Weights())
         if choice is not None:
             return self._grant(task, choice, blocked)
-        if len(self._skip) < SKIP_LIMIT and any(o.refused == TOO_LATE for o in options):
+        if self._skipped < SKIP_LIMIT and any(o.refused == TOO_LATE for o in options):
             # A slot is free that is too slow for this task; the next of its class may take it.
             self._skip.add(task.id)
+            self._skipped += 1
         return None
 
     def _grant(self, task: OpenTask, choice: Choice, blocked: set[ClassId]) -> TaskGranted:
@@ -166,7 +168,11 @@ class _Round:
             device=chosen.device,
             variant=chosen.variant,
             run_timeout_s=run_timeout_s(
-                run_times, offer.device_class, now=self._at, deadline=deadline
+                run_times,
+                offer.device_class,
+                now=self._at,
+                deadline=deadline,
+                timed_out=task.timed_out,
             ),
             explanation=self._explain(task, choice, blocked),
         )

@@ -20,17 +20,15 @@ class LeaseClocks:
         self._floor = now
         self._deaf_for: set[str] = set()
         self._renewed_at: dict[str, float] = {}
-        self._incarnations: dict[str, str] = {}
         self._held: dict[str, frozenset[tuple[UUID, int]]] = {}
 
-    def heard(self, executor: str, incarnation: str, *, now: float) -> None:
+    def heard(self, executor: str, *, now: float) -> None:
         """The executor spoke: an attachment, a receipt or a report."""
         self._renewed_at[executor] = now
-        self._incarnations[executor] = incarnation
 
     def renewed(self, renewal: Renewal, *, now: float) -> None:
         """A renewal lists everything that the executor holds."""
-        self.heard(renewal.executor, renewal.incarnation, now=now)
+        self.heard(renewal.executor, now=now)
         self._held[renewal.executor] = frozenset(
             (lease.task, lease.attempt) for lease in renewal.leases
         )

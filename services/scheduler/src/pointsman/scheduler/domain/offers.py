@@ -40,6 +40,8 @@ class Offers:
         """Every loaded admissible variant on every device, refused ones with their reason."""
         worth_waiting = self._worth_waiting_for(task)
         for name, device in self._pool.devices.items():
+            if device.status is DeviceStatus.DETACHED:
+                continue
             for variant in task.accepted.variants:
                 if variant not in device.slots_of:
                     continue

@@ -216,6 +216,9 @@ class Pool:
         task = self.tasks.get(stream)
         if task is None:
             return
+        if isinstance(event, events.AttemptTimedOut) and task.lease is not None:
+            self.run_times_of(task.lease.variant).add(event.run_timeout_s)
+            task.timed_out += 1
         task.take(event, version)
         task.lease = None
         task.retry_at = event.retry_at
@@ -231,6 +234,7 @@ class Pool:
         task.take(event, version)
         task.lease = None
         task.lost += 1
+        task.taken_down += event.reason != EXECUTOR_CANCELLED
         self.queued += 1
         if event.reason == EXECUTOR_CANCELLED:
             self._free(event.device, (stream, event.attempt))
@@ -264,23 +268,13 @@ class Pool:
                     self.devices[event.device].attach(event)
                 else:
                     self.devices[event.device] = Device(offer=event)
-            case events.DeviceDetached():
-                self._set_status(event.device, DeviceStatus.DETACHED, event.reason)
-            case events.DeviceSuspended():
-                self._set_status(event.device, DeviceStatus.SUSPENDED, event.reason)
-            case events.DeviceResumed():
-                self._set_status(event.device, DeviceStatus.READY, "")
-                if event.quiescent and event.device in self.devices:
-                    self.devices[event.device].idle()
+            case events.DeviceDetached() | events.DeviceSuspended() | events.DeviceResumed():
+                if event.device in self.devices:
+                    self.devices[event.device].take(event)
             case events.SlotReleased():
                 self._free(event.device, (UUID(event.task), event.attempt))
             case _:
                 pass
-
-    def _set_status(self, name: str, status: DeviceStatus, reason: str) -> None:
-        device = self.devices.get(name)
-        if device is not None:
-            device.status, device.reason = status, reason
 
     def _free(self, name: str, key: SlotKey) -> None:
         device = self.devices.get(name)

@@ -34,8 +34,11 @@ class OpenTask:
     version: int = 1
     state: TaskState = TaskState.QUEUED
     attempts: int = 0
+    timed_out: int = 0
     lost: int = 0
     """Attempts that ended because a holder or device went away."""
+    taken_down: int = 0
+    """Those of them whose holder or device was not stopped in order."""
     retry_at: float = 0.0
     lease: LiveLease | None = None
 

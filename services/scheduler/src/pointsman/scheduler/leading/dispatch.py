@@ -83,9 +83,7 @@ class Dispatch:
         while order.grants or order.cancels:
             receipt = await self._orders.send(executor, order)
             if receipt is not None:
-                self._clocks.heard(
-                    receipt.executor, receipt.incarnation, now=self._clock.monotonic()
-                )
+                self._clocks.heard(receipt.executor, now=self._clock.monotonic())
                 return
             order = LeaseOrder(
                 pool=order.pool,

@@ -155,7 +155,7 @@ class PoolLeader:
 
     async def report(self, report: AttemptReport) -> ReportAnswer:
         """Record how an attempt ended; a report that changes nothing is settled."""
-        self._clocks.heard(report.executor, report.incarnation, now=self._clock.monotonic())
+        self._clocks.heard(report.executor, now=self._clock.monotonic())
         draw = self._draws.uniform()
 
         def decide() -> list[Decided]:
@@ -176,7 +176,7 @@ class PoolLeader:
 
     async def attach(self, command: AttachExecutor) -> Answer:
         """Take an executor's devices."""
-        self._clocks.heard(command.executor, command.incarnation, now=self._clock.monotonic())
+        self._clocks.heard(command.executor, now=self._clock.monotonic())
         async with self._devices:
             changed = await self._settle(
                 lambda: decide_attach(self.pool, command, at=self._clock.wall())

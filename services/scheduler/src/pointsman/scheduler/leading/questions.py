@@ -72,7 +72,8 @@ class Questions:
         """As many as were asked for and fit into one message."""
         limit = min(max(query.limit, 1), MAX_ROWS)
         if query.stream is not None:
-            found = await self._store.read_stream(query.stream, after=query.after)
+            stream = await self._store.read_stream(query.stream, after=query.after)
+            found = [event for event in stream if not query.topics or event.type in query.topics]
         else:
             found = await self._store.read(query.after, limit=limit, topics=query.topics)
         taken: list[Recorded] = []

@@ -46,20 +46,22 @@ class Submissions:
         self._blobs = blobs
         self._clock = clock
 
-    async def submit(self, task: SubmitTask, *, door: str, request: bytes = b"") -> Answer:
-        """Accept a task once per (door, tenant, command id).
+    async def submit(
+        self, task: SubmitTask, *, door: str, request: bytes = b"", sender: str = ""
+    ) -> Answer:
+        """Accept a task once per (door, tenant, sender, command id).
 
         `request` is what tells a repetition from another request under the same id, if that is
-        not the command itself.
+        not the command itself. `sender` tells whose id it is where several give them.
         """
         try:
-            answer = await self._submit(task, door, request or _request(task))
+            answer = await self._submit(task, (door, sender), request or _request(task))
         except (LogUnavailableError, BlobsUnavailableError) as error:
             answer = Unavailable(retry_after_s=_RETRY_AFTER_S, message=str(error))
         telemetry.SUBMISSIONS.add(1, {"status": _status(answer)})
         return answer
 
-    async def _submit(self, task: SubmitTask, door: str, request: bytes) -> Answer:
+    async def _submit(self, task: SubmitTask, door: tuple[str, str], request: bytes) -> Answer:
         wrong = _wrong_payload(task)
         if wrong is not None:
             return wrong
@@ -74,16 +76,16 @@ class Submissions:
         return await self._accept(task, payload, door, request)
 
     async def _accept(
-        self, task: SubmitTask, payload: BlobRef, door: str, request: bytes
+        self, task: SubmitTask, payload: BlobRef, door: tuple[str, str], request: bytes
     ) -> Answer:
         accepted = decide_submit(self._pool, task, payload, at=self._clock.wall())
         if isinstance(accepted, Rejected):
             return accepted
         task_id = uuid7()
         command = Command(
-            consumer=door,
+            consumer=door[0],
             tenant=task.tenant,
-            message_id=task.command_id,
+            message_id=f"{door[1]} {task.command_id}".strip(),
             request_hash=hashlib.sha256(request).digest(),
             reply=encode_answer(Accepted(task=task_id)),
         )
@@ -128,8 +130,9 @@ def _repeated(position: int, reply: bytes, *, same_request: bool) -> Answer:
 
 
 def _request(task: SubmitTask) -> bytes:
-    # Tracing differs between repetitions of the same wish.
-    return msgspec.json.encode(msgspec.structs.replace(task, traceparent=None))
+    # Tracing differs between repetitions of the same wish, and so does a deadline that the sender
+    # counts from now.
+    return msgspec.json.encode(msgspec.structs.replace(task, traceparent=None, deadline=None))
 
 
 def _status(answer: Answer) -> str:
