@@ -1,4 +1,4 @@
-"""Which device and which variant: suitability of A12 and the choice between variants.
+"""Which device and which variant: suitability and the choice between variants.
 
 suitability = 0.4 memory fit + 0.3 utilisation + 0.2 temperature + 0.1 affinity, each in [0, 1].
 A component that nobody measures is left out and the weights of the others are scaled up, so that

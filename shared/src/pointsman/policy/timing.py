@@ -17,13 +17,14 @@ _BACKOFF_CAP_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class TimeoutBounds:
-    """Least and greatest run timeout of a device class (row E2)."""
+    """Least and greatest run timeout of a device class."""
 
     least_s: float
     most_s: float
 
 
-# E2 gives bounds per complexity; until tasks are classified the widest of a class holds.
+# Simple work on a GPU takes seconds and complex work up to a minute and a half, on a CPU minutes;
+# until tasks are classified by complexity the widest bounds of a device class hold.
 TIMEOUT_BOUNDS: Final[Mapping[str, TimeoutBounds]] = MappingProxyType(
     {
         "gpu": TimeoutBounds(least_s=2.0, most_s=90.0),
