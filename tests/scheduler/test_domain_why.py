@@ -57,7 +57,7 @@ def test_a_task_that_was_retried_is_told_from_acceptance_to_result() -> None:
         "best on gpu-0 (no free slot)",
         "pulled forward 18 s by its deadline",
         "attempt 1 failed on cpu-0: connection refused (unavailable)",
-        "the next may start after 250 ms",
+        "The next attempt may start after 250 ms.",
         "attempt 2 granted to fast",
         "completed by fast on cpu-0: waited 14 s, ran 250 ms, result 60 bytes",
     ):

@@ -68,6 +68,7 @@ class Candidate(Message, frozen=True):
     """0 to 1, higher is better; see `pointsman.policy.placement`."""
     memory: float
     utilisation: float
+    """Share of the device's slots that are free; 1 on an idle device."""
     temperature: float | None = None
     """None: not measured; the other weights are scaled up."""
     affinity: float = 0.0

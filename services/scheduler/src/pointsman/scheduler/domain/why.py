@@ -8,13 +8,28 @@ from pointsman.contracts.events import Candidate, Decision, TaskAccepted, TaskGr
 
 
 def sentences(history: Sequence[Decision]) -> list[str]:
-    """One or two sentences per event, oldest first."""
+    """A few sentences per event, oldest first."""
     told: list[str] = []
-    for event in history:
+    for index, event in enumerate(history, start=1):
         tell = _TELLERS.get(type(event))
         if tell is not None:
             told += tell(event)
+        gave_up = index < len(history) and isinstance(history[index], events.TaskFailed)
+        if not gave_up:
+            told += _way_back(event)
     return told
+
+
+def _way_back(event: Decision) -> list[str]:
+    """What the end of an attempt means for a task that goes on."""
+    match event:
+        case events.AttemptLost():
+            return ["The task went back to its place in the queue."]
+        case events.AttemptFailed() | events.AttemptTimedOut():
+            pause = max(0.0, event.retry_at - event.at)
+            return [f"The next attempt may start after {_span(pause)}."]
+        case _:
+            return []
 
 
 def _clock(at: float) -> str:
@@ -36,6 +51,7 @@ def _accepted(event: TaskAccepted) -> list[str]:
             f"of its arrival."
         ),
     ]
+    told.append(f"That was on {datetime.fromtimestamp(event.at, tz=UTC):%Y-%m-%d}; times are UTC.")
     if event.deadline is not None:
         told.append(f"Its deadline is {_clock(event.deadline)}.")
     variants = ", ".join(event.variants)
@@ -64,7 +80,7 @@ def _granted(event: TaskGranted) -> list[str]:
             if parts.deadline_s
             else ""
         )
-        + f"; suitability {chosen.score:.3f} (memory {chosen.memory:.2f}, utilisation "
+        + f"; suitability {chosen.score:.3f} (memory {chosen.memory:.2f}, free slots "
         f"{chosen.utilisation:.2f}, "
         + (
             f"temperature {chosen.temperature:.2f}, "
@@ -131,11 +147,10 @@ def _abandoned(event: events.TaskAbandoned) -> list[str]:
 
 
 def _attempt_failed(event: events.AttemptFailed) -> list[str]:
-    pause = max(0.0, event.retry_at - event.at)
     return [
         (
             f"{_clock(event.at)}: attempt {event.attempt} failed on {event.device}: "
-            f"{event.message} ({event.code}); the next may start after {_span(pause)}."
+            f"{event.message} ({event.code})."
         )
     ]
 
@@ -162,7 +177,7 @@ def _attempt_lost(event: events.AttemptLost) -> list[str]:
     return [
         (
             f"{_clock(event.at)}: attempt {event.attempt} on {event.device} was lost because "
-            f"{reason}; the task went back to its place in the queue."
+            f"{reason}."
         )
     ]
 
