@@ -46,6 +46,12 @@ class CommandLine:
         return json.loads(done.stdout)
 
 
+def completed_task(pointsman: CommandLine, *args: str) -> str:
+    """The id of a new task that has completed."""
+    shown = pointsman.json("task", "submit", "summarize", "Some text.", "--wait", *args)
+    return str(shown["task"])
+
+
 @dataclass(frozen=True)
 class RunningUp:
     """A `pointsman up` that has said that it is ready."""

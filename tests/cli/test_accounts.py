@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from pointsman.cli.stack.accounts import CLI, SCHEDULER, Account, nats_users, new_accounts, producer
+from pointsman.cli.stack.accounts import (
+    CLI,
+    OBSERVER,
+    SCHEDULER,
+    Account,
+    nats_users,
+    new_accounts,
+    producer,
+)
 from pointsman.contracts import subjects
 from pointsman.testing.servers import nats_server
 
@@ -130,7 +138,40 @@ async def test_the_cli_commands_asks_and_follows_the_feed(bus: Bus) -> None:
     assert not await bus.may_subscribe(CLI, subjects.COMMAND_SUBJECTS)
 
 
-@pytest.mark.parametrize("user", [CLI, SCHEDULER, EXECUTOR, producer("acme")])
+async def test_an_observer_reads_the_events(bus: Bus) -> None:
+    refusals: list[str] = []
+    async with bus.login(OBSERVER, refusals) as observer, bus.login(SCHEDULER, refusals) as writer:
+        events = await observer.subscribe("pm.evt.task.*")
+        await observer.flush()
+
+        await writer.publish("pm.evt.task.completed", b"{}")
+
+        assert (await events.next_msg(timeout=5)).data == b"{}"
+    assert refusals == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "pm.evt.task.completed",
+        subjects.FEED,
+        subjects.inbox("acme"),
+        subjects.command(SCHEDULER, "submit", POOL),
+        subjects.query(SCHEDULER, "tasks"),
+        f"$JS.API.STREAM.INFO.{subjects.EVENT_STREAM}",
+        "_INBOX_observer.own",
+    ],
+)
+async def test_an_observer_publishes_nothing(bus: Bus, subject: str) -> None:
+    assert not await bus.may_publish(OBSERVER, subject)
+
+
+@pytest.mark.parametrize("subject", [subjects.FEED, subjects.answers("acme"), "pm.>"])
+async def test_an_observer_hears_nothing_but_events(bus: Bus, subject: str) -> None:
+    assert not await bus.may_subscribe(OBSERVER, subject)
+
+
+@pytest.mark.parametrize("user", [CLI, OBSERVER, SCHEDULER, EXECUTOR, producer("acme")])
 async def test_nobody_reads_the_answers_to_somebody_else(bus: Bus, user: str) -> None:
     others = set(bus.accounts) - {user}
 

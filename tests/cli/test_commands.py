@@ -8,15 +8,10 @@ from uuid import uuid4
 import pytest
 
 from pointsman.cli.failures import ExitCode
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, completed_task
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 TASK_EVENTS = ["task.accepted.v1", "task.granted.v1", "task.completed.v1"]
-
-
-def completed_task(pointsman: CommandLine, *args: str) -> str:
-    shown = pointsman.json("task", "submit", "summarize", "Some text.", "--wait", *args)
-    return str(shown["task"])
 
 
 def test_a_task_is_submitted_and_its_result_shown(pointsman: CommandLine) -> None:
@@ -92,6 +87,11 @@ def test_a_family_that_nobody_serves_is_refused_with_a_way_on(pointsman: Command
         ("task", "submit", "embed", "text", "--deadline", "soon"),
         ("task", "submit", "embed", "text", "--param", "novalue"),
         ("task", "submit", "embed", "text", "--class", "urgent"),
+        ("task", "submit", "embed", "text", "--tenant", "a b"),
+        ("task", "submit", "embed", "text", "--max-attempts", "11"),
+        ("task", "submit", "embed", "text", "--allow-degradation", "split"),
+        ("task", "submit", "embed", "text", "--result", "-"),
+        ("task", "get", NOBODY, "--result", "-", "-o", "json"),
         ("task", "get", "not-an-id"),
         ("task", "ls", "--state", "sleeping"),
         ("task", "ls", "-o", "yaml"),
@@ -186,20 +186,13 @@ def test_the_log_is_read_in_order_and_by_position(pointsman: CommandLine) -> Non
     assert len(last) == 2
 
 
-def test_events_are_filtered_by_type(pointsman: CommandLine) -> None:
-    completed_task(pointsman)
-
-    found = pointsman.json("events", "ls", "--type", "model.registered.v1")
-
-    assert {event["type"] for event in found} == {"model.registered.v1"}
-
-
-def test_cancelling_a_task_that_has_ended_changes_nothing(pointsman: CommandLine) -> None:
+def test_cancelling_a_task_that_has_ended_is_a_conflict(pointsman: CommandLine) -> None:
     task = completed_task(pointsman)
 
-    shown = pointsman.json("task", "cancel", task, "--reason", "not needed")
+    done = pointsman("task", "cancel", task, "--reason", "not needed")
 
-    assert shown["ended_before"] is True
+    assert (done.returncode, done.stdout) == (ExitCode.CONFLICT, "")
+    assert "completed" in done.stderr
     assert pointsman.json("task", "get", task)["state"] == "completed"
 
 
@@ -233,6 +226,19 @@ def test_without_a_stack_every_question_says_how_to_start_one(
     assert words.returncode == document.returncode == ExitCode.UNREACHABLE
     assert "pointsman up" in words.stderr
     assert json.loads(document.stdout)["error"]["code"] == "unreachable"
+
+
+def test_a_file_instead_of_a_directory_is_answered_with_a_way_on(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    wrong = CommandLine(tmp_path / "file")
+
+    started = wrong("up", "--noop")
+    listed = wrong("task", "ls")
+
+    assert started.returncode == listed.returncode == ExitCode.FAILURE
+    assert "[data_directory_unusable]" in started.stderr
+    assert "is no directory" in listed.stderr
+    assert "Traceback" not in started.stderr + listed.stderr
 
 
 def test_the_exit_statuses_are_documented(pointsman: CommandLine) -> None:

@@ -72,12 +72,42 @@ def test_a_directory_that_was_refused_is_not_held(tmp_path: Path) -> None:
     DataDirectory(tmp_path).release()
 
 
+def test_a_directory_that_was_there_becomes_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+
+    DataDirectory(tmp_path).release()
+
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == stat.S_IRWXU
+
+
+def test_a_file_is_no_data_directory(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+
+    for path in (file, file / "below"):
+        with pytest.raises(CommandError) as refusal:
+            DataDirectory(path)
+        assert refusal.value.code == "data_directory_unusable"
+        assert "--data" in refusal.value.next_step
+
+
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = record(tmp_path)
 
     write_record(written)
 
     assert read_record(tmp_path) == written
+
+
+def test_the_record_tells_each_account_where_its_answers_arrive(tmp_path: Path) -> None:
+    written = record(tmp_path)
+    write_record(written)
+
+    accounts = json.loads((tmp_path / NAME).read_text())["accounts"]
+
+    assert {name: account["inbox_prefix"] for name, account in accounts.items()} == {
+        name: account.inbox_prefix for name, account in written.accounts.items()
+    }
 
 
 def test_only_the_owner_may_read_the_record(tmp_path: Path) -> None:

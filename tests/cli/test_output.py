@@ -2,13 +2,14 @@
 
 import io
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.cli.failures import CommandError, ExitCode
-from pointsman.cli.output import Document, OutputFormat, Printer, column, plain, seconds
+from pointsman.cli.output import Document, OutputFormat, Printer, clock, column, plain, seconds
 
 ROWS: list[Document] = [
     {"task": "a", "state": "completed", "note": "two\nlines"},
@@ -140,3 +141,18 @@ def test_a_duration_always_has_a_unit(value: float) -> None:
 
 def test_a_duration_that_is_not_known_is_a_dash() -> None:
     assert seconds(None) == "-"
+
+
+def test_a_time_of_another_day_has_its_date() -> None:
+    moment = datetime(2026, 1, 31, 12, 30, 5, 250_000, tzinfo=UTC)
+
+    assert clock(moment.timestamp(), today=moment.date()) == "12:30:05.250"
+    assert clock(moment.timestamp(), today=moment.replace(day=30).date()) == "2026-01-31 12:30:05"
+
+
+def test_a_nested_document_is_written_as_json_for_people_too() -> None:
+    screen = Screen(OutputFormat.TABLE)
+
+    screen.printer.item({"position": 3, "data": {"code": None}})
+
+    assert screen.text == 'position  3\ndata      {\n  "code": null\n}\n'

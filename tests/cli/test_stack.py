@@ -51,6 +51,33 @@ def test_the_record_names_every_part_and_is_for_the_owner_only(stack: RunningUp)
     assert {f"{part}.log" for part in PARTS} <= {p.name for p in (stack.data / "logs").iterdir()}
 
 
+def test_what_the_stack_keeps_is_for_its_owner_only(stack: RunningUp) -> None:
+    CommandLine(stack.data).json("task", "submit", "embed", "text", "--wait")
+    kept = [path for path in stack.data.rglob("*") if not path.is_symlink()]
+
+    open_to_others = [path for path in (stack.data, *kept) if path.stat().st_mode & 0o077]
+
+    assert {"log.db", "blobs"} <= {path.name for path in kept}
+    assert open_to_others == []
+
+
+async def test_a_stack_that_waits_says_for_what(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    options = ["--triton", "grpc://127.0.0.1:1", "--data", str(tmp_path / "data")]
+    with said.open("w") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *POINTSMAN, "up", *options, env=environment(), stderr=stderr
+        )
+    try:
+        await wait_until(lambda: "still waiting for device" in said.read_text(), timeout_s=30)
+    finally:
+        process.terminate()
+        status = await process.wait()
+
+    assert status == ExitCode.OK
+    assert "attached-0 at grpc://127.0.0.1:1" in said.read_text()
+
+
 def test_the_stack_is_small(stack: RunningUp) -> None:
     services = rss_mb(stack.pid("scheduler")) + rss_mb(stack.pid("executor-1"))
 

@@ -9,7 +9,8 @@ from typer.core import TyperCommand, TyperGroup
 
 _EPILOG: Final = (
     "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 not found, 4 not permitted, 5 conflict, "
-    "6 unreachable (is the stack running?), 7 the task failed (--wait), 8 timeout."
+    "6 unreachable (is the stack running?), 7 the task did not complete (--wait, --result), "
+    "8 timeout."
 )
 
 

@@ -14,6 +14,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.hints import at_data
 from pointsman.cli.stack.accounts import CLI, SCHEDULER
 from pointsman.cli.stack.record import StackRecord, UnreadableRecordError, read_record
 from pointsman.contracts import subjects
@@ -195,17 +196,24 @@ def find_stack(data: Path) -> StackRecord:
     try:
         record = read_record(data)
     except UnreadableRecordError as error:
-        raise CommandError(
-            str(error),
-            code=error.code,
-            exit_code=ExitCode.NOT_PERMITTED
-            if isinstance(error.__cause__, PermissionError)
-            else ExitCode.FAILURE,
-            next_step="use the account and the release that started the stack",
-        ) from error
+        raise _unreadable(data, error) from error
     if record is None:
         raise not_running(data)
     return record
+
+
+def _unreadable(data: Path, error: UnreadableRecordError) -> CommandError:
+    exit_code, next_step = ExitCode.FAILURE, "use the release that started the stack"
+    match error.__cause__:
+        case PermissionError():
+            exit_code, next_step = ExitCode.NOT_PERMITTED, "use the account that started the stack"
+        case NotADirectoryError():
+            next_step = f"{data} is no directory: name the data directory of a stack with --data"
+        case OSError():
+            next_step = "check the disk, or name another directory with --data"
+        case _:
+            pass
+    return CommandError(str(error), code=error.code, exit_code=exit_code, next_step=next_step)
 
 
 def not_running(data: Path, detail: str = "") -> CommandError:
@@ -220,7 +228,20 @@ def not_running(data: Path, detail: str = "") -> CommandError:
 
 @asynccontextmanager
 async def connected(data: Path) -> AsyncGenerator[StackClient]:
-    """A client of the stack that runs on a data directory; raises `CommandError`."""
+    """A client of the stack that runs on a data directory; raises `CommandError`.
+
+    What its errors advise holds for this directory.
+    """
+    try:
+        async with _connected(data) as client:
+            yield client
+    except CommandError as error:
+        error.next_step = at_data(error.next_step, data)
+        raise
+
+
+@asynccontextmanager
+async def _connected(data: Path) -> AsyncGenerator[StackClient]:
     # Its notes about repeated requests are for services; here the command says what happened.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     record = find_stack(data)

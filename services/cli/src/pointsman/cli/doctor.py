@@ -13,6 +13,7 @@ from typing import Final
 
 from pointsman.cli.client import connected
 from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.hints import at_data
 from pointsman.cli.stack.project import Project, find_project
 from pointsman.cli.stack.record import StackRecord, UnreadableRecordError, read_record
 from pointsman.contracts.queries import AskPool, DeviceRow, PoolRow
@@ -148,7 +149,12 @@ async def _stack(data: Path) -> AsyncGenerator[Finding]:
         yield Finding("stack", Status.WARN, str(error), "use the release that started the stack")
         return
     if record is None:
-        yield Finding("stack", Status.OK, f"none is running on {data}", "start it: pointsman up")
+        yield Finding(
+            "stack",
+            Status.OK,
+            f"none is running on {data}",
+            at_data("start it: pointsman up", data),
+        )
         return
     try:
         async with connected(data) as client:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import NamedTuple, TextIO, cast
 
@@ -43,7 +43,7 @@ def column(
 
 def plain(value: object) -> str:
     """A value as people read it."""
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -51,7 +51,7 @@ def plain(value: object) -> str:
         return f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, list | tuple):
         return ", ".join(plain(item) for item in cast("Sequence[object]", value))
-    return str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
 def seconds(value: object) -> str:
@@ -61,11 +61,14 @@ def seconds(value: object) -> str:
     return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
 
 
-def clock(value: object) -> str:
-    """Seconds since the epoch as a time of day, UTC."""
+def clock(value: object, *, today: date | None = None) -> str:
+    """Seconds since the epoch as a time of day, UTC; with its date unless that is `today`."""
     if not isinstance(value, int | float):
         return "-"
-    return datetime.fromtimestamp(value, tz=UTC).strftime("%H:%M:%S.%f")[:-3]
+    moment = datetime.fromtimestamp(value, tz=UTC)
+    if moment.date() == (today or datetime.now(tz=UTC).date()):
+        return moment.strftime("%H:%M:%S.%f")[:-3]
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
 class Printer:
@@ -118,7 +121,11 @@ class Printer:
         else:
             width = max((len(name) for name in document), default=0)
             for name, value in document.items():
-                self._write(f"{name:<{width}}  {plain(value)}")
+                shown = plain(value)
+                if isinstance(value, dict) and value:
+                    nested = cast("dict[str, object]", value)
+                    shown = json.dumps(nested, indent=2, ensure_ascii=False)
+                self._write(f"{name:<{width}}  {shown}")
 
     def stream(self, document: Document, text: str) -> None:
         """The next item of a list whose end is not known; `end_stream` closes it."""

@@ -16,17 +16,37 @@ _TEXTS: Final = ("text/", "application/json")
 
 
 class ResultMissingError(Exception):
-    """The result cannot be read here; the message says why and what to do."""
+    """The content cannot be read here; the message says why and what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def read_bytes(data: Path, tenant: str, content: BlobRef) -> bytes:
+    """A stored content as it is; raises `ResultMissingError`. Blocking."""
+    reads = ShardReads(blobs(data))
+    try:
+        return reads.get(tenant, content)
+    except (BlobMissingError, BlobCorruptError, BlobsUnavailableError) as error:
+        raise ResultMissingError(error.code, str(error)) from error
+    finally:
+        reads.close()
+
+
+def text_of(content: bytes, media_type: str) -> str | None:
+    """The text of a content, None when it is no text, whatever its media type promises."""
+    return utf8(content) if media_type.startswith(_TEXTS) else None
+
+
+def utf8(content: bytes) -> str | None:
+    """The text, None when the bytes are not UTF-8."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def read_text(data: Path, tenant: str, result: BlobRef) -> str | None:
     """The text of a result, None when it is no text; raises `ResultMissingError`. Blocking."""
-    if not result.media_type.startswith(_TEXTS):
-        return None
-    reads = ShardReads(blobs(data))
-    try:
-        return reads.get(tenant, result).decode("utf-8")
-    except (BlobMissingError, BlobCorruptError, BlobsUnavailableError, UnicodeDecodeError) as error:
-        raise ResultMissingError(str(error)) from error
-    finally:
-        reads.close()
+    return text_of(read_bytes(data, tenant, result), result.media_type)

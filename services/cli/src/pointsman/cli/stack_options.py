@@ -60,3 +60,13 @@ def stack_errors() -> Generator[None]:
             exit_code=ExitCode.FAILURE,
             next_step=f"read {error.log}, repair what it names and start again",
         ) from error
+    except OSError as error:
+        # One that names a file is about the directory; others are about connections.
+        if error.filename is None:
+            raise
+        raise CommandError(
+            str(error),
+            code="data_directory_unusable",
+            exit_code=ExitCode.FAILURE,
+            next_step="repair what it names, or choose another directory with --data",
+        ) from error

@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -12,9 +13,17 @@ from uuid import uuid4
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.contracts.commands import MAX_PAYLOAD_BYTES, SubmitTask
 from pointsman.contracts.message import Degradation, PriorityClass
+from pointsman.contracts.subjects import TENANT_PATTERN
 
 _SPAN: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class AllowedDegradation(StrEnum):
+    """What the scheduler offers of `Degradation`."""
+
+    NONE = Degradation.NONE.value
+    SMALLER_MODEL = Degradation.SMALLER_MODEL.value
 
 
 class InvalidOptionError(ValueError):
@@ -32,12 +41,19 @@ class Wish:
     model: str | None
     boost_s: float
     min_quality: float
-    allow_degradation: Degradation | None
+    allow_degradation: AllowedDegradation | None
+    max_attempts: int
     parameters: tuple[str, ...]
     id: str | None
 
     def command(self, payload: bytes) -> SubmitTask:
         """Raises `InvalidOptionError`."""
+        if re.match(TENANT_PATTERN, self.tenant) is None:
+            raise InvalidOptionError(
+                f"--tenant {self.tenant!r} is no tenant: lower-case letters, digits, - and _, "
+                "at most 63, the first a letter or digit"
+            )
+        allowed = self.allow_degradation
         return SubmitTask(
             command_id=self.id or str(uuid4()),
             tenant=self.tenant,
@@ -47,7 +63,8 @@ class Wish:
             priority_class=self.priority_class,
             deadline=None if self.deadline is None else deadline(self.deadline, now=time.time()),
             boost_s=self.boost_s,
-            degradation=self.allow_degradation,
+            degradation=None if allowed is None else Degradation(allowed.value),
+            max_attempts=self.max_attempts,
             min_quality=self.min_quality,
             parameters=parameters(self.parameters) or None,
         )

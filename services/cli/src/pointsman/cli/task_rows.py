@@ -5,11 +5,9 @@ from typing import Final
 from uuid import UUID
 
 from pointsman.cli.client import StackClient
-from pointsman.cli.documents import document
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.feed import FeedBell
-from pointsman.cli.output import Printer, clock, column, seconds
-from pointsman.cli.results import ResultMissingError, read_text
+from pointsman.cli.output import clock, column, seconds
 from pointsman.contracts.queries import OneTask, TaskRow
 from pointsman.contracts.task_states import TERMINAL
 
@@ -19,7 +17,7 @@ COLUMNS: Final = (
     column("family"),
     column("class", "priority_class"),
     column("state"),
-    column("accepted", "accepted_at", clock),
+    column("accepted (UTC)", "accepted_at", clock),
     column("waited", "queue_s", seconds),
     column("ran", "run_s", seconds),
     column("model", "variant"),
@@ -73,25 +71,3 @@ async def _row_if_known(client: StackClient, task: UUID) -> TaskRow | None:
         if error.exit_code is not ExitCode.NOT_FOUND:
             raise
         return None
-
-
-async def show_task(printer: Printer, client: StackClient, row: TaskRow) -> None:
-    """Print a task with the text of its result."""
-    text: str | None = None
-    if row.result is not None:
-        try:
-            text = await asyncio.to_thread(read_text, client.record.data, row.tenant, row.result)
-        except ResultMissingError as error:
-            printer.say(f"the result cannot be shown: {error}")
-    shown = {**document(row), "result_text": text}
-    if not printer.for_people:
-        printer.item(shown)
-        return
-    for each in COLUMNS:
-        printer.line(f"{each.title:<9} {each.text(shown)}")
-    if row.detail:
-        printer.line(f"{'detail':<9} {row.detail}")
-    if text is not None:
-        printer.line(f"result:\n{text}")
-    elif row.result is not None:
-        printer.line(f"result: {row.result.size} bytes of {row.result.media_type}")

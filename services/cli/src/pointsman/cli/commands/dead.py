@@ -1,31 +1,51 @@
 """`pointsman dead`: messages that were set aside."""
 
 import getpass
+from collections.abc import Sequence
 from typing import Annotated, Final
 from uuid import UUID, uuid4
 
 import typer
 
 from pointsman.cli.client import connected
+from pointsman.cli.dead_letters import find_letter, read_body
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer, clock, column
+from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock, column, plain
 from pointsman.contracts.commands import Accepted, Duplicate, RedriveDeadLetter
 from pointsman.contracts.queries import DeadLetterRow, ListDeadLetters
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
+_WIDTH: Final = 120
+_GAP: Final = 2
+_LEAST: Final = 16
+
+DeadLetterId = Annotated[UUID, typer.Argument(metavar="ID", help="Its id, from `dead ls`.")]
+
 _COLUMNS: Final = (
     column("dead letter", "dead_letter"),
-    column("at", "at", clock),
+    column("at (UTC)", "at", clock),
     column("tenant"),
     column("code"),
-    column("detail"),
-    column("message id", "message_id"),
-    column("deliveries"),
-    column("redriven as", "redriven_task"),
+    column("redriven", "redriven_task", lambda task: "yes" if task else "-"),
 )
+
+
+def columns_for(rows: Sequence[Document]) -> list[Column]:
+    """Columns that fit into 120 characters: the detail gets what the others leave of them."""
+    taken = sum(
+        max(len(text) for text in (each.title, *(each.text(row) for row in rows))) + _GAP
+        for each in _COLUMNS
+    )
+    room = max(_LEAST, _WIDTH - taken)
+
+    def shortened(detail: object) -> str:
+        text = " ".join(plain(detail).split())
+        return text if len(text) <= room else f"{text[: room - 1]}…"
+
+    return [*_COLUMNS, column("detail", text=shortened)]
 
 
 @app.callback()
@@ -46,7 +66,27 @@ def list_dead_letters(
         async with connected(data) as client:
             asked = ListDeadLetters(limit=limit)
             rows = await client.ask("dead_letters", asked, list[DeadLetterRow])
-        printer.rows([document(row) for row in rows], _COLUMNS)
+        shown = [document(row) for row in rows]
+        printer.rows(shown, columns_for(shown))
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command("get")
+def get_dead_letter(
+    dead_letter: DeadLetterId,
+    *,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """One dead letter with its headers and its body."""
+
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            letter = await find_letter(client, dead_letter)
+            body = await read_body(printer, client, letter)
+        printer.item(letter.document(body), letter.text(body))
         return ExitCode.OK
 
     run(output, work)
@@ -54,7 +94,7 @@ def list_dead_letters(
 
 @app.command()
 def redrive(
-    dead_letter: Annotated[UUID, typer.Argument(help="Its id, from `dead ls`.")],
+    dead_letter: DeadLetterId,
     *,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,

@@ -8,6 +8,7 @@ import typer
 
 from pointsman.cli.client import connected, rejected
 from pointsman.cli.documents import document
+from pointsman.cli.event_types import topics_of
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.feed import follow, head
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
@@ -33,7 +34,10 @@ _TELLING: Final = (
 _MICROSECONDS: Final = 1_000_000
 
 Topics = Annotated[
-    list[str] | None, typer.Option("--type", metavar="TYPE", help="Only this type (repeatable).")
+    list[str] | None,
+    typer.Option(
+        "--type", metavar="TYPE", help="Only this type, with or without .vN (repeatable)."
+    ),
 ]
 Stream = Annotated[UUID | None, typer.Option(help="Only this stream, for example a task.")]
 
@@ -55,7 +59,7 @@ def _time(event: Document) -> str:
 
 _COLUMNS: Final = (
     column("position"),
-    Column("time", _time),
+    Column("time (UTC)", _time),
     column("type"),
     column("stream"),
     column("version"),
@@ -81,11 +85,12 @@ def list_events(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Events in log order. With --stream, --after counts versions of that stream."""
+    topics = topics_of(types or ())
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
             start = max(0, await head(client) - last) if last is not None else after
-            asked = ListEvents(after=start, limit=limit, topics=tuple(types or ()), stream=stream)
+            asked = ListEvents(after=start, limit=limit, topics=topics, stream=stream)
             found = await client.ask("events", asked, list[Recorded])
         printer.rows([document(event) for event in found], _COLUMNS)
         return ExitCode.OK
@@ -106,6 +111,7 @@ def tail(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Follow the log, across restarts of the stack, until Ctrl-C."""
+    topics = topics_of(types or ())
 
     async def work(printer: Printer) -> ExitCode:
         shown = 0
@@ -113,7 +119,7 @@ def tail(
             following = follow(data, after=after, stream=stream, say=printer.say)
             async with aclosing(following) as found:
                 async for event in found:
-                    if types and event.type not in types:
+                    if topics and event.type not in topics:
                         continue
                     item = document(event)
                     printer.stream(item, event_line(item))
@@ -140,9 +146,9 @@ def get_event(
         async with connected(data) as client:
             asked = ListEvents(after=position - 1, limit=1)
             found = await client.ask("events", asked, list[Recorded])
-        if not found or found[0].position != position:
-            message = f"the log has no event at position {position}"
-            raise rejected("no_such_event", message, "see pointsman events ls --last 10")
+            if not found or found[0].position != position:
+                message = f"the log has no event at position {position}"
+                raise rejected("no_such_event", message, "see pointsman events ls --last 10")
         printer.item(document(found[0]))
         return ExitCode.OK
 

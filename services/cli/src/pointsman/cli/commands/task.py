@@ -11,15 +11,28 @@ import typer
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.commands.events import event_line
 from pointsman.cli.documents import document
-from pointsman.cli.failures import ExitCode
+from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.feed import FeedBell, follow
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
+from pointsman.cli.showing import show_task
 from pointsman.cli.stack.plan import DEFAULT_TENANT
 from pointsman.cli.submitting import InvalidOptionError, Wish, read_payload
-from pointsman.cli.task_rows import COLUMNS, ended, find_task, show_task, wait_for_end
+from pointsman.cli.task_options import (
+    Class,
+    Deadline,
+    Degraded,
+    InputFile,
+    MaxAttempts,
+    OwnId,
+    Parameters,
+    ResultTo,
+    TaskId,
+    check_result_option,
+)
+from pointsman.cli.task_rows import COLUMNS, ended, find_task, wait_for_end
 from pointsman.contracts.commands import CancelTask, Done, Duplicate, SubmitTask
-from pointsman.contracts.message import Degradation, PriorityClass
+from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.queries import ListTasks, OneTask, TaskRow, Why
 from pointsman.contracts.task_states import TERMINAL, TaskState
 
@@ -27,8 +40,6 @@ app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is
 
 _COMPLETED: Final = TaskState.COMPLETED.value
 _ENDS: Final = frozenset(f"task.{state.value}.v1" for state in TERMINAL)
-
-TaskId = Annotated[UUID, typer.Argument(metavar="ID", help="The id of the task.")]
 
 
 @app.callback()
@@ -41,41 +52,35 @@ def submit(  # noqa: PLR0913 - one parameter per option
     family: Annotated[str, typer.Argument(help="What kind of work, for example summarize.")],
     text: Annotated[str | None, typer.Argument(help="The input, - for standard input.")] = None,
     *,
-    file: Annotated[Path | None, typer.Option("--file", help="Read the input from it.")] = None,
-    priority_class: Annotated[
-        PriorityClass, typer.Option("--class", help="How urgent it is by its kind.")
-    ] = PriorityClass.STANDARD,
-    deadline: Annotated[
-        str | None, typer.Option(help="5s, 250ms, 2m, 1h from now, or an RFC 3339 time.")
-    ] = None,
+    file: InputFile = None,
+    priority_class: Class = PriorityClass.STANDARD,
+    deadline: Deadline = None,
     model: Annotated[str | None, typer.Option(help="Only this variant.")] = None,
     tenant: Annotated[str, typer.Option(help="On whose behalf.")] = DEFAULT_TENANT,
     boost: Annotated[float, typer.Option(min=0, max=300, help="Due earlier by seconds.")] = 0.0,
     min_quality: Annotated[float, typer.Option(min=0, max=1, help="Not below this.")] = 0.0,
-    allow_degradation: Annotated[
-        Degradation | None, typer.Option(help="What may be done under load.")
-    ] = None,
-    param: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="For the model (repeatable).")
-    ] = None,
-    task_id: Annotated[
-        str | None, typer.Option("--id", help="Your id: a repetition makes no second task.")
-    ] = None,
+    allow_degradation: Degraded = None,
+    max_attempts: MaxAttempts = 3,
+    param: Parameters = None,
+    task_id: OwnId = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the result.")] = False,
     timeout: Annotated[float, typer.Option(min=0, help="How many seconds --wait waits.")] = 60.0,
+    result: ResultTo = None,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Queue a task; prints its id, or with --wait its result."""
     wish = Wish(
         family, tenant, priority_class, deadline, model, boost, min_quality,
-        allow_degradation, tuple(param or ()), task_id,
+        allow_degradation, max_attempts, tuple(param or ()), task_id,
     )  # fmt: skip
+
+    check_result_option(result, output, wait=wait)
 
     async def work(printer: Printer) -> ExitCode:
         command = wish.command(read_payload(text, file))
         async with connected(data) as client:
-            return await _submit(printer, client, command, timeout if wait else None)
+            return await _submit(printer, client, command, timeout if wait else None, result)
 
     try:
         run(output, work)
@@ -84,7 +89,11 @@ def submit(  # noqa: PLR0913 - one parameter per option
 
 
 async def _submit(
-    printer: Printer, client: StackClient, command: SubmitTask, wait_s: float | None
+    printer: Printer,
+    client: StackClient,
+    command: SubmitTask,
+    wait_s: float | None,
+    result: Path | None,
 ) -> ExitCode:
     bell = FeedBell()
     if wait_s is not None:
@@ -97,17 +106,24 @@ async def _submit(
         return ExitCode.OK
     printer.say(f"task {answer.task}")
     row = await wait_for_end(client, bell, answer.task, timeout_s=wait_s)
-    await show_task(printer, client, row)
+    await show_task(printer, client, row, result)
     return ExitCode.OK if row.state == _COMPLETED else ExitCode.TASK_FAILED
 
 
 @app.command()
-def get(task_id: TaskId, *, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABLE) -> None:
+def get(
+    task_id: TaskId,
+    *,
+    result: ResultTo = None,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
     """One task with its result."""
+    check_result_option(result, output)
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
-            await show_task(printer, client, await find_task(client, task_id))
+            await show_task(printer, client, await find_task(client, task_id), result)
         return ExitCode.OK
 
     run(output, work)
@@ -203,20 +219,30 @@ def cancel(
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """End a task; a running call is stopped. Nothing happens to a task that has ended."""
+    """End a task; a running call is stopped. One that has ended is left as it is (exit 5)."""
 
     async def work(printer: Printer) -> ExitCode:
         command = CancelTask(
             command_id=str(uuid4()), task=task_id, by=f"cli:{getpass.getuser()}", reason=reason
         )
         async with connected(data) as client:
-            row = await find_task(client, task_id)
+            _require_open(await find_task(client, task_id))
             answer = await client.cancel(command)
+            row = await find_task(client, task_id)
+        if ended(row) and row.state != TaskState.CANCELLED.value:
+            _require_open(row)
         detail = answer.detail if isinstance(answer, Done) else ""
-        if ended(row):
-            detail = f"nothing to cancel: the task is {row.state}"
-        shown = {"task": str(task_id), "ended_before": ended(row), "detail": detail}
-        printer.item(shown, detail)
+        printer.item({"task": str(task_id), "detail": detail}, detail)
         return ExitCode.OK
 
     run(output, work)
+
+
+def _require_open(row: TaskRow) -> None:
+    if ended(row):
+        raise CommandError(
+            f"there is nothing to cancel: task {row.task} is {row.state}",
+            code="task_ended",
+            exit_code=ExitCode.CONFLICT,
+            next_step=f"see how it ended: pointsman task why {row.task}",
+        )

@@ -7,6 +7,7 @@ from typing import Final
 import typer
 
 from pointsman.cli.failures import ExitCode
+from pointsman.cli.hints import data_flag
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
 from pointsman.cli.stack.plan import DEFAULT_TENANT, StackPlan
@@ -36,8 +37,8 @@ def up(
 ) -> None:
     """Start nats-server, Triton, the services and an executor, and keep them running.
 
-    Everything listens on loopback. What dies is started again; Ctrl-C stops everything, and the
-    next start on the same data directory goes on with its queue.
+    Everything listens on loopback. What dies is started again; Ctrl-C or SIGTERM stops
+    everything (exit 0), and the next start on the same data directory goes on with its queue.
     """
     check_stack_options(attach=triton or (), tenants=tenant or (), noop=noop)
 
@@ -97,7 +98,7 @@ def _stopping(supervisor: Supervisor, printer: Printer) -> "asyncio.Future[None]
 
 def _introduce(plan: StackPlan, supervisor: Supervisor, printer: Printer) -> None:
     record = supervisor.record
-    flag = "" if plan.data == DEFAULT_DATA.absolute() else f" --data {plan.data}"
+    flag = data_flag(plan.data)
     printer.say("the stack is ready. In another terminal:")
     printer.say(f"  pointsman task submit summarize --file README.md --wait{flag}")
     printer.say(f"  pointsman task ls{flag}")

@@ -10,6 +10,8 @@ from pointsman.runtime.servers import NatsUser
 
 CLI: Final = "cli"
 SCHEDULER: Final = "scheduler"
+OBSERVER: Final = "observer"
+"""Other systems learn with it how tasks ended."""
 
 _STREAMS: Final = (subjects.INBOX_STREAM, subjects.FEED_STREAM, subjects.EVENT_STREAM)
 _CONSUMER: Final = f"{subjects.INBOX_STREAM}.{subjects.INBOX_CONSUMER}"
@@ -34,7 +36,7 @@ def producer(tenant: str) -> str:
 
 def new_accounts(executors: Sequence[str], tenants: Sequence[str]) -> dict[str, Account]:
     """Logins by user name, with new random passwords."""
-    names = [SCHEDULER, CLI, *executors, *(producer(tenant) for tenant in tenants)]
+    names = [SCHEDULER, CLI, OBSERVER, *executors, *(producer(tenant) for tenant in tenants)]
     return {name: Account(name, secrets.token_urlsafe(24)) for name in names}
 
 
@@ -45,6 +47,7 @@ def nats_users(
     return [
         _scheduler(accounts[SCHEDULER], executors),
         _cli(accounts[CLI]),
+        _observer(accounts[OBSERVER]),
         *(_executor(accounts[name], pool) for name in executors),
         *(_producer(accounts[producer(tenant)], tenant) for tenant in tenants),
     ]
@@ -95,6 +98,11 @@ def _cli(account: Account) -> NatsUser:
         publish=("pm.cmd.scheduler.>", "pm.query.scheduler.*"),
         subscribe=(subjects.FEED,),
     )
+
+
+def _observer(account: Account) -> NatsUser:
+    own = f"{account.inbox_prefix}.>"
+    return NatsUser(account.user, account.password, (), (subjects.EVENT_SUBJECTS, own))
 
 
 def _executor(account: Account, pool: str) -> NatsUser:

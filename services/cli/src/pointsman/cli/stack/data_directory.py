@@ -17,22 +17,30 @@ _LOG_BYTES: Final = 16 * 1024 * 1024
 class DataDirectory:
     """Claimed from construction to `release`.
 
-    Raises `CommandError`: `directory_in_use` or `directory_newer`.
+    Only its owner may read it. Raises `CommandError`: `directory_in_use`, `directory_newer` or
+    `data_directory_unusable`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            self._lock = FileLock(self.path / "stack")
+            self._claim()
         except FileInUseError as error:
             raise _in_use(self.path, error.pid) from error
+        except (OSError, ValueError) as error:
+            raise _unusable(self.path, error) from error
+
+    def _claim(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # It may have been there before, and what lies in it is for its owner alone.
+        self.path.chmod(0o700)
+        self._lock = FileLock(self.path / "stack")
         try:
             self._check_layout()
+            self.logs.mkdir(mode=0o700, exist_ok=True)
         except BaseException:
             self._lock.release()
             raise
-        self.logs.mkdir(mode=0o700, exist_ok=True)
 
     @property
     def logs(self) -> Path:
@@ -98,4 +106,14 @@ def _in_use(path: Path, pid: int | None) -> CommandError:
         code="directory_in_use",
         exit_code=ExitCode.CONFLICT,
         next_step=f"stop that stack first (kill {pid or 'it'}), or choose another with --data",
+    )
+
+
+def _unusable(path: Path, error: OSError | ValueError) -> CommandError:
+    denied = isinstance(error, PermissionError)
+    return CommandError(
+        f"{path} cannot be used as data directory: {error}",
+        code="data_directory_unusable",
+        exit_code=ExitCode.NOT_PERMITTED if denied else ExitCode.FAILURE,
+        next_step="choose a directory that you own, or a new one, with --data",
     )

@@ -15,6 +15,9 @@ from pointsman.contracts import subjects
 _POLL_S: Final = 0.05
 _REQUEST_S: Final = 1.0
 
+_SAY_FIRST_S: Final = 4.0
+_SAY_AGAIN_S: Final = 10.0
+
 
 async def wait_ready(
     nats_url: str,
@@ -22,7 +25,33 @@ async def wait_ready(
     devices: Sequence[DeviceRecord],
     say: Callable[[str], None],
 ) -> None:
-    """Return when the stack takes work; `say` gets one line per part on the way."""
+    """Return when the stack takes work; `say` gets one line per part on the way.
+
+    When that takes long, `say` is told what is missing, again and again.
+    """
+    waiting = {device.device: device for device in devices}
+    missing = ["the scheduler"]
+    telling = asyncio.create_task(_tell_what_is_missing(missing, say))
+    try:
+        await _wait_ready(nats_url, account, waiting, missing, say)
+    finally:
+        telling.cancel()
+
+
+async def _tell_what_is_missing(missing: Sequence[str], say: Callable[[str], None]) -> None:
+    await asyncio.sleep(_SAY_FIRST_S)
+    while True:
+        say(f"still waiting for {', '.join(missing)} (Ctrl-C ends this)")
+        await asyncio.sleep(_SAY_AGAIN_S)
+
+
+async def _wait_ready(
+    nats_url: str,
+    account: Account,
+    waiting: dict[str, DeviceRecord],
+    missing: list[str],
+    say: Callable[[str], None],
+) -> None:
     nc = Client()
     await nc.connect(
         nats_url,
@@ -34,8 +63,8 @@ async def wait_ready(
     try:
         pool = cast("dict[str, object]", await _answer(nc, "pool"))
         say(f"scheduler ready: leads pool {pool.get('pool')}, log position {pool.get('position')}")
-        waiting = {device.device: device for device in devices}
         while waiting:
+            missing[:] = [f"device {each.device} at {each.endpoint}" for each in waiting.values()]
             rows = cast("list[dict[str, object]]", await _answer(nc, "devices"))
             for row in rows:
                 device = waiting.get(str(row.get("device")))

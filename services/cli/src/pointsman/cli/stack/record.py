@@ -72,6 +72,10 @@ def write_record(record: StackRecord) -> None:
     """Replace the file at once, readable by its owner only."""
     document = asdict(record)
     document["data"] = str(record.data)
+    document["accounts"] = {
+        name: {**asdict(account), "inbox_prefix": account.inbox_prefix}
+        for name, account in record.accounts.items()
+    }
     path = record.data / NAME
     new = path.with_name(f"{NAME}.new")
     new.unlink(missing_ok=True)
@@ -106,7 +110,10 @@ def _record(document: dict[str, Any]) -> StackRecord:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']}, this Pointsman reads {FORMAT}")
     document["data"] = Path(document["data"])
-    document["accounts"] = {n: Account(**account) for n, account in document["accounts"].items()}
+    document["accounts"] = {
+        name: Account(account["user"], account["password"])
+        for name, account in document["accounts"].items()
+    }
     document["devices"] = tuple(DeviceRecord(**device) for device in document["devices"])
     document["parts"] = {name: PartRecord(**part) for name, part in document["parts"].items()}
     return StackRecord(**document)

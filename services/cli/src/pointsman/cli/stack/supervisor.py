@@ -48,6 +48,8 @@ class Supervisor:
         self._say = say
         self._accounts = new_accounts([EXECUTOR], plan.tenants)
         users = nats_users(self._accounts, pool=POOL, executors=[EXECUTOR], tenants=plan.tenants)
+        # For the children too: the log and the blobs are for their owner alone.
+        os.umask(0o077)
         self._directory = DataDirectory(plan.data)
         self._nats = LocalNats(self._directory.nats, users)
         self._devices: tuple[DeviceRecord, ...] = ()

@@ -1,0 +1,39 @@
+"""The options of `task` commands."""
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from pointsman.cli.output import OutputFormat
+from pointsman.cli.showing import STDOUT
+from pointsman.cli.submitting import AllowedDegradation
+from pointsman.contracts.message import PriorityClass
+
+TaskId = Annotated[UUID, typer.Argument(metavar="ID", help="The id of the task.")]
+InputFile = Annotated[Path | None, typer.Option("--file", help="Read the input from it.")]
+Class = Annotated[PriorityClass, typer.Option("--class", help="How urgent it is by its kind.")]
+Deadline = Annotated[
+    str | None, typer.Option(help="5s, 250ms, 2m, 1h from now, or an RFC 3339 time.")
+]
+Degraded = Annotated[AllowedDegradation | None, typer.Option(help="What may be done under load.")]
+MaxAttempts = Annotated[int, typer.Option(min=1, max=10, help="How often it is tried at most.")]
+Parameters = Annotated[
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help="For the model (repeatable).")
+]
+OwnId = Annotated[
+    str | None, typer.Option("--id", help="Your id: a repetition makes no second task.")
+]
+ResultTo = Annotated[
+    Path | None,
+    typer.Option("--result", metavar="FILE|-", help="Write the bytes of the result there."),
+]
+
+
+def check_result_option(result: Path | None, output: OutputFormat, *, wait: bool = True) -> None:
+    """Raises `typer.BadParameter`."""
+    if result is not None and not wait:
+        raise typer.BadParameter("--result needs --wait")
+    if result == STDOUT and output is not OutputFormat.TABLE:
+        raise typer.BadParameter("--result - prints nothing but the result; leave -o away")

@@ -1,0 +1,30 @@
+"""The log as the command line shows it."""
+
+import pytest
+
+from pointsman.cli.failures import ExitCode
+from tests.cli.command_line import CommandLine, completed_task
+
+
+@pytest.mark.parametrize("named", ["model.registered.v1", "model.registered"])
+def test_events_are_filtered_by_type(pointsman: CommandLine, named: str) -> None:
+    completed_task(pointsman)
+
+    found = pointsman.json("events", "ls", "--type", named)
+
+    assert {event["type"] for event in found} == {"model.registered.v1"}
+
+
+@pytest.mark.parametrize("verb", ["ls", "tail"])
+def test_an_unknown_type_is_answered_with_the_known_ones(pointsman: CommandLine, verb: str) -> None:
+    done = pointsman("events", verb, "--type", "task.canceled")
+
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert "task.cancelled" in done.stderr
+
+
+def test_one_event_is_shown_with_its_data_as_json(pointsman: CommandLine) -> None:
+    shown = pointsman("events", "get", "1").stdout
+
+    assert '"applied_to": ' in shown
+    assert "None" not in shown
