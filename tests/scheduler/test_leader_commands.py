@@ -8,7 +8,7 @@ import pytest
 
 from pointsman.contracts.commands import Accepted, CancelTask, Done
 from pointsman.contracts.events import AttemptLost, SlotReleased, TaskCancelled
-from pointsman.contracts.leases import Lease, Renewal, RunCancelled
+from pointsman.contracts.leases import LEASE_TTL_S, Lease, Renewal, RunCancelled
 from pointsman.contracts.task_states import IllegalTransitionError
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import Append, LogUnavailableError, NewEvent
@@ -178,6 +178,17 @@ async def test_a_lease_that_did_not_arrive_is_sent_again_after_a_renewal(here: S
     await wait_until(lambda: len(here.orders.grants) == 2)
 
     assert {(grant.task, grant.attempt) for grant in here.orders.grants} == {(task, 1)}
+
+
+async def test_a_lease_that_its_holder_never_lists_is_lost_after_a_leases_life(
+    here: Scheduler,
+) -> None:
+    task = await granted(here)
+    here.clock.passes(LEASE_TTL_S + 1)
+
+    await here.leader.renewed(renewal())
+
+    await wait_until(lambda: here.pool.tasks[task].lost == 1)
 
 
 async def test_a_lease_that_is_listed_or_very_new_is_not_sent_again(here: Scheduler) -> None:

@@ -56,6 +56,11 @@ class LeaseClocks:
             if now - max(self._floor, self._renewed_at.get(executor, self._floor)) > LEASE_TTL_S
         ]
 
+    def unlisted_too_long(self, granted_s_ago: float, *, now: float) -> bool:
+        """Whether a lease that no renewal lists has had a full life that the leader could hear."""
+        heard_for = now - self._floor
+        return not self._deaf_for and min(granted_s_ago, heard_for) > LEASE_TTL_S
+
     @staticmethod
     def resend_due(granted_s_ago: float) -> bool:
         """Whether a lease that a renewal does not list should have arrived by now."""

@@ -30,7 +30,7 @@ from pointsman.scheduler.domain.attachment import (
     decide_health,
     decide_return,
 )
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
+from pointsman.scheduler.domain.attempts import decide_cancel, decide_lost, decide_report
 from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.granting import decide_round
@@ -197,21 +197,16 @@ class PoolLeader:
     async def renewed(self, renewal: Renewal) -> None:
         """Note who lives; bring holders in step with the log.
 
-        A lease that should have arrived but is not listed is granted again, one that has ended in
-        the log is cancelled.
+        A lease that should have arrived but is not listed is granted again, and lost after a
+        lease's life: its holder refuses it. One that has ended in the log is cancelled.
         """
         self._clocks.renewed(renewal, now=self._clock.monotonic())
         await self._welcome_back(renewal)
-        now = self._clock.wall()
-        for task in self.pool.leased():
-            lease = task.lease
-            if (
-                lease is not None
-                and (lease.executor, lease.incarnation) == (renewal.executor, renewal.incarnation)
-                and not self._clocks.holds(lease.executor, task.id, lease.attempt)
-                and self._clocks.resend_due(now - lease.granted_at)
-            ):
-                self._dispatch.grant(task.id)
+        for task_id, age_s in self._not_listed(renewal):
+            if self._clocks.unlisted_too_long(age_s, now=self._clock.monotonic()):
+                await self._lose_lease(task_id)
+            elif self._clocks.resend_due(age_s):
+                self._dispatch.grant(task_id)
         for held in renewal.leases:
             if not self._is_live(held.task, held.attempt):
                 self._dispatch.cancel(renewal.executor, held)
@@ -260,6 +255,24 @@ class PoolLeader:
                     await self._lose(executor)
                 except LogUnavailableError as error:
                     _log.warning("absence_not_recorded", code=error.code, detail=str(error))
+
+    def _not_listed(self, renewal: Renewal) -> list[tuple[UUID, float]]:
+        now = self._clock.wall()
+        holder = (renewal.executor, renewal.incarnation)
+        return [
+            (task.id, now - task.lease.granted_at)
+            for task in self.pool.leased()
+            if task.lease is not None
+            and (task.lease.executor, task.lease.incarnation) == holder
+            and not self._clocks.holds(renewal.executor, task.id, task.lease.attempt)
+        ]
+
+    async def _lose_lease(self, task_id: UUID) -> None:
+        def decide() -> list[Decided]:
+            lost = decide_lost(self.pool, task_id, "lease_expired", at=self._clock.wall())
+            return [lost] if lost is not None else []
+
+        await self._settle(decide)
 
     async def _lose(self, executor: str) -> None:
         async with self._devices:
