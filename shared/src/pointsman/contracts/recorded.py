@@ -39,6 +39,11 @@ _pack_decoder: Final = msgspec.json.Decoder(list[Recorded])
 _OVERHEAD_BYTES: Final = 320
 
 
+def packed_size(event: Recorded) -> int:
+    """About how many bytes an event takes as JSON."""
+    return len(bytes(event.data)) + _OVERHEAD_BYTES
+
+
 def packs(events: Sequence[Recorded]) -> Iterator[Sequence[Recorded]]:
     """Cut events into runs of at most `PACK_EVENTS` and about `PACK_BYTES`, in order.
 
@@ -46,7 +51,7 @@ def packs(events: Sequence[Recorded]) -> Iterator[Sequence[Recorded]]:
     """
     start = size = 0
     for index, event in enumerate(events):
-        cost = len(bytes(event.data)) + _OVERHEAD_BYTES
+        cost = packed_size(event)
         if index > start and (index - start >= PACK_EVENTS or size + cost > PACK_BYTES):
             yield events[start:index]
             start, size = index, 0

@@ -16,7 +16,7 @@ from pointsman.contracts.queries import (
     TaskRow,
     Why,
 )
-from pointsman.contracts.recorded import PACK_BYTES, Recorded
+from pointsman.contracts.recorded import PACK_BYTES, Recorded, packed_size
 from pointsman.contracts.task_states import TaskState, next_state
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import EventStore
@@ -29,8 +29,6 @@ from pointsman.scheduler.ports import Views
 MAX_ROWS: Final = 1_000
 
 _CATCH_UP_S: Final = 1.0
-
-_EVENT_OVERHEAD: Final = 320
 
 
 class Questions:
@@ -79,7 +77,7 @@ class Questions:
         taken: list[Recorded] = []
         size = 0
         for event in found[:limit]:
-            size += len(bytes(event.data)) + _EVENT_OVERHEAD
+            size += packed_size(event)
             if taken and size > PACK_BYTES:
                 break
             taken.append(event)
