@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.generated_pages import GENERATED, generated
+from tests.architecture.generated_pages import DOCUMENTS, GENERATED, generated
 
 PAGE = "above\n<!-- generated: table -->\nold\n<!-- end of table -->\nbelow\n"
 
@@ -16,6 +16,14 @@ def test_a_generated_part_is_what_the_code_says(path: Path, name: str) -> None:
     fresh = generated(page, name, GENERATED[path, name]())
 
     assert page == fresh, f"{path.name} is stale; run: ./dev docs"
+
+
+@pytest.mark.parametrize("path", list(DOCUMENTS), ids=lambda path: path.name)
+def test_a_generated_document_is_what_the_code_says(path: Path) -> None:
+    # Compared as one flag: a difference of two long documents takes minutes to describe.
+    same = path.read_text(encoding="utf-8") == DOCUMENTS[path]()
+
+    assert same, f"{path.name} is stale; run: ./dev docs"
 
 
 def test_only_the_marked_place_is_replaced() -> None:

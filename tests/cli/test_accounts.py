@@ -1,92 +1,40 @@
 """Each login may do what its service needs; tried on a real server, what is forbidden fails."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from nats.aio.client import Client
 
 from pointsman.cli.stack.accounts import (
     CLI,
+    CONTEXT,
+    DEGRADATION,
+    FEEDBACK,
     OBSERVER,
+    RESOURCE_MONITOR,
     SCHEDULER,
-    Account,
-    nats_users,
+    WATCHERS,
     new_accounts,
     producer,
 )
 from pointsman.contracts import subjects
-from pointsman.testing.servers import nats_server
-
-POOL = "main"
-EXECUTOR = "executor-1"
-TENANTS = ("acme", "globex")
-
-
-async def allowed(nc: Client, refusals: list[str]) -> bool:
-    """Whether the server took what was sent: it tells of a violation before it answers a ping."""
-    # The client sends a ping ahead of what is still pending, hence the second one.
-    await nc.flush()
-    await nc.flush()
-    return not refusals
-
-
-class Bus:
-    """A server with all accounts."""
-
-    def __init__(self, url: str, accounts: dict[str, Account]) -> None:
-        self.accounts = accounts
-        self._url = url
-
-    @asynccontextmanager
-    async def login(self, user: str, refusals: list[str]) -> AsyncGenerator[Client]:
-        """Connect; what the server refuses is noted."""
-
-        async def note(error: Exception) -> None:
-            refusals.append(str(error))
-
-        account = self.accounts[user]
-        nc = Client()
-        await nc.connect(
-            self._url,
-            user=account.user,
-            password=account.password,
-            inbox_prefix=account.inbox_prefix,
-            error_cb=note,
-        )
-        try:
-            yield nc
-        finally:
-            await nc.close()
-
-    async def may_publish(self, user: str, subject: str) -> bool:
-        refusals: list[str] = []
-        async with self.login(user, refusals) as nc:
-            await nc.publish(subject, b"{}")
-            return await allowed(nc, refusals)
-
-    async def may_subscribe(self, user: str, subject: str) -> bool:
-        refusals: list[str] = []
-        async with self.login(user, refusals) as nc:
-            await nc.subscribe(subject)
-            return await allowed(nc, refusals)
+from tests.cli.bus import EXECUTOR, POOL, TENANTS, Bus, a_bus
 
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncGenerator[Bus]:
-    accounts = new_accounts([EXECUTOR], TENANTS)
-    users = nats_users(accounts, pool=POOL, executors=[EXECUTOR], tenants=TENANTS)
-    async with nats_server(tmp_path, users=users) as server:
-        yield Bus(server.url, accounts)
+    async with a_bus(tmp_path) as bus:
+        yield bus
 
 
 async def test_a_producer_sends_to_its_own_tenant_and_hears_its_own_answers(bus: Bus) -> None:
     acme = producer("acme")
 
     assert await bus.may_publish(acme, subjects.inbox("acme"))
+    assert await bus.may_publish(acme, subjects.feedback("acme"))
     assert await bus.may_subscribe(acme, subjects.answers("acme"))
     assert not await bus.may_publish(acme, subjects.inbox("globex"))
+    assert not await bus.may_publish(acme, subjects.feedback("globex"))
     assert not await bus.may_subscribe(acme, subjects.answers("globex"))
 
 
@@ -98,6 +46,8 @@ async def test_a_producer_sends_to_its_own_tenant_and_hears_its_own_answers(bus:
         subjects.query(SCHEDULER, "tasks"),
         subjects.answer("acme", "forged"),
         "pm.evt.task.completed",
+        subjects.command(FEEDBACK, "give"),
+        subjects.device_reading("cpu-0"),
         f"$JS.API.STREAM.DELETE.{subjects.INBOX_STREAM}",
         f"$JS.API.STREAM.PURGE.{subjects.INBOX_STREAM}",
     ],
@@ -106,14 +56,22 @@ async def test_a_producer_can_do_nothing_else(bus: Bus, subject: str) -> None:
     assert not await bus.may_publish(producer("acme"), subject)
 
 
-@pytest.mark.parametrize("user", [CLI, EXECUTOR])
+@pytest.mark.parametrize("user", [CLI, EXECUTOR, RESOURCE_MONITOR, DEGRADATION, CONTEXT])
+async def test_only_the_scheduler_and_the_feedback_service_answer_other_systems(
+    bus: Bus, user: str
+) -> None:
+    assert not await bus.may_publish(user, subjects.answer("acme", "forged"))
+
+
+@pytest.mark.parametrize("user", [CLI, EXECUTOR, *WATCHERS])
 @pytest.mark.parametrize(
     "subject",
     [
         subjects.FEED,
         "pm.evt.task.completed",
         subjects.inbox("acme"),
-        subjects.answer("acme", "forged"),
+        subjects.feedback("acme"),
+        subjects.pool_sample(POOL),
         subjects.lease(POOL, EXECUTOR),
         f"$JS.API.STREAM.CREATE.{subjects.FEED_STREAM}",
         f"$JS.ACK.{subjects.INBOX_STREAM}.{subjects.INBOX_CONSUMER}.1.1.1.1.1",
@@ -134,6 +92,8 @@ async def test_an_executor_reports_and_cannot_submit(bus: Bus) -> None:
 async def test_the_cli_commands_asks_and_follows_the_feed(bus: Bus) -> None:
     assert await bus.may_publish(CLI, subjects.command(SCHEDULER, "cancel", POOL))
     assert await bus.may_publish(CLI, subjects.query(SCHEDULER, "tasks"))
+    assert await bus.may_publish(CLI, subjects.command(DEGRADATION, "override"))
+    assert await bus.may_publish(CLI, subjects.query(RESOURCE_MONITOR, "snapshot"))
     assert await bus.may_subscribe(CLI, subjects.FEED)
     assert not await bus.may_subscribe(CLI, subjects.COMMAND_SUBJECTS)
 
@@ -171,7 +131,7 @@ async def test_an_observer_hears_nothing_but_events(bus: Bus, subject: str) -> N
     assert not await bus.may_subscribe(OBSERVER, subject)
 
 
-@pytest.mark.parametrize("user", [CLI, OBSERVER, SCHEDULER, EXECUTOR, producer("acme")])
+@pytest.mark.parametrize("user", [CLI, OBSERVER, SCHEDULER, *WATCHERS, EXECUTOR, producer("acme")])
 async def test_nobody_reads_the_answers_to_somebody_else(bus: Bus, user: str) -> None:
     others = set(bus.accounts) - {user}
 

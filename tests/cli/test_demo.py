@@ -132,6 +132,25 @@ def test_a_small_demo_without_a_model_says_what_it_leaves_out(tmp_path: Path) ->
     assert "no room for: malformed" in done.stderr
 
 
+def test_the_demo_of_the_services_is_a_command_below_it(tmp_path: Path) -> None:
+    pointsman = CommandLine(tmp_path)
+
+    plain, services = pointsman("demo", "--help"), pointsman("demo", "services", "--help")
+
+    assert (plain.returncode, services.returncode) == (ExitCode.OK, ExitCode.OK)
+    assert "--tasks" in plain.stdout
+    assert "services  " in plain.stdout
+    assert "--data" in services.stdout
+    assert "--tasks" not in services.stdout
+
+
+def test_options_of_the_plain_demo_are_not_swallowed_by_the_other(tmp_path: Path) -> None:
+    done = CommandLine(tmp_path)("demo", "--noop", "services")
+
+    assert done.returncode == ExitCode.USAGE
+    assert "services takes no --noop" in done.stderr
+
+
 @pytest.mark.triton
 @pytest.mark.slow
 def test_the_demo_on_real_triton_loses_nothing(tmp_path: Path) -> None:

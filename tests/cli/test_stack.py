@@ -18,7 +18,7 @@ from pointsman.cli.stack.keeper import Keeper, PartFailedError
 from pointsman.testing.waiting import wait_until
 from tests.cli.command_line import POINTSMAN, CommandLine, RunningUp, environment, running_up
 
-PARTS = ["nats", "scheduler", "executor-1"]
+PARTS = ["nats", "services", "executor-1"]
 SUPERVISOR_MB = 45
 SERVICES_MB = 250
 ROOT = Path(__file__).parents[2]
@@ -79,7 +79,7 @@ async def test_a_stack_that_waits_says_for_what(tmp_path: Path) -> None:
 
 
 def test_the_stack_is_small(stack: RunningUp) -> None:
-    services = rss_mb(stack.pid("scheduler")) + rss_mb(stack.pid("executor-1"))
+    services = rss_mb(stack.pid("services")) + rss_mb(stack.pid("executor-1"))
 
     assert rss_mb(stack.process.pid) <= SUPERVISOR_MB
     assert rss_mb(stack.process.pid) + services <= SERVICES_MB
@@ -157,7 +157,7 @@ async def test_a_killed_supervisor_takes_its_children_along(tmp_path: Path) -> N
 async def test_children_that_outlived_their_supervisor_are_ended_first(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running_up(data) as up:
-        stopped = psutil.Process(up.pid("scheduler"))
+        stopped = psutil.Process(up.pid("services"))
         # A stopped process reads no end of its pipe, and still holds the log.
         stopped.suspend()
         up.process.kill()

@@ -2,14 +2,22 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.cli.failures import CommandError, ExitCode
-from pointsman.cli.submitting import InvalidOptionError, deadline, parameters, read_payload
+from pointsman.cli.submitting import (
+    InvalidOptionError,
+    Wish,
+    deadline,
+    parameters,
+    read_payload,
+)
 from pointsman.contracts.commands import MAX_PAYLOAD_BYTES
+from pointsman.contracts.message import PriorityClass
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
 
@@ -47,6 +55,50 @@ def test_parameters_are_pairs() -> None:
 def test_a_parameter_without_its_name_or_sign_is_refused(pair: str) -> None:
     with pytest.raises(InvalidOptionError):
         parameters((pair,))
+
+
+def a_wish(**options: Any) -> Wish:  # noqa: ANN401 - whatever a test changes
+    plain: dict[str, Any] = {
+        "family": "summarize",
+        "tenant": "acme",
+        "priority_class": PriorityClass.STANDARD,
+        "deadline": None,
+        "model": None,
+        "boost_s": 0.0,
+        "min_quality": 0.0,
+        "allow_degradation": None,
+        "max_attempts": 3,
+        "parameters": (),
+        "id": None,
+    }
+    return Wish(**plain | options)
+
+
+def test_a_plain_task_asks_for_no_context_and_no_cache() -> None:
+    command = a_wish().command(b"text")
+
+    assert (command.project, command.conversation) == (None, None)
+    assert (command.context_tokens, command.cache) == (0, False)
+
+
+def test_a_conversation_its_project_and_its_limits_are_sent() -> None:
+    options = {"project": "p.1", "conversation": "Talk_2", "context_tokens": 256, "cache": True}
+
+    command = a_wish(**options).command(b"text")
+
+    assert {name: getattr(command, name) for name in options} == options
+
+
+@pytest.mark.parametrize("option", ["project", "conversation"])
+@pytest.mark.parametrize("name", ["", ".hidden", "two words", "a/b", "x" * 129, "line\n", "Gruß"])
+def test_a_name_that_could_not_be_asked_for_is_refused(option: str, name: str) -> None:
+    with pytest.raises(InvalidOptionError, match=f"--{option}"):
+        a_wish(**{option: name}).command(b"text")
+
+
+def test_a_tenant_that_is_no_subject_token_is_refused() -> None:
+    with pytest.raises(InvalidOptionError, match="--tenant"):
+        a_wish(tenant="a.b").command(b"text")
 
 
 def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:

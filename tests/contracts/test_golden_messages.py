@@ -7,7 +7,17 @@ from typing import Final
 import msgspec
 import pytest
 
-from pointsman.contracts import commands, leases, queries, recorded
+from pointsman.contracts import (
+    canaries,
+    commands,
+    context,
+    degradation,
+    feedback,
+    leases,
+    queries,
+    recorded,
+    telemetry,
+)
 from pointsman.contracts.commands import decode_answer, decode_answers, encode_answer
 from pointsman.contracts.leases import AttemptReport
 from pointsman.contracts.message import Message
@@ -20,10 +30,15 @@ from tests.support.golden_files import (
 )
 
 MODULES: Final[dict[str, ModuleType]] = {
+    "canaries": canaries,
     "commands": commands,
+    "context": context,
+    "degradation": degradation,
+    "feedback": feedback,
     "leases": leases,
     "queries": queries,
     "recorded": recorded,
+    "telemetry": telemetry,
 }
 ANSWERS: Final = ("Accepted", "Duplicate", "Done", "Rejected", "NotLeader", "Unavailable")
 

@@ -13,6 +13,7 @@ from pointsman.contracts.history import judge
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import TaskState
+from pointsman.contracts.topics import AGGREGATE_TOPICS
 from tests.support.task_events import (
     NOON,
     a_plain_life,
@@ -21,10 +22,12 @@ from tests.support.task_events import (
     attempt_lost,
     cancelled,
     completed,
+    completed_from_cache,
     dead_letter,
     expired,
     failed,
     granted,
+    prepared,
     stream_of,
 )
 
@@ -33,6 +36,8 @@ ENDED = [
     [accepted(), expired()],
     [accepted(), granted(), cancelled()],
     [accepted(), granted(), attempt_lost(), granted(2), failed()],
+    [accepted(), prepared(), granted(), completed()],
+    [accepted(), completed_from_cache()],
 ]
 POOL = stream_id("pool", "main")
 
@@ -74,9 +79,9 @@ def test_tasks_are_counted_by_how_they_ended() -> None:
 
     verdict = judge(log)
 
-    assert verdict.accepted == 5
+    assert verdict.accepted == 7
     assert verdict.ended == {
-        TaskState.COMPLETED: 2,
+        TaskState.COMPLETED: 4,
         TaskState.EXPIRED: 1,
         TaskState.CANCELLED: 1,
         TaskState.FAILED: 1,
@@ -187,6 +192,39 @@ def test_an_unreadable_event_is_found(spoil: Callable[[Recorded], Recorded]) -> 
     (event,) = as_recorded(stream_of(uuid4(), [dead_letter()]))
 
     assert judge([spoil(event)]).unreadable == (1,)
+
+
+@pytest.mark.parametrize("topic", sorted(AGGREGATE_TOPICS))
+def test_events_that_another_library_folds_are_nobodys_fault(topic: str) -> None:
+    (event,) = as_recorded(stream_of(uuid4(), [dead_letter()]))
+
+    assert judge([changed(event, type=topic, data=msgspec.Raw(b"not ours"))]).clean
+
+
+@pytest.mark.parametrize("nothing_ran", [completed(), completed_from_cache("")])
+def test_a_result_that_no_attempt_and_no_other_task_gave_is_found(nothing_ran: Decision) -> None:
+    task = uuid4()
+
+    verdict = judge(as_recorded(stream_of(task, [accepted(), nothing_ran])))
+
+    (illegal,) = verdict.illegal_transitions
+    assert (illegal.task, illegal.position, illegal.state) == (task, 2, TaskState.QUEUED)
+    assert set(verdict.faults()) == {"illegal_transitions"}
+
+
+@pytest.mark.parametrize(
+    "life",
+    [
+        [accepted(), granted(), prepared(), completed()],
+        [accepted(), completed_from_cache(), prepared()],
+        [prepared(), accepted(), completed_from_cache()],
+    ],
+    ids=["while it runs", "after its end", "before it is accepted"],
+)
+def test_only_a_waiting_task_can_be_prepared(life: list[Decision]) -> None:
+    verdict = judge(as_recorded(stream_of(uuid4(), life)))
+
+    assert [illegal.topic for illegal in verdict.illegal_transitions] == ["task.prepared.v1"]
 
 
 def test_a_task_that_was_never_accepted_is_found() -> None:

@@ -29,6 +29,8 @@ def test_the_least_that_a_sender_must_say() -> None:
     assert asked.priority_class is PriorityClass.STANDARD
     assert (asked.max_attempts, asked.min_quality, asked.boost_s) == (3, 0.0, 0.0)
     assert (asked.deadline, asked.deadline_ms, asked.allow_degradation) == (None, None, None)
+    assert (asked.project_id, asked.conversation_id) == (None, None)
+    assert (asked.context_tokens, asked.cache) == (0, False)
 
 
 def test_the_most_that_a_sender_can_say() -> None:
@@ -44,6 +46,10 @@ def test_the_most_that_a_sender_can_say() -> None:
                 "min_quality": 0.6,
                 "max_attempts": 10,
                 "parameters": {"sentences": "3"},
+                "project_id": "site",
+                "conversation_id": "Order-17.mail",
+                "context_tokens": 512,
+                "cache": True,
             }
         )
     )
@@ -51,6 +57,8 @@ def test_the_most_that_a_sender_can_say() -> None:
     assert asked.deadline == datetime(2026, 1, 1, 12, tzinfo=UTC)
     assert asked.allow_degradation is Degradation.NONE
     assert asked.parameters == {"sentences": "3"}
+    assert (asked.project_id, asked.conversation_id) == ("site", "Order-17.mail")
+    assert (asked.context_tokens, asked.cache) == (512, True)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +91,17 @@ def test_the_most_that_a_sender_can_say() -> None:
         ({"parameters": {"a": 3}}, "parameters"),
         ({"parameters": {"a": "b" * 257}}, "parameters"),
         ({"parameters": {f"p{n}": "1" for n in range(17)}}, "parameters"),
+        ({"conversation_id": ""}, "conversation_id"),
+        ({"conversation_id": ".hidden"}, "conversation_id"),
+        ({"conversation_id": "a/b"}, "conversation_id"),
+        ({"conversation_id": "a\n"}, "conversation_id"),
+        ({"conversation_id": "c" * 129}, "conversation_id"),
+        ({"project_id": "a b"}, "project_id"),
+        ({"project_id": "Gr\u00fc\u00dfe"}, "project_id"),
+        ({"context_tokens": -1}, "context_tokens"),
+        ({"context_tokens": 1_000_001}, "context_tokens"),
+        ({"context_tokens": 1.5}, "context_tokens"),
+        ({"cache": "perhaps"}, "cache"),
         ({"prioritty_class": "batch"}, "prioritty_class"),
         ({"k" * 100_000: 1}, "kkk"),
     ],

@@ -4,7 +4,13 @@ from itertools import product
 
 import pytest
 
-from pointsman.contracts.events import Decision, TaskAccepted, TaskCompleted, TaskGranted
+from pointsman.contracts.events import (
+    Decision,
+    TaskAccepted,
+    TaskCompleted,
+    TaskGranted,
+    TaskPrepared,
+)
 from pointsman.contracts.task_states import (
     TERMINAL,
     TRANSITIONS,
@@ -56,11 +62,18 @@ def test_a_task_begins_by_being_accepted_and_by_nothing_else() -> None:
     assert TaskState.NEW not in TRANSITIONS.values()
 
 
-def test_only_a_granted_attempt_completes() -> None:
-    assert {before for before, event in TRANSITIONS if event is TaskCompleted} == {
-        TaskState.GRANTED
-    }
-    assert {before for before, event in TRANSITIONS if event is TaskGranted} == {TaskState.QUEUED}
+def states_before(wanted: type[Decision]) -> set[TaskState]:
+    return {before for before, event in TRANSITIONS if event is wanted}
+
+
+def test_an_attempt_completes_a_task_or_the_cached_result_of_another_one_does() -> None:
+    assert states_before(TaskCompleted) == {TaskState.GRANTED, TaskState.QUEUED}
+    assert states_before(TaskGranted) == {TaskState.QUEUED}
+
+
+def test_only_a_waiting_task_is_prepared_and_it_goes_on_waiting() -> None:
+    assert states_before(TaskPrepared) == {TaskState.QUEUED}
+    assert next_state(TaskState.QUEUED, TaskPrepared) is TaskState.QUEUED
 
 
 @pytest.mark.parametrize(

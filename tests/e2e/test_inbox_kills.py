@@ -13,7 +13,7 @@ from typing import Final
 import nats.errors
 import pytest
 
-from pointsman.cli.stack.accounts import SCHEDULER
+from pointsman.cli.stack.plan import SERVICES
 from pointsman.cli.stack.supervisor import NATS
 from pointsman.contracts.history import judge
 from pointsman.contracts.task_states import TaskState
@@ -21,7 +21,7 @@ from tests.e2e.desk import TASK
 from tests.e2e.live_stack import TENANT, FollowedLog, live_stack, show
 from tests.e2e.sender import STRUCTURED, Sender, new_id, sender, structured
 
-PARTS: Final = (SCHEDULER, NATS)
+PARTS: Final = (SERVICES, NATS)
 MESSAGES: Final = 600
 PROMISE_S: Final = 20.0
 ACCEPTED: Final = "task.accepted.v1"

@@ -10,8 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from pointsman.cli.stack.accounts import SCHEDULER
-from pointsman.cli.stack.plan import EXECUTOR
+from pointsman.cli.stack.plan import EXECUTOR, SERVICES
 from pointsman.cli.stack.supervisor import NATS
 from pointsman.contracts.events import TaskAccepted, TaskCompleted
 from pointsman.contracts.history import judge
@@ -27,7 +26,7 @@ from tests.e2e.live_stack import (
     show,
 )
 
-PARTS: Final = (EXECUTOR, SCHEDULER, NATS, "triton-0")
+PARTS: Final = (EXECUTOR, SERVICES, NATS, "triton-0")
 ROUNDS: Final = 3
 BEFORE: Final = 15
 DURING: Final = 10

@@ -11,7 +11,7 @@ import pytest
 
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.stack.accounts import SCHEDULER
-from pointsman.cli.stack.plan import EXECUTOR, POOL
+from pointsman.cli.stack.plan import EXECUTOR, POOL, SERVICES
 from pointsman.contracts import subjects
 from pointsman.testing import wait_until
 from tests.e2e.live_stack import logged_in, show
@@ -70,7 +70,7 @@ async def test_a_stack_is_small_private_and_alone_in_its_directory(up: RunningUp
 
     rss_mb = {
         "supervisor": round(up.rss_mb(), 1),
-        SCHEDULER: round(up.rss_mb(SCHEDULER), 1),
+        SERVICES: round(up.rss_mb(SERVICES), 1),
         EXECUTOR: round(up.rss_mb(EXECUTOR), 1),
     }
     services_mb = round(sum(rss_mb.values()), 1)

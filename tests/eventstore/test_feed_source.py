@@ -153,6 +153,24 @@ async def test_a_view_that_is_rebuilt_needs_no_new_message(tmp_path: Path) -> No
     assert chain_value(runner.path) == chain_of(range(1, EVENTS + 1))
 
 
+async def test_while_nothing_arrives_the_log_is_asked_at_the_pace_that_was_set() -> None:
+    log = MemoryEventStore()
+    impatient = FeedSource(Deliveries([]), log, provision=nothing_to_provision, idle_poll_s=0.001)
+    patient = FeedSource(Deliveries([]), log, provision=nothing_to_provision, idle_poll_s=3600)
+    waiting = asyncio.create_task(patient.next(0))
+
+    last = await record_lives(log, 1)
+
+    await wait_until(lambda: asks(impatient, last))
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def asks(source: FeedSource, last: int) -> bool:
+    """Whether the log's last event is given for one that the feed never brought."""
+    return [event.position for event in await source.next(last - 1)] == [last]
+
+
 async def test_a_message_that_is_no_pack_costs_nothing(tmp_path: Path) -> None:
     log = await a_log()
     first, second, third = await packs_cut_at(log, [5, 12])

@@ -61,3 +61,13 @@ async def test_waiting_for_what_does_not_come_ends_after_the_time(store: SqliteE
 
     assert not await tail.wait_beyond(last, timeout_s=0.01)
     assert await tail.wait_beyond(last - 1, timeout_s=60)
+
+
+async def test_a_tail_that_was_closed_keeps_nothing_more(store: SqliteEventStore) -> None:
+    tail = LogTail(store)
+    last = await record_lives(store, 1)
+
+    await tail.close()
+    await record_lives(store, 1)
+
+    assert await tail.head() == last

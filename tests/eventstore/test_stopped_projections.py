@@ -7,11 +7,12 @@ from uuid import uuid4
 import pytest
 
 from pointsman.contracts.events import TaskCancelled
-from pointsman.contracts.topics import TOPICS, EventCodec
+from pointsman.contracts.topics import AGGREGATE_TOPICS, TOPICS, EventCodec
 from pointsman.eventstore import Append, NewEvent, SqliteEventStore
 from pointsman.eventstore.projections import LogSource, ProjectionState
 from pointsman.testing.waiting import wait_until
 from tests.eventstore.projecting import chain_now, following
+from tests.support.log_events import an_event
 from tests.support.task_events import cancelled, dead_letter, record, record_lives, stream_of
 from tests.support.views import Chain, chain_of, chain_value
 
@@ -65,6 +66,19 @@ async def test_a_stopped_view_goes_on_after_the_upgrade(
     shown = await chain_now(Chain(codec=upgraded), tmp_path, store)
 
     assert shown == chain_of([1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("topic", sorted(AGGREGATE_TOPICS))
+async def test_an_aggregates_event_is_passed_over_by_a_view_that_does_not_read_it(
+    topic: str, store: SqliteEventStore, tmp_path: Path
+) -> None:
+    await record_lives(store, 1)
+    await store.append(Append([an_event(uuid4(), 1, topic=topic)]))
+    await record_lives(store, 1)
+
+    shown = await chain_now(Chain(), tmp_path, store)
+
+    assert shown == chain_of([1, 2, 3, 5, 6, 7])
 
 
 @pytest.mark.parametrize(

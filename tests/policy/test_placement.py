@@ -21,6 +21,7 @@ def option(  # noqa: PLR0913 - a builder has one argument per fact
     affinity: bool = False,
     temperature_c: float | None = None,
     refused: str | None = None,
+    rank: int = 0,
 ) -> Option:
     return Option(
         device=device,
@@ -32,6 +33,7 @@ def option(  # noqa: PLR0913 - a builder has one argument per fact
         affinity=affinity,
         temperature_c=temperature_c,
         refused=refused,
+        rank=rank,
     )
 
 
@@ -47,6 +49,7 @@ OPTIONS = st.lists(
         affinity=st.booleans(),
         temperature_c=st.none() | st.floats(20, 110),
         refused=st.sampled_from([None, "no free slot", "device is suspended"]),
+        rank=st.integers(0, 3),
     ),
     max_size=20,
 )
@@ -69,6 +72,21 @@ def test_the_best_quality_wins_over_a_more_suitable_device() -> None:
     assert choice is not None
     assert (choice.chosen.device, choice.chosen.variant) == ("cpu-0", "best")
     assert [other.variant for other in choice.others] == ["fast"]
+
+
+def test_what_is_preferred_wins_over_a_better_quality_and_a_more_suitable_device() -> None:
+    choice = choose(
+        [
+            option("gpu-0", "best", quality=0.9, free_slots=4, slots=4, affinity=True, rank=1),
+            option("cpu-0", "fast", quality=0.5, free_slots=1, slots=4, rank=0),
+            option("cpu-1", "tiny", quality=0.2, rank=0, refused="no free slot"),
+        ],
+        Weights(),
+    )
+
+    assert choice is not None
+    assert choice.chosen.variant == "fast"
+    assert [other.variant for other in choice.others] == ["best", "tiny"]
 
 
 @pytest.mark.parametrize(
@@ -123,8 +141,11 @@ def test_the_chosen_one_is_free_to_take_and_nothing_free_is_better(options: list
         assert free == []
     else:
         assert choice.chosen.refused is None
-        assert choice.chosen.quality == max(item.quality for item in free)
-        rivals = [suitability(i, Weights()) for i in free if i.quality == choice.chosen.quality]
+        first = min(item.rank for item in free)
+        preferred = [item for item in free if item.rank == first]
+        assert choice.chosen.quality == max(item.quality for item in preferred)
+        scored = [suitability(item, Weights()) for item in preferred]
+        rivals = [rival for rival in scored if rival.quality == choice.chosen.quality]
         assert choice.chosen.score == max(rival.score for rival in rivals)
 
 

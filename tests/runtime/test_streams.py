@@ -3,20 +3,33 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from nats.js.api import PersistMode, RetentionPolicy, StreamConfig
-from nats.js.errors import APIError
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    PersistMode,
+    RetentionPolicy,
+    StreamConfig,
+)
+from nats.js.errors import APIError, NotFoundError
 
 from pointsman.contracts import subjects
 from pointsman.runtime.connection import Connection
+from pointsman.runtime.servers.nats import DEFAULT_MAX_FILE_STORE_BYTES
 from pointsman.runtime.streams import (
     INCARNATION,
     StreamMismatchError,
     incarnation,
     plans,
     provision,
+    provision_consumer,
 )
 
-ALL = [subjects.INBOX_STREAM, subjects.FEED_STREAM, subjects.EVENT_STREAM]
+ALL = [
+    subjects.INBOX_STREAM,
+    subjects.FEEDBACK_STREAM,
+    subjects.FEED_STREAM,
+    subjects.EVENT_STREAM,
+]
 
 
 async def test_missing_streams_are_created_with_an_incarnation_each(nc: Connection) -> None:
@@ -27,7 +40,7 @@ async def test_missing_streams_are_created_with_an_incarnation_each(nc: Connecti
     assert [await incarnation(nc, each.stream) for each in made] == [
         each.incarnation for each in made
     ]
-    assert len({each.incarnation for each in made}) == 3
+    assert len({each.incarnation for each in made}) == len(ALL)
 
 
 async def test_provisioning_again_changes_nothing(nc: Connection) -> None:
@@ -60,12 +73,12 @@ async def test_a_stream_made_anew_gets_another_incarnation(nc: Connection) -> No
     assert second.incarnation != first.incarnation
 
 
-async def test_only_the_work_queue_syncs_every_write(nc: Connection) -> None:
+async def test_only_the_work_queues_sync_every_write(nc: Connection) -> None:
     await provision(nc)
 
     modes = [(await nc.jsm().stream_info(name)).config.persist_mode for name in ALL]
 
-    assert modes == [None, PersistMode.ASYNC.value, PersistMode.ASYNC.value]
+    assert modes == [None, None, PersistMode.ASYNC.value, PersistMode.ASYNC.value]
 
 
 async def test_settings_that_were_changed_are_set_back_and_nothing_is_lost(nc: Connection) -> None:
@@ -107,6 +120,76 @@ async def test_a_changed_consumer_is_set_back(nc: Connection) -> None:
     after = await nc.jsm().consumer_info(subjects.INBOX_STREAM, subjects.INBOX_CONSUMER)
     assert set(inbox.repaired) == {"scheduler.ack_wait", "scheduler.max_deliver"}
     assert (after.config.ack_wait, after.config.max_deliver) == (10.0, -1)
+
+
+async def test_a_service_makes_its_consumer_of_a_stream_once(nc: Connection) -> None:
+    await provision(nc)
+    plan = ConsumerConfig(durable_name="feedback", ack_policy=AckPolicy.EXPLICIT, ack_wait=30.0)
+
+    for _ in range(2):
+        await provision_consumer(nc, subjects.FEED_STREAM, plan)
+
+    found = await nc.jsm().consumer_info(subjects.FEED_STREAM, "feedback")
+    assert (found.config.ack_wait, found.config.ack_policy) == (30.0, AckPolicy.EXPLICIT)
+
+
+async def test_a_service_sets_its_consumer_back_and_keeps_its_place(nc: Connection) -> None:
+    await provision(nc)
+    plan = ConsumerConfig(durable_name="feedback", ack_policy=AckPolicy.EXPLICIT, ack_wait=30.0)
+    await provision_consumer(nc, subjects.FEED_STREAM, plan.evolve(ack_wait=1.0))
+    await nc.jetstream().publish(subjects.FEED, b"[]")
+    bound = await nc.jetstream().pull_subscribe_bind("feedback", subjects.FEED_STREAM)
+    (message,) = await bound.fetch(1)
+    await message.ack_sync()
+
+    await provision_consumer(nc, subjects.FEED_STREAM, plan)
+
+    found = await nc.jsm().consumer_info(subjects.FEED_STREAM, "feedback")
+    assert found.config.ack_wait == 30.0
+    assert found.ack_floor is not None
+    assert (found.ack_floor.stream_seq, found.num_pending) == (1, 0)
+
+
+async def test_a_consumer_of_a_stream_that_is_not_there_is_told(nc: Connection) -> None:
+    plan = ConsumerConfig(durable_name="feedback", ack_policy=AckPolicy.EXPLICIT)
+
+    with pytest.raises(NotFoundError):
+        await provision_consumer(nc, subjects.FEED_STREAM, plan)
+
+
+async def test_a_consumer_that_cannot_be_set_back_is_reported(nc: Connection) -> None:
+    await provision(nc)
+    plan = ConsumerConfig(durable_name="feedback", ack_policy=AckPolicy.EXPLICIT)
+    await provision_consumer(nc, subjects.FEED_STREAM, plan.evolve(ack_policy=AckPolicy.NONE))
+
+    with pytest.raises(StreamMismatchError, match=r"PM_FEED\.feedback"):
+        await provision_consumer(nc, subjects.FEED_STREAM, plan)
+
+
+@pytest.mark.parametrize("send", [subjects.inbox, subjects.feedback])
+async def test_a_full_work_queue_tells_the_sender_and_drops_nothing(
+    nc: Connection, send: Callable[[str], str]
+) -> None:
+    await provision(nc, plans(max_bytes=16 * 4096))
+    subject = send("acme")
+    refused, kept = None, 0
+
+    while refused is None:
+        try:
+            await nc.jetstream().publish(subject, b"x" * 1024)
+            kept += 1
+        except APIError as error:
+            refused = error
+
+    stream = await nc.jetstream().find_stream_name_by_subject(subject)
+    assert "maximum bytes exceeded" in str(refused)
+    assert (await nc.jsm().stream_info(stream)).state.messages == kept > 0
+
+
+def test_a_local_server_has_room_for_all_streams() -> None:
+    reserved = sum(plan.config.max_bytes or 0 for plan in plans())
+
+    assert reserved < DEFAULT_MAX_FILE_STORE_BYTES
 
 
 async def test_a_stream_that_cannot_be_set_back_is_reported_and_left_alone(nc: Connection) -> None:

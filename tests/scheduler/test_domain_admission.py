@@ -4,11 +4,14 @@ import msgspec
 import pytest
 
 from pointsman.contracts.commands import Rejected, SubmitTask
-from pointsman.contracts.events import TaskAccepted
+from pointsman.contracts.events import Decision, TaskAccepted
+from pointsman.contracts.levels import Level
 from pointsman.contracts.message import Degradation, Delivery, PriorityClass
 from pointsman.scheduler.domain import admission
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission import OF_THE_MOMENT, decide_submit
+from pointsman.scheduler.domain.influences import SHED_LATER_AFTER_S
 from pointsman.scheduler.domain.pool import Pool
+from tests.support.influences import boosted, level_changed, preferred
 from tests.support.scheduling import NOON, PAYLOAD, A, accepted, given, model, submission
 
 MODELS = (model("fast", quality=0.5, service_s=0.1), model("best", quality=0.9, service_s=1.0))
@@ -146,6 +149,78 @@ def test_the_event_carries_what_a_replay_needs() -> None:
 
     assert isinstance(event, TaskAccepted)
     assert (event.at, event.applied_to, event.pool) == (NOON, 3, "main")
+
+
+def under(*recorded: Decision) -> Pool:
+    return given(*MODELS, *recorded).pool
+
+
+SHEDDING = level_changed(Level.SHED)
+
+
+def test_at_the_last_rung_the_lowest_class_is_refused_with_the_event_that_says_so() -> None:
+    answer = refused(submission(priority_class=PriorityClass.BACKGROUND), under(SHEDDING))
+
+    assert answer.code == "shed"
+    assert "background" in answer.message
+    assert "the predicted wait of summarize is 2.4 s (event 3)" in answer.message
+    assert "later" in answer.next
+
+
+@pytest.mark.parametrize("after_s", [0.0, SHED_LATER_AFTER_S])
+def test_higher_classes_are_taken_whatever_the_level(after_s: float) -> None:
+    pool = under(SHEDDING)
+
+    for priority_class in (PriorityClass.INTERACTIVE, PriorityClass.STANDARD):
+        task = submission(priority_class=priority_class)
+        answer = decide_submit(pool, task, PAYLOAD, at=NOON + after_s)
+        assert isinstance(answer, TaskAccepted)
+
+
+def test_batch_work_is_refused_when_refusing_the_lowest_class_was_not_enough() -> None:
+    pool, task = under(SHEDDING), submission(priority_class=PriorityClass.BATCH)
+
+    at_once = decide_submit(pool, task, PAYLOAD, at=NOON)
+    later = decide_submit(pool, task, PAYLOAD, at=NOON + SHED_LATER_AFTER_S)
+
+    assert isinstance(at_once, TaskAccepted)
+    assert isinstance(later, Rejected)
+    assert later.code in OF_THE_MOMENT
+
+
+def test_what_is_admissible_does_not_depend_on_the_level() -> None:
+    answer = decided(submission(), under(SHEDDING, preferred("fast", "best")))
+
+    assert isinstance(answer, TaskAccepted)
+    assert answer.variants == ("best", "fast")
+
+
+def test_a_learned_boost_adds_to_the_senders_within_the_window_of_the_class() -> None:
+    pool = under(boosted(4.0, PriorityClass.STANDARD, PriorityClass.INTERACTIVE))
+    standard = msgspec.structs.replace(submission(), boost_s=12.0)
+
+    answers = [
+        decided(task, pool)
+        for task in (
+            standard,
+            submission(priority_class=PriorityClass.INTERACTIVE),
+            submission(priority_class=PriorityClass.BATCH),
+        )
+    ]
+
+    found = [(a.boost_s, a.key - NOON) for a in answers if isinstance(a, TaskAccepted)]
+    assert found == [(16.0, 14.0), (1.0, 0.0), (0.0, 120.0)]
+
+
+def test_what_a_task_waits_for_is_recorded() -> None:
+    task = msgspec.structs.replace(
+        submission(conversation="c-1", cache=True), project="site", context_tokens=512
+    )
+
+    event = admitted(task)
+
+    assert (event.project, event.conversation) == ("site", "c-1")
+    assert (event.context_tokens, event.cache) == (512, True)
 
 
 def test_a_task_of_another_pool_is_not_ours() -> None:

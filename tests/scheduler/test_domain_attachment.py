@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from pointsman.contracts.commands import CancelTask
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
     AttemptLost,
     Decision,
@@ -21,7 +22,6 @@ from pointsman.scheduler.domain.attachment import (
     decide_return,
 )
 from pointsman.scheduler.domain.attempts import decide_cancel
-from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.devices import DeviceStatus
 from tests.support.scheduling import (
     NOON,

@@ -1,13 +1,18 @@
 """Random histories: whatever happens, every task ends once and no slot is used twice."""
 
+from collections.abc import Callable
 from typing import Final
+from uuid import UUID
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from pointsman.contracts.commands import PrepareTask
+from pointsman.contracts.events import Decision
 from pointsman.contracts.leases import Outcome, RunCancelled, RunCompleted, RunFailed, RunTimedOut
 from pointsman.contracts.message import PriorityClass
+from tests.support.influences import INFLUENCES, with_context, with_result, without_context
 from tests.support.pool_simulation import DEVICES, EXECUTOR_OF, Simulation
 from tests.support.scheduling import RESULT
 
@@ -41,6 +46,7 @@ class PoolMachine(RuleBasedStateMachine):
         deadline_in_s=st.none() | st.sampled_from([-1.0, 0.0, 0.25, 0.5, 2.0, 60.0]),
         max_attempts=st.integers(1, 3),
         count=st.integers(1, 4),
+        waits_for=st.sampled_from(["nothing", "nothing", "context", "cache", "both"]),
     )
     def submit(
         self,
@@ -49,11 +55,30 @@ class PoolMachine(RuleBasedStateMachine):
         deadline_in_s: float | None,
         max_attempts: int,
         count: int,
+        waits_for: str,
     ) -> None:
         for _ in range(count):
             self.simulation.submit(
-                family, priority_class, deadline_in_s=deadline_in_s, max_attempts=max_attempts
+                family,
+                priority_class,
+                deadline_in_s=deadline_in_s,
+                max_attempts=max_attempts,
+                conversation="c-1" if waits_for in {"context", "both"} else None,
+                cache=waits_for in {"cache", "both"},
             )
+
+    @rule(event=st.sampled_from(INFLUENCES))
+    def another_service_records(self, event: Decision) -> None:
+        self.simulation.hears(event)
+
+    @precondition(lambda self: self.simulation.accepted)
+    @rule(pick=PICKS, told=st.sampled_from([with_context, without_context, with_result]))
+    def prepare_any_task_twice(self, pick: int, told: Callable[[UUID], PrepareTask]) -> None:
+        accepted = self.simulation.accepted
+        command = told(accepted[-1 - pick % min(6, len(accepted))])
+        self.simulation.prepare(command)
+
+        assert not self.simulation.prepare(command)
 
     @rule()
     def round(self) -> None:

@@ -7,7 +7,11 @@ from uuid import UUID
 import pytest
 
 from pointsman.contracts.commands import Accepted, CancelTask, Done
-from pointsman.contracts.events import AttemptLost, SlotReleased, TaskCancelled
+from pointsman.contracts.events import (
+    AttemptLost,
+    SlotReleased,
+    TaskCancelled,
+)
 from pointsman.contracts.leases import LEASE_TTL_S, Lease, Renewal, RunCancelled
 from pointsman.contracts.task_states import IllegalTransitionError
 from pointsman.contracts.topics import EventCodec

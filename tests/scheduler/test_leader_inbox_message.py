@@ -47,6 +47,10 @@ def test_every_wish_is_passed_on() -> None:
         "min_quality": 0.6,
         "max_attempts": 5,
         "parameters": {"sentences": "3"},
+        "project_id": "site",
+        "conversation_id": "c-1",
+        "context_tokens": 512,
+        "cache": True,
     }
 
     task = read(wishes).task
@@ -54,6 +58,8 @@ def test_every_wish_is_passed_on() -> None:
     assert (task.model, task.priority_class) == ("fast", PriorityClass.BATCH)
     assert (task.boost_s, task.min_quality, task.max_attempts) == (2.5, 0.6, 5)
     assert (task.degradation, task.parameters) == (Degradation.NONE, {"sentences": "3"})
+    assert (task.project, task.conversation) == ("site", "c-1")
+    assert (task.context_tokens, task.cache) == (512, True)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +77,20 @@ def test_a_repeated_message_has_the_same_identity_however_late_it_comes() -> Non
     assert first.task.deadline != again.task.deadline
 
 
-@pytest.mark.parametrize("change", [{"text": "other"}, {"deadline_ms": 1501}, {"max_attempts": 2}])
+def test_what_is_left_out_and_what_is_asked_for_anyway_have_the_same_identity() -> None:
+    assert read({"cache": False, "priority_class": "standard"}).identity == read().identity
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": "other"},
+        {"deadline_ms": 1501},
+        {"max_attempts": 2},
+        {"conversation_id": "c-1"},
+        {"cache": True},
+    ],
+)
 def test_another_wish_has_another_identity(change: dict[str, object]) -> None:
     assert read(change).identity != read({"deadline_ms": 1500}).identity
 

@@ -15,7 +15,7 @@ from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.leading.decision_log import FencedError
 from pointsman.testing.waiting import wait_until
 from tests.support.leading import Scheduler, World, leading, scheduler
-from tests.support.pool_simulation import state
+from tests.support.pool_state import state
 from tests.support.scheduling import attach, offer, report, submission
 
 REFUSED = RunFailed(code="unavailable", message="connection refused", retryable=True)

@@ -1,17 +1,21 @@
 """Submissions: accepted once, whatever happens on the way."""
 
 import asyncio
+from uuid import uuid4
 
 import msgspec
 import pytest
 
 from pointsman.contracts.commands import Accepted, Duplicate, Rejected, SubmitTask, Unavailable
 from pointsman.contracts.events import TaskAccepted
-from pointsman.contracts.message import BlobRef
+from pointsman.contracts.levels import Level
+from pointsman.contracts.message import BlobRef, PriorityClass
 from pointsman.runtime.blobs import BlobsUnavailableError
 from pointsman.testing.memory_blobs import MemoryBlobs
+from tests.support.influences import level_changed
 from tests.support.leading import Scheduler, World, scheduler
 from tests.support.scheduling import PAYLOAD, submission
+from tests.support.task_events import record, stream_of
 
 
 class FullBlobs(MemoryBlobs):
@@ -134,6 +138,44 @@ async def test_a_refused_task_leaves_no_trace(here: Scheduler, task: SubmitTask,
     assert await accepted_events(here) == []
     corrected = await here.submissions.submit(submission(), door="command")
     assert isinstance(corrected, Accepted)
+
+
+async def test_what_was_accepted_before_the_pool_refused_its_class_stays_accepted(
+    here: Scheduler,
+) -> None:
+    low = submission(priority_class=PriorityClass.BACKGROUND)
+    first = await here.submissions.submit(low, door="scheduler")
+    await record(here.store, stream_of(uuid4(), [level_changed(Level.SHED, at=here.clock.now)]))
+
+    again = await here.submissions.submit(low, door="scheduler")
+    reused = await here.submissions.submit(
+        msgspec.structs.replace(low, payload=b"other text"), door="scheduler"
+    )
+    new = await here.submissions.submit(
+        msgspec.structs.replace(low, command_id="order-2"), door="scheduler"
+    )
+
+    assert isinstance(first, Accepted)
+    assert again == Duplicate(task=first.task, position=first.position)
+    assert [a.code for a in (reused, new) if isinstance(a, Rejected)] == ["id_reused", "shed"]
+    assert len(await here.history()) == here.pool.applied_to == first.position + 1
+
+
+async def test_a_refused_class_is_taken_under_the_same_id_when_the_level_is_left(
+    here: Scheduler,
+) -> None:
+    low = submission(priority_class=PriorityClass.BACKGROUND)
+    ladder = stream_of(
+        uuid4(), [level_changed(Level.SHED, at=here.clock.now), level_changed(Level.DEGRADE)]
+    )
+    await record(here.store, ladder[:1])
+    refused = await here.submissions.submit(low, door="command")
+    await record(here.store, ladder[1:])
+
+    taken = await here.submissions.submit(low, door="command")
+
+    assert isinstance(refused, Rejected)
+    assert isinstance(taken, Accepted)
 
 
 async def test_a_payload_that_is_stored_already_is_taken_by_reference(here: Scheduler) -> None:

@@ -1,56 +1,31 @@
 """The log can say why: folded to the state that a round stood on, it decides the same again."""
 
 import asyncio
-import random
 from collections import defaultdict
 from collections.abc import Sequence
 
 import pytest
 
 from pointsman.contracts.events import Decision, SlotReleased, TaskExpired, TaskGranted
-from pointsman.contracts.leases import Outcome, RunCompleted, RunFailed, RunTimedOut
-from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.topics import EventCodec
 from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.tasks import PREPARATION_S
 from pointsman.testing.waiting import wait_until
+from tests.support.busy_day import busy_day
 from tests.support.leading import World, leading
-from tests.support.pool_simulation import DEVICES, EXECUTOR_OF, Simulation, state
-from tests.support.scheduling import RESULT, Entry, folded, report, submission
-
-OUTCOMES: tuple[Outcome, ...] = (
-    *[RunCompleted(result=RESULT, run_s=run_s) for run_s in (0.125, 0.25, 2.0)],
-    RunFailed(code="unavailable", message="refused", retryable=True),
-    RunFailed(code="unavailable", message="gone", retryable=True, device_lost=True),
-    RunTimedOut(run_s=2.0),
+from tests.support.pool_state import state
+from tests.support.scheduling import (
+    NOON,
+    A,
+    Entry,
+    accepted,
+    attached,
+    folded,
+    given,
+    model,
+    report,
+    submission,
 )
-
-
-def busy_day(seed: int, steps: int = 250) -> Simulation:
-    """A pool under load, with failures of every kind; the same seed gives the same day."""
-    draws = random.Random(seed)
-    day = Simulation()
-    for _ in range(steps):
-        match draws.choices(range(7), weights=(30, 30, 20, 4, 3, 3, 10))[0]:
-            case 0:
-                day.submit(
-                    draws.choice(["summarize", "classify"]),
-                    draws.choice(list(PriorityClass)),
-                    deadline_in_s=draws.choice([None, None, 0.5, 3.0, 60.0]),
-                )
-            case 1:
-                day.round()
-            case 2 if day.granted:
-                day.report(*draws.choice(day.granted[-4:]), draws.choice(OUTCOMES))
-            case 3 if day.accepted:
-                day.cancel(draws.choice(day.accepted))
-            case 4:
-                ways = [day.restart, day.is_heard_again, day.falls_silent]
-                draws.choices(ways, weights=(3, 3, 1))[0](draws.choice(sorted(DEVICES)))
-            case 5:
-                day.health(draws.choice(sorted(EXECUTOR_OF)), healthy=draws.random() < 0.7)
-            case _:
-                day.passes(draws.choice([0.125, 1.0, 10.0, 100.0]))
-    return day
 
 
 def rounds(entries: Sequence[Entry]) -> dict[tuple[int, float], list[Decision]]:
@@ -80,6 +55,27 @@ def test_every_recorded_round_is_decided_again_from_the_log_alone(seed: int) -> 
     kinds = {type(event) for decisions in recorded.values() for event in decisions}
     assert kinds == {TaskGranted, TaskExpired, SlotReleased}
     assert len(recorded) > 20
+
+
+def test_a_busy_day_has_grants_that_something_else_turned() -> None:
+    entries = [entry for seed in range(3) for entry in busy_day(seed).history.entries]
+    grants = [entry.event for entry in entries if isinstance(entry.event, TaskGranted)]
+
+    causes = {cause.topic for grant in grants for cause in grant.explanation.causes}
+
+    assert {grant.explanation.level for grant in grants} >= {"", "conserve", "degrade"}
+    assert "degradation.level_changed.v1" in causes
+    assert "quality.preference_changed.v1" in causes
+
+
+def test_a_grant_after_a_time_of_waiting_is_folded_without_any_clock() -> None:
+    history = given(model(), attached(), (A, accepted(conversation="c-1")))
+    history.round(NOON + PREPARATION_S)
+
+    again = folded(history.entries)
+
+    assert again.tasks[A].lease == history.pool.tasks[A].lease
+    assert again.queued == 0
 
 
 async def test_the_rounds_of_a_working_leader_are_decided_again() -> None:
@@ -131,7 +127,7 @@ def test_asking_does_not_change_what_is_decided() -> None:
 
     for later in (0.0, 0.5, 1.0):
         decide_round(day.pool, at=day.now + later)
-        day.pool.family("summarize")
-        day.pool.run_times_of("unheard-of")
+        day.pool.models.family("summarize")
+        day.pool.models.run_times_of("unheard-of")
 
     assert decide_round(again, at=day.now + 2) == decide_round(day.pool, at=day.now + 2)

@@ -1,7 +1,6 @@
 """What every event store must do; subclassed once per implementation."""
 
 import asyncio
-from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from pointsman.eventstore.ports import (
     Append,
     Appended,
-    Committed,
     DuplicateCommand,
     EventIdInUseError,
     EventStore,
@@ -18,10 +16,11 @@ from pointsman.eventstore.ports import (
     Leadership,
     VersionConflict,
 )
+from tests.support.commit_listener_contract import CommitListenerContract
 from tests.support.log_events import NOON_US, TOPIC, ManualClock, a_command, an_event, some_events
 
 
-class EventStoreContract:
+class EventStoreContract(CommitListenerContract):
     """Subclasses give the fixture `store`, made with the fixture `clock`."""
 
     @pytest.fixture
@@ -184,45 +183,6 @@ class EventStoreContract:
         times = [event.time_us - NOON_US for event in await store.read(0)]
 
         assert times == [0, 1, 2, 10]
-
-    async def test_listeners_get_commits_in_log_order_before_the_answers(
-        self, store: EventStore
-    ) -> None:
-        seen: list[Committed] = []
-        store.on_commit(seen.extend)
-
-        async def append_and_look() -> bool:
-            answer = await store.append(some_events(uuid4(), [1, 2]))
-            assert isinstance(answer, Appended)
-            return set(answer.positions) <= {each.recorded.position for each in seen}
-
-        assert all(await asyncio.gather(*(append_and_look() for _ in range(50))))
-        assert [each.recorded.position for each in seen] == list(range(1, 101))
-        assert [each.recorded for each in seen] == list(await store.read(0))
-
-    async def test_a_listener_gets_the_decoded_event_itself(self, store: EventStore) -> None:
-        seen: list[Committed] = []
-        store.on_commit(seen.extend)
-        event = an_event(uuid4(), 1)
-
-        await store.append(Append([event]))
-
-        assert seen[0].event is event.event
-
-    async def test_a_failing_listener_fails_neither_the_append_nor_the_others(
-        self, store: EventStore
-    ) -> None:
-        seen: list[Committed] = []
-
-        def fail(_: Sequence[Committed]) -> None:
-            message = "a defect"
-            raise RuntimeError(message)
-
-        store.on_commit(fail)
-        store.on_commit(seen.extend)
-
-        assert await store.append(some_events(uuid4(), [1])) == Appended((1,))
-        assert len(seen) == 1
 
     async def test_reading_goes_on_after_a_position_up_to_a_limit(self, store: EventStore) -> None:
         await store.append(some_events(uuid4(), range(1, 8)))

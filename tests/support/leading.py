@@ -8,35 +8,19 @@ from dataclasses import dataclass, field
 from pointsman.contracts.events import Decision, ModelRegistered
 from pointsman.contracts.leases import Grant, Lease, LeaseOrder, LeaseReceipt
 from pointsman.contracts.topics import EventCodec
+from pointsman.eventstore.dead_letters import DeadLetterBox
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.dispatch import Dispatch
 from pointsman.scheduler.leading.pool_leader import PoolLeader
-from pointsman.scheduler.leading.redrive import DeadLetterBox, Redrive
+from pointsman.scheduler.leading.redrive import Redrive
 from pointsman.scheduler.leading.submissions import Submissions
 from pointsman.scheduler.leading.take_lead import register_models, take_lead
+from pointsman.testing.clock import FakeClock
 from pointsman.testing.memory_blobs import MemoryBlobs
 from pointsman.testing.memory_event_store import MemoryEventStore
-from tests.support.scheduling import NOON, attach, model, offer
-
-
-@dataclass(slots=True)
-class FakeClock:
-    """Implements `ports.Clock`; both clocks stand still until the test moves them."""
-
-    now: float = NOON
-    ticks: float = 1_000.0
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.ticks
-
-    def passes(self, seconds: float) -> None:
-        self.now += seconds
-        self.ticks += seconds
+from tests.support.scheduling import attach, model, offer
 
 
 @dataclass(slots=True)
@@ -138,7 +122,15 @@ async def scheduler(world: World) -> Scheduler:
     """A scheduler that has folded the log and leads the pool; its rounds do not run yet."""
     store, clock, pool, codec = world.store, world.clock, Pool("main"), EventCodec()
     broken: list[Exception] = []
-    log = await take_lead(pool, store, codec, holder="here", clock=clock, on_broken=broken.append)
+    log = await take_lead(
+        pool,
+        store,
+        codec,
+        holder="here",
+        clock=clock,
+        on_end=lambda _: None,
+        on_broken=broken.append,
+    )
     await register_models(pool, log, FakeRegistry([model("fast")]), clock)
     world.orders.seen_by_log = lambda: pool.applied_to
     clocks = LeaseClocks(now=clock.monotonic())
@@ -157,7 +149,7 @@ async def scheduler(world: World) -> Scheduler:
         dispatch=dispatch,
         leader=leader,
         submissions=submissions,
-        dead_letters=DeadLetterBox(pool, log, world.blobs, clock),
+        dead_letters=DeadLetterBox(log, world.blobs, clock, applied_to=lambda: pool.applied_to),
         redrive=Redrive(store, codec, log, world.blobs, submissions, clock),
         broken=broken,
     )

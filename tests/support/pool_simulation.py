@@ -7,7 +7,10 @@ from collections import Counter
 from typing import Final
 from uuid import UUID
 
-from pointsman.contracts.commands import CancelTask, Rejected
+import msgspec
+
+from pointsman.contracts.commands import CancelTask, PrepareTask, Rejected
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
     AttemptFailed,
     AttemptLost,
@@ -17,7 +20,7 @@ from pointsman.contracts.events import (
 )
 from pointsman.contracts.leases import AttemptReport, DeviceHealth, Outcome, RunFailed
 from pointsman.contracts.message import PriorityClass
-from pointsman.contracts.task_states import TERMINAL, IllegalTransitionError, TaskState, next_state
+from pointsman.contracts.task_states import TERMINAL, TaskState
 from pointsman.scheduler.domain.admission import decide_submit
 from pointsman.scheduler.domain.attachment import (
     decide_absent,
@@ -26,9 +29,12 @@ from pointsman.scheduler.domain.attachment import (
     decide_return,
 )
 from pointsman.scheduler.domain.attempts import MAX_LOST, decide_cancel, decide_report
-from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.preparation import decide_prepare
+from tests.support.influences import OTHERS
+from tests.support.pool_state import check_grant, ended, state, state_of
 from tests.support.scheduling import (
     NOON,
     PAYLOAD,
@@ -108,15 +114,22 @@ class Simulation:
         *,
         deadline_in_s: float | None = None,
         max_attempts: int = 3,
-    ) -> UUID:
+        conversation: str | None = None,
+        cache: bool = False,
+    ) -> UUID | None:
+        """The task, or None if its class is refused now."""
         task = submission(
             family=family,
             priority_class=priority_class,
             deadline=None if deadline_in_s is None else self.now + deadline_in_s,
             max_attempts=max_attempts,
+            conversation=conversation,
+            cache=cache,
         )
         decided = decide_submit(self.pool, task, PAYLOAD, at=self.now)
-        assert not isinstance(decided, Rejected)
+        if isinstance(decided, Rejected):
+            assert decided.code == "shed"
+            return None
         task_id = UUID(int=len(self.accepted) + 1)
         self.record(Decided(task_id, 0, (decided,), task.tenant))
         self.accepted.append(task_id)
@@ -129,6 +142,7 @@ class Simulation:
         for item in decided:
             self.record(item)
         for task, grant in granted_events(decided).items():
+            check_grant(grant, self.history.of(task))
             self.granted.append((task, grant))
             gives_up = self._elapsed + grant.run_timeout_s
             self.calls[grant.device][task, grant.attempt] = gives_up
@@ -144,6 +158,15 @@ class Simulation:
         told = told_by(grant, task, outcome)
         decided = decide_report(self.pool, told, at=self.now, draw=draw)
         return decided is not None and self.record(decided)
+
+    def hears(self, event: Decision) -> None:
+        """Another service has recorded something, at the present time."""
+        self.history.append(OTHERS, msgspec.structs.replace(event, at=self.now))
+
+    def prepare(self, command: PrepareTask) -> bool:
+        """The context service is done with a task; whether that changed anything."""
+        decided = decide_prepare(self.pool, command, at=self.now)
+        return isinstance(decided, Decided) and self.record(decided)
 
     def cancel(self, task: UUID) -> bool:
         command = CancelTask(command_id="cancel", task=task, by="somebody")
@@ -220,14 +243,16 @@ class Simulation:
     def check(self) -> None:
         self._check_tasks()
         self._check_slots()
+        sample = sample_load(self.pool, at=self.now)
+        assert sum(load.queued for load in sample.families) == self.pool.queued
         assert state(self.pool, self.now) == state(folded(self.history.entries), self.now)
 
     def _check_tasks(self) -> None:
         queued = 0
         for task_id in self.accepted:
             history = self.history.of(task_id)
-            now_in = _state_of(history)
-            ends = [event for event in history if _ends(event)]
+            now_in = state_of(history)
+            ends = [event for event in history if ended(event)]
             assert len(ends) == (1 if now_in in TERMINAL else 0)
             assert (task_id in self.pool.tasks) == (now_in not in TERMINAL)
             queued += now_in is TaskState.QUEUED
@@ -249,37 +274,3 @@ class Simulation:
             assert device.occupied <= device.offer.slots
             assert set(self.calls[name]) <= set(device.held) | set(device.suspect)
             assert len(self.calls[name]) <= device.offer.slots
-
-
-def state(pool: Pool, now: float) -> dict[str, object]:
-    """Everything in a pool that a decision at `now` or later depends on."""
-    pool.release_retries(now)
-    waiting = {item for queue in pool.queues.values() for _, _, item in queue}
-    retrying = {task.id for task in pool.tasks.values() if task.retry_at > now}
-    return {
-        "tasks": pool.tasks,
-        "devices": pool.devices,
-        "models": pool.models,
-        "queued": pool.queued,
-        "applied_to": pool.applied_to,
-        "leader": (pool.epoch, pool.holder),
-        "waiting": waiting - retrying,
-        "run_times": {
-            name: (pool.run_times_of(name).runs, pool.run_times_of(name).p50_s)
-            for name in pool.models
-        },
-    }
-
-
-def _state_of(history: list[Decision]) -> TaskState:
-    reached = TaskState.NEW
-    for event in history:
-        reached = next_state(reached, type(event))
-    return reached
-
-
-def _ends(event: Decision) -> bool:
-    try:
-        return next_state(TaskState.GRANTED, type(event)) in TERMINAL
-    except IllegalTransitionError:
-        return False

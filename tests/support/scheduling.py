@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pointsman.contracts import events
 from pointsman.contracts.commands import SubmitTask
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import Decision, Residency
 from pointsman.contracts.leases import (
     AttachExecutor,
@@ -19,8 +20,8 @@ from pointsman.contracts.leases import (
 from pointsman.contracts.message import BlobRef, PriorityClass
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.topics import EventCodec
-from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.influences import Influences
 from pointsman.scheduler.domain.pool import Pool
 
 NOON: Final = 1_767_268_800.0
@@ -29,6 +30,9 @@ NOON: Final = 1_767_268_800.0
 A: Final = UUID("019b7a3e-0000-7000-8000-00000000000a")
 B: Final = UUID("019b7a3e-0000-7000-8000-00000000000b")
 C: Final = UUID("019b7a3e-0000-7000-8000-00000000000c")
+
+INFLUENCES: Final = Influences("main").types
+"""Events of other services that the pool's decisions stand on."""
 
 PAYLOAD: Final = BlobRef(digest="ab" * 32, size=120, media_type="text/plain", shard="scheduler")
 RESULT: Final = BlobRef(digest="cd" * 32, size=60, media_type="text/plain", shard="executor-1")
@@ -158,7 +162,7 @@ def suspended(device: str = "cpu-0") -> events.DeviceSuspended:
     return events.DeviceSuspended(at=NOON, applied_to=0, device=device, reason="canary failed")
 
 
-def accepted(
+def accepted(  # noqa: PLR0913 - a builder has one argument per fact
     *,
     at: float = NOON,
     key: float | None = None,
@@ -167,6 +171,8 @@ def accepted(
     deadline: float | None = None,
     max_attempts: int = 3,
     priority_class: PriorityClass = PriorityClass.STANDARD,
+    conversation: str | None = None,
+    cache: bool = False,
 ) -> events.TaskAccepted:
     return events.TaskAccepted(
         at=at,
@@ -182,10 +188,12 @@ def accepted(
         source="/shop",
         deadline=deadline,
         max_attempts=max_attempts,
+        conversation=conversation,
+        cache=cache,
     )
 
 
-def submission(
+def submission(  # noqa: PLR0913 - a builder has one argument per fact
     *,
     command_id: str = "order-1",
     tenant: str = "acme",
@@ -194,6 +202,8 @@ def submission(
     priority_class: PriorityClass = PriorityClass.STANDARD,
     deadline: float | None = None,
     max_attempts: int = 3,
+    conversation: str | None = None,
+    cache: bool = False,
 ) -> SubmitTask:
     return SubmitTask(
         command_id=command_id,
@@ -203,6 +213,8 @@ def submission(
         priority_class=priority_class,
         deadline=deadline,
         max_attempts=max_attempts,
+        conversation=conversation,
+        cache=cache,
     )
 
 
@@ -278,6 +290,8 @@ def _stream_of(event: Decision) -> UUID:
             return stream_id("device", event.device)
         case events.LeaderElected():
             return stream_id("pool", event.pool)
+        case _ if type(event) in INFLUENCES:
+            return stream_id("influences", "main")
         case _:
             message = f"name the stream of {type(event).__name__}"
             raise AssertionError(message)

@@ -76,6 +76,24 @@ def completed(attempt: int = 1, *, device: str = "cpu-0", variant: str = "large"
     )
 
 
+def prepared() -> Decision:
+    return events.TaskPrepared(at=NOON + 0.5, applied_to=1, note="no earlier turn was kept")
+
+
+def completed_from_cache(task: str = "earlier") -> Decision:
+    return events.TaskCompleted(
+        at=NOON + 1,
+        applied_to=1,
+        attempt=0,
+        device="",
+        variant="large",
+        result=RESULT,
+        queue_s=1.0,
+        run_s=0.0,
+        cached_from=task,
+    )
+
+
 def attempt_lost(attempt: int = 1) -> Decision:
     return events.AttemptLost(
         at=NOON + 2, applied_to=2, attempt=attempt, device="cpu-0", reason="lease_expired"

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from pointsman.contracts.message import BlobRef, Degradation, Delivery, Message, PriorityClass
-from pointsman.contracts.subjects import TENANT_PATTERN
+from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
 
 MAX_PAYLOAD_BYTES: Final = 512 * 1024
 """Inline payloads; larger ones are put into the blob store first and sent by reference."""
@@ -40,6 +40,31 @@ class SubmitTask(Message, frozen=True):
     traceparent: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
+    project: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)] | None = None
+    conversation: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)] | None = None
+    """A name inside the tenant (and project); the first task with it starts the conversation."""
+    context_tokens: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    cache: bool = False
+
+
+class PrepareTask(Message, frozen=True):
+    """The context service is done with a task that waits for it.
+
+    Exactly one of these holds: `cached` is given (the task completes with it), `payload` is given
+    (the task runs on it), neither (it runs on its input alone, for the reason in `note`).
+    """
+
+    command_id: str
+    task: UUID
+    payload: BlobRef | None = None
+    assembly: str = ""
+    kept: int = 0
+    dropped: int = 0
+    tokens: int = 0
+    note: str = ""
+    cached: BlobRef | None = None
+    cached_from: str = ""
+    cached_variant: str = ""
 
 
 class CancelTask(Message, frozen=True):

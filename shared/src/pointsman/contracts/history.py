@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from pointsman.contracts.events import Decision, LeaderElected, TaskAccepted
+from pointsman.contracts.events import Decision, LeaderElected, TaskAccepted, TaskCompleted
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.task_states import (
     TERMINAL,
@@ -17,7 +17,7 @@ from pointsman.contracts.task_states import (
     TaskState,
     next_state,
 )
-from pointsman.contracts.topics import TOPICS, UPCASTERS
+from pointsman.contracts.topics import AGGREGATE_TOPICS, TOPICS, UPCASTERS
 
 _TASK_EVENTS: Final = frozenset(event for _, event in TRANSITIONS)
 _ENDS: Final = {event: after for (_, event), after in TRANSITIONS.items() if after in TERMINAL}
@@ -106,7 +106,9 @@ class _Judgement:
         self._follow_order(event)
         self._follow_stream(event)
         type_ = _type_of(event.type)
-        if type_ is None or not _readable(event):
+        if event.type in AGGREGATE_TOPICS:
+            pass
+        elif type_ is None or not _readable(event):
             self._faults["unreadable"].append(event.position)
         elif type_ in _TASK_EVENTS:
             self._follow_task(event, type_)
@@ -160,6 +162,9 @@ class _Judgement:
             self._states[task] = next_state(state, type_)
         except IllegalTransitionError:
             self._illegal.append(IllegalTransition(task, event.position, state, event.type))
+        # Only the result of another task may complete one that was not granted.
+        if type_ is TaskCompleted and state is TaskState.QUEUED and not _is_cached(event):
+            self._illegal.append(IllegalTransition(task, event.position, state, event.type))
 
     def _follow_leader(self, event: Recorded) -> None:
         elected = _elected_decoder.decode(event.data)
@@ -170,6 +175,13 @@ class _Judgement:
 
 _elected_decoder: Final = msgspec.json.Decoder(LeaderElected)
 _decoders: Final = {topic: msgspec.json.Decoder(type_) for topic, type_ in TOPICS.items()}
+
+
+_completed_decoder: Final = msgspec.json.Decoder(TaskCompleted)
+
+
+def _is_cached(event: Recorded) -> bool:
+    return bool(_completed_decoder.decode(event.data).cached_from)
 
 
 def _type_of(topic: str) -> type[Decision] | None:

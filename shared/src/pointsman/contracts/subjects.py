@@ -22,6 +22,13 @@ TELEMETRY_SUBJECTS: Final = "pm.tel.>"
 TENANT_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}\Z"
 """Tenants are subject tokens, so they hold no dot, space or wildcard."""
 
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z"
+"""Names that callers give to projects and conversations."""
+
+FEEDBACK_STREAM: Final = "PM_FEEDBACK"
+FEEDBACK_SUBJECTS: Final = "pm.inbox.feedback.*"
+FEEDBACK_CONSUMER: Final = "feedback"
+
 MAX_ID_CHARS: Final = 256
 """Of a message id; the longest in base64 stay well below the server's 4 KiB for a subject."""
 
@@ -76,6 +83,21 @@ def lease(pool: str, executor: str) -> str:
 def renewals(pool: str) -> str:
     """Lease renewals from executors to the leader of `pool`; lossy by design."""
     return f"pm.tel.lease.{pool}"
+
+
+def feedback(tenant: str) -> str:
+    """Where another system publishes ratings of `tenant`'s tasks."""
+    return f"pm.inbox.feedback.{tenant}"
+
+
+def pool_sample(pool: str) -> str:
+    """The leader's reading of its pool."""
+    return f"pm.tel.pool.{pool}"
+
+
+def device_reading(device: str) -> str:
+    """The resource monitor's reading of a device."""
+    return f"pm.tel.device.{device}"
 
 
 def event(topic: str) -> str:

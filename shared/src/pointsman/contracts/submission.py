@@ -14,6 +14,7 @@ from pydantic import (
 
 from pointsman.contracts.cloudevents import CloudEvent
 from pointsman.contracts.message import Degradation, PriorityClass
+from pointsman.contracts.subjects import NAME_PATTERN
 
 SUBMIT_TYPE: Final = "pointsman.task.submit.v1"
 _SUBMIT_NAME: Final = "pointsman.task.submit"
@@ -21,6 +22,7 @@ _SUBMIT_NAME: Final = "pointsman.task.submit"
 _SHOWN_CHARS: Final = 200
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
+ScopeName = Annotated[str, StringConstraints(pattern=NAME_PATTERN.replace("\\Z", "$"))]
 ParameterValue = Annotated[str, StringConstraints(max_length=256)]
 
 
@@ -59,6 +61,14 @@ class TaskSubmission(BaseModel):
     max_attempts: int = Field(default=3, ge=1, le=10)
     parameters: dict[Name, ParameterValue] = Field(default_factory=dict, max_length=16)
     """Passed to the model as request parameters."""
+    project_id: ScopeName | None = None
+    """Project that the conversation belongs to."""
+    conversation_id: ScopeName | None = None
+    """Earlier turns of this conversation become part of the input."""
+    context_tokens: int = Field(default=0, ge=0, le=1_000_000)
+    """Most tokens of context and input together; 0: the default."""
+    cache: bool = False
+    """The earlier result of an identical task will do."""
 
     @model_validator(mode="after")
     def _one_deadline(self) -> "TaskSubmission":

@@ -53,7 +53,10 @@ _ENDS: Final[Mapping[type[Decision], TaskState]] = MappingProxyType(
 TRANSITIONS: Final[Mapping[tuple[TaskState, type[Decision]], TaskState]] = MappingProxyType(
     {
         (TaskState.NEW, events.TaskAccepted): TaskState.QUEUED,
+        (TaskState.QUEUED, events.TaskPrepared): TaskState.QUEUED,
         (TaskState.QUEUED, events.TaskGranted): TaskState.GRANTED,
+        # Only with the result of an identical task: nothing was run.
+        (TaskState.QUEUED, events.TaskCompleted): TaskState.COMPLETED,
         (TaskState.GRANTED, events.TaskCompleted): TaskState.COMPLETED,
         (TaskState.GRANTED, events.AttemptFailed): TaskState.QUEUED,
         (TaskState.GRANTED, events.AttemptTimedOut): TaskState.QUEUED,

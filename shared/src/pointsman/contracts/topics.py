@@ -70,9 +70,43 @@ TOPICS: Final[Mapping[str, type[Decision]]] = MappingProxyType(
         "pool.leader_elected.v1": events.LeaderElected,
         "dead_letter.recorded.v1": events.DeadLetterRecorded,
         "dead_letter.redriven.v1": events.DeadLetterRedriven,
+        "task.prepared.v1": events.TaskPrepared,
+        "device.sampled.v1": events.DeviceSampled,
+        "device.canary_changed.v1": events.CanaryChanged,
+        "forecast.made.v1": events.ForecastMade,
+        "alert.raised.v1": events.AlertRaised,
+        "alert.cleared.v1": events.AlertCleared,
+        "degradation.level_changed.v1": events.LevelChanged,
+        "degradation.override_set.v1": events.OverrideSet,
+        "degradation.override_ended.v1": events.OverrideEnded,
+        "degradation.fallback_started.v1": events.FallbackStarted,
+        "degradation.fallback_ended.v1": events.FallbackEnded,
+        "feedback.given.v1": events.FeedbackGiven,
+        "feedback.withdrawn.v1": events.FeedbackWithdrawn,
+        "quality.measured.v1": events.QualityMeasured,
+        "quality.preference_changed.v1": events.PreferenceChanged,
+        "quality.threshold_moved.v1": events.QualityThresholdMoved,
+        "behaviour.measured.v1": events.BehaviourMeasured,
+        "behaviour.priority_boosted.v1": events.PriorityBoosted,
+        "behaviour.context_pool_grown.v1": events.ContextPoolGrown,
+        "context.assembled.v1": events.ContextAssembled,
+        "context.response_cached.v1": events.ResponseCached,
+        "context.pool_resized.v1": events.ContextPoolResized,
     }
 )
 """Every topic ever released, with the type that its newest release decodes to."""
+
+AGGREGATE_TOPICS: Final = frozenset(
+    {
+        "project.created.v1",
+        "project.decision_recorded.v1",
+        "project.preference_recorded.v1",
+        "conversation.started.v1",
+        "conversation.turn_appended.v1",
+    }
+)
+"""Topics whose bytes are written by the library that folds them; `EventCodec` does not read them,
+and who folds structs passes over them."""
 
 Upcaster = Callable[[dict[str, object]], dict[str, object]]
 

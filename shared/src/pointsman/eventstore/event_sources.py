@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 
 from pointsman.contracts.recorded import Recorded, decode_pack
 from pointsman.eventstore.pace import Pace
-from pointsman.eventstore.ports import LogReader
+from pointsman.eventstore.ports import CommittedEvents, LogReader
 from pointsman.eventstore.stream_tip import POSITION_HEADER
 from pointsman.runtime.puller import ConsumerGoneError
 
@@ -94,14 +94,20 @@ class FeedSource:
 
     What the feed does not hold (packs that were dropped, came out of order, cannot be read or were
     acknowledged for an earlier file of the view) is read from the log, and so is everything while
-    nothing arrives. `provision` is called when the consumer has disappeared.
+    nothing arrives for `idle_poll_s`. `provision` is called when the consumer has disappeared.
     """
 
     def __init__(
-        self, puller: FeedPuller, log: LogReader, *, provision: Callable[[], Awaitable[object]]
+        self,
+        puller: FeedPuller,
+        log: CommittedEvents,
+        *,
+        provision: Callable[[], Awaitable[object]],
+        idle_poll_s: float = _POLL_S,
     ) -> None:
         self._puller = puller
         self._log = log
+        self._idle_poll_s = idle_poll_s
         self._provision = provision
         self._packs: deque[_Pack] = deque()
 
@@ -142,7 +148,7 @@ class FeedSource:
     async def _pull(self) -> bool:
         """Tell whether something has arrived within a moment."""
         try:
-            async with asyncio.timeout(_POLL_S):
+            async with asyncio.timeout(self._idle_poll_s):
                 messages = await self._puller.next()
         except TimeoutError:
             return False

@@ -26,7 +26,7 @@ class LogTail:
         self._keep = keep
         self._events: list[Recorded] = []
         self._waiters: set[asyncio.Future[None]] = set()
-        store.on_commit(self._take)
+        self._end = store.on_commit(self._take)
 
     async def read(
         self, after: int, *, limit: int = 1000, topics: Sequence[str] = ()
@@ -64,7 +64,8 @@ class LogTail:
         return await self._store.floor(stream)
 
     async def close(self) -> None:
-        """Nothing is held that needs an end."""
+        """Follow the store no more."""
+        self._end()
 
     def _take(self, committed: Sequence[Committed]) -> None:
         self._events.extend(each.recorded for each in committed)

@@ -149,21 +149,28 @@ INBOX_KEEP_S: Final = 72 * 3600.0
 CommitListener = Callable[[Sequence[Committed]], None]
 
 
-class LogReader(Protocol):
-    """One totally ordered log, read from any process."""
+class CommittedEvents(Protocol):
+    """What one totally ordered log holds, wherever it is asked."""
 
     async def read(
         self, after: int, *, limit: int = 1000, topics: Sequence[str] = ()
     ) -> Sequence[Recorded]:
-        """Committed events beyond a position, in log order, without gaps."""
-        ...
+        """Committed events beyond a position, in log order, without gaps.
 
-    async def read_stream(self, stream: UUID, *, after: int = 0) -> Sequence[Recorded]:
-        """One stream's events beyond a version, in order."""
+        Fewer than `limit` may be given while there are more; none means that there are none.
+        """
         ...
 
     async def head(self) -> int:
         """Last committed position, 0 for an empty log."""
+        ...
+
+
+class LogReader(CommittedEvents, Protocol):
+    """The log itself, read from any process of its machine."""
+
+    async def read_stream(self, stream: UUID, *, after: int = 0) -> Sequence[Recorded]:
+        """One stream's events beyond a version, in order."""
         ...
 
     async def wait_beyond(self, position: int, *, timeout_s: float) -> bool:
@@ -192,10 +199,10 @@ class EventStore(LogReader, Protocol):
         """
         ...
 
-    def on_commit(self, listener: CommitListener) -> None:
+    def on_commit(self, listener: CommitListener) -> Callable[[], None]:
         """Call `listener` on the event loop with each commit of this process.
 
-        In log order, and before the answers of that commit are given.
+        In log order, and before the answers of that commit are given. What is returned ends it.
         """
         ...
 

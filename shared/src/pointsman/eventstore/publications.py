@@ -14,6 +14,9 @@ from pointsman.contracts.message import Message
 from pointsman.contracts.recorded import Recorded, encode_pack, packs
 
 PUBLIC_TYPES: Final = (
+    "alert.cleared",
+    "alert.raised",
+    "degradation.level_changed",
     "task.accepted",
     "task.completed",
     "task.failed",

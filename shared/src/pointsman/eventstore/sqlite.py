@@ -93,8 +93,14 @@ class SqliteEventStore:
     async def append(self, append: Append, *, timeout_s: float = 5.0) -> AppendAnswer:
         return cast("AppendAnswer", await self._commits.submit(append, timeout_s=timeout_s))
 
-    def on_commit(self, listener: CommitListener) -> None:
-        self._listeners.append(listener)
+    def on_commit(self, listener: CommitListener) -> Callable[[], None]:
+        # A new list each time: a listener may end itself while it is being called.
+        self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            self._listeners = [each for each in self._listeners if each is not listener]
+
+        return end
 
     async def read(
         self, after: int, *, limit: int = 1000, topics: Sequence[str] = ()

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from pointsman.contracts.events import Decision
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.topics import (
+    AGGREGATE_TOPICS,
     TOPICS,
     EventCodec,
     NewerVersionError,
@@ -22,7 +23,7 @@ from pointsman.contracts.topics import (
 _BUSY_TIMEOUT_S: Final = 5.0
 # Positions that a projection may have passed over without writing them down.
 _UNWRITTEN_POSITIONS: Final = 4096
-_KNOWN: Final = frozenset(version_of(topic)[0] for topic in TOPICS)
+_KNOWN: Final = frozenset(version_of(topic)[0] for topic in (*TOPICS, *AGGREGATE_TOPICS))
 
 
 @dataclass(frozen=True, slots=True)

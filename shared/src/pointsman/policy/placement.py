@@ -45,6 +45,8 @@ class Option:
     temperature_c: float | None = None
     refused: str | None = None
     """Why the option cannot be chosen whatever its score."""
+    rank: int = 0
+    """Place of the variant in the order of preference; before its registered quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,18 @@ def suitability(option: Option, weights: Weights) -> Candidate:
     )
 
 
+def _preference(ranked: tuple[int, Candidate]) -> tuple[bool, int, float, float, float, str]:
+    rank, c = ranked
+    return c.refused is not None, rank, -c.quality, -c.score, c.expected_s or 0.0, c.device
+
+
 def choose(options: Sequence[Option], weights: Weights) -> Choice | None:
-    """The best quality that can be had now; among its devices the most suitable one.
+    """The most preferred variant that can be had now; among its devices the most suitable one.
 
     Ties go to the shorter expected time, then to the name. None if every option is refused.
     """
-    scored = sorted(
-        (suitability(option, weights) for option in options),
-        key=lambda c: (c.refused is not None, -c.quality, -c.score, c.expected_s or 0.0, c.device),
-    )
+    ranked = ((option.rank, suitability(option, weights)) for option in options)
+    scored = [candidate for _, candidate in sorted(ranked, key=_preference)]
     if not scored or scored[0].refused is not None:
         return None
     rest = scored[1 + OTHERS :]

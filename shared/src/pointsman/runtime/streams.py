@@ -35,6 +35,8 @@ again within 20 s; handling a message takes the 5 s of an append at most."""
 MAX_ACK_PENDING: Final = 1024
 
 _GIB: Final = 1024**3
+# A rating is a few hundred bytes, and the server reserves what a stream may grow to.
+_RATINGS_SHARE: Final = 16
 _log = structlog.get_logger(__name__)
 
 
@@ -76,40 +78,60 @@ class Provisioned:
 
 
 def plans(*, max_bytes: int = _GIB) -> tuple[StreamPlan, ...]:
-    """All streams; `max_bytes` bounds each of the two rebuildable ones.
+    """All streams; `max_bytes` bounds each of them, that of the ratings to a sixteenth of it.
 
-    The server must run with `sync_interval: always`. The work queue is the only stream that then
-    syncs every write: nothing else holds its messages until they are in the log. The other two are
+    The server must run with `sync_interval: always`. The work queues are the only streams that then
+    sync every write: nothing else holds their messages until they are in the log. The other two are
     rebuilt from the log by the relay.
     """
     return (
         StreamPlan(
-            StreamConfig(
-                name=subjects.INBOX_STREAM,
-                description="Tasks sent by other systems, until the log has them",
-                subjects=[subjects.INBOX_SUBJECTS],
-                retention=RetentionPolicy.WORK_QUEUE,
-                # Never drop what was acknowledged: the sender hears of a full queue.
-                discard=DiscardPolicy.NEW,
-                max_bytes=max_bytes,
-                max_msg_size=MAX_MESSAGE_BYTES,
-                duplicate_window=DUPLICATE_WINDOW_S,
-                storage=StorageType.FILE,
-                num_replicas=1,
+            _work_queue(
+                subjects.INBOX_STREAM,
+                subjects.INBOX_SUBJECTS,
+                "Tasks sent by other systems, until the log has them",
+                max_bytes,
             ),
-            (
-                ConsumerConfig(
-                    durable_name=subjects.INBOX_CONSUMER,
-                    ack_policy=AckPolicy.EXPLICIT,
-                    ack_wait=ACK_WAIT_S,
-                    # The acknowledgement policy counts, and records before it gives up.
-                    max_deliver=-1,
-                    max_ack_pending=MAX_ACK_PENDING,
-                ),
+            (_work_consumer(subjects.INBOX_CONSUMER),),
+        ),
+        StreamPlan(
+            _work_queue(
+                subjects.FEEDBACK_STREAM,
+                subjects.FEEDBACK_SUBJECTS,
+                "Ratings sent by other systems, until the log has them",
+                max_bytes // _RATINGS_SHARE,
             ),
+            (_work_consumer(subjects.FEEDBACK_CONSUMER),),
         ),
         StreamPlan(_rebuildable(subjects.FEED_STREAM, subjects.FEED, max_bytes)),
         StreamPlan(_rebuildable(subjects.EVENT_STREAM, subjects.EVENT_SUBJECTS, max_bytes)),
+    )
+
+
+def _work_queue(name: str, subject: str, description: str, max_bytes: int) -> StreamConfig:
+    return StreamConfig(
+        name=name,
+        description=description,
+        subjects=[subject],
+        retention=RetentionPolicy.WORK_QUEUE,
+        # Never drop what was acknowledged: the sender hears of a full queue.
+        discard=DiscardPolicy.NEW,
+        max_bytes=max_bytes,
+        max_msg_size=MAX_MESSAGE_BYTES,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        storage=StorageType.FILE,
+        num_replicas=1,
+    )
+
+
+def _work_consumer(name: str) -> ConsumerConfig:
+    return ConsumerConfig(
+        durable_name=name,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT_S,
+        # The acknowledgement policy counts, and records before it gives up.
+        max_deliver=-1,
+        max_ack_pending=MAX_ACK_PENDING,
     )
 
 
@@ -142,6 +164,16 @@ async def provision(nc: Client, plan: Sequence[StreamPlan] | None = None) -> lis
     """
     manager = nc.jetstream()
     return [await _provision(manager, each) for each in (plans() if plan is None else plan)]
+
+
+async def provision_consumer(nc: Client, stream: str, plan: ConsumerConfig) -> None:
+    """Create a durable consumer or set it back to its plan.
+
+    Raises:
+        nats.js.errors.NotFoundError: there is no such stream.
+        StreamMismatchError: a difference that only removing the consumer would cure.
+    """
+    await _provision_consumer(nc.jetstream(), stream, plan)
 
 
 async def incarnation(nc: Client, stream: str) -> str:

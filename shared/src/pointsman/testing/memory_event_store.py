@@ -89,8 +89,13 @@ class MemoryEventStore:
             self._grown = asyncio.Event()
         return answers
 
-    def on_commit(self, listener: CommitListener) -> None:
-        self._listeners.append(listener)
+    def on_commit(self, listener: CommitListener) -> Callable[[], None]:
+        self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            self._listeners = [each for each in self._listeners if each is not listener]
+
+        return end
 
     async def read(
         self, after: int, *, limit: int = 1000, topics: Sequence[str] = ()

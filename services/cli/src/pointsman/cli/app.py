@@ -29,6 +29,12 @@ _COMMANDS: Final = {
     "dead": _Entry("dead", "Messages that were set aside."),
     "model": _Entry("model", "Model variants and where they are loaded."),
     "device": _Entry("device", "Devices of the pool."),
+    "snapshot": _Entry("snapshot", "Devices, tasks, quality and predictions in one view."),
+    "alert": _Entry("alert", "Alerts that stand, and those that are over."),
+    "degradation": _Entry("degradation", "The ladder: where it stands and why; hold it."),
+    "feedback": _Entry("feedback", "Rate results; see what was learned from it."),
+    "project": _Entry("project", "Projects: their decisions and preferences."),
+    "conversation": _Entry("conversation", "Conversations, now or at any past position."),
     "bench": _Entry("bench", "Measure the log and the path of a task."),
 }
 

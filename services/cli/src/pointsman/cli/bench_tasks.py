@@ -19,7 +19,7 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from pointsman.cli.stack.accounts import CLI
+from pointsman.cli.stack.accounts import CLI, SCHEDULER, WATCHERS
 from pointsman.cli.stack.plan import POOL, StackPlan
 from pointsman.cli.stack.project import find_project
 from pointsman.cli.stack.record import StackRecord
@@ -163,6 +163,7 @@ async def run_task_bench(
     tasks: int = 6_000,
     clients: int = 64,
     idle_tasks: int = 500,
+    services: tuple[str, ...] = (SCHEDULER, *WATCHERS),
     say: Callable[[str], None],
 ) -> TaskBenchReport:
     """Measure each mode on a stack of its own in a temporary directory.
@@ -178,6 +179,7 @@ async def run_task_bench(
                 project=find_project(),
                 noop=mode == "noop",
                 slots=SLOTS,
+                services=services,
             )
             async with running_stack(plan, say) as stack:
                 figures.append(await _measure(mode, stack.record, tasks, clients, idle_tasks, say))

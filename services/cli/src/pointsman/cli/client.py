@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,7 +14,9 @@ from nats.errors import NoRespondersError
 
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.hints import at_data
+from pointsman.cli.silence import EXIT_CODES, Silence, silence_of
 from pointsman.cli.stack.accounts import CLI, SCHEDULER
+from pointsman.cli.stack.plan import SERVICES
 from pointsman.cli.stack.record import StackRecord, UnreadableRecordError, read_record
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import (
@@ -45,7 +46,9 @@ _REQUEST_S: Final = 2.0
 _RETRY_S: Final = 0.1
 
 _CONFLICTS: Final = frozenset({"id_reused"})
-_MISSING: Final = frozenset({"no_such_task", "no_such_dead_letter", "no_such_event"})
+_MISSING: Final = frozenset(
+    {"no_such_task", "no_such_dead_letter", "no_such_event", "no_such_rating"}
+)
 
 _REJECTED: Final = "rejected"
 _UNAVAILABLE: Final = "unavailable"
@@ -73,12 +76,14 @@ class StackClient:
         self.nc = nc
         self.record = record
 
-    async def ask(self, verb: str, question: Message, type_: type[T]) -> T:
+    async def ask(
+        self, verb: str, question: Message, type_: type[T], *, service: str = SCHEDULER
+    ) -> T:
         """The answer to a question; asked again for `PATIENCE_S` while nobody answers.
 
         Raises `CommandError`.
         """
-        subject = subjects.query(SCHEDULER, verb)
+        subject = subjects.query(service, verb)
         body = _encoder.encode(question)
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE_S
@@ -90,11 +95,11 @@ class StackClient:
                     return msgspec.json.decode(reply.data, type=type_)
                 if refusal.status == _REJECTED:
                     raise rejected(refusal.code, refusal.message, refusal.next)
-                last, reason = refusal.message, _Silence.UNAVAILABLE
+                last, reason = refusal.message, Silence.UNAVAILABLE
             except NoRespondersError:
-                last, reason = "nobody answers", _Silence.UNREACHABLE
+                last, reason = "nobody answers", Silence.UNREACHABLE
             except (NatsError, TimeoutError) as error:
-                last, reason = f"{type(error).__name__} {error}".strip(), _Silence.TIMEOUT
+                last, reason = f"{type(error).__name__} {error}".strip(), Silence.TIMEOUT
             except msgspec.MsgspecError as error:
                 raise _other_version(subject, str(error)) from error
             if loop.time() >= until:
@@ -116,8 +121,14 @@ class StackClient:
         """Raises `CommandError`."""
         return await self._command("redrive", command)
 
+    async def command(self, service: str, verb: str, command: Message) -> Answer:
+        """Raises `CommandError`."""
+        return await self._send(subjects.command(service, verb), command)
+
     async def _command(self, verb: str, command: Message) -> Answer:
-        subject = subjects.command(SCHEDULER, verb, self.record.pool)
+        return await self._send(subjects.command(SCHEDULER, verb, self.record.pool), command)
+
+    async def _send(self, subject: str, command: Message) -> Answer:
         requests: PackedRequests[Message, Answer] = PackedRequests(
             self.nc,
             subject,
@@ -128,7 +139,7 @@ class StackClient:
         try:
             answer = await requests.ask(command)
         except NoAnswerError as error:
-            raise self._no_answer(subject, error.last, _silence_of(error.last)) from error
+            raise self._no_answer(subject, error.last, silence_of(error.last)) from error
         except RequestRefusedError as error:
             refusal = error.refusal
             raise rejected(refusal.code, refusal.message, refusal.next) from error
@@ -142,36 +153,14 @@ class StackClient:
             raise rejected(answer.code, answer.message, answer.next)
         return answer
 
-    def _no_answer(self, subject: str, last: str, silence: "_Silence") -> CommandError:
-        log = self.record.parts[SCHEDULER].log if SCHEDULER in self.record.parts else "its log"
+    def _no_answer(self, subject: str, last: str, silence: Silence) -> CommandError:
+        log = self.record.parts[SERVICES].log if SERVICES in self.record.parts else "its log"
         return CommandError(
             f"no answer on {subject} within {PATIENCE_S:g} s ({last})",
             code=silence.value,
-            exit_code=_SILENCES[silence],
+            exit_code=EXIT_CODES[silence],
             next_step=f"look into {log}, or run pointsman doctor",
         )
-
-
-class _Silence(StrEnum):
-    """Why there is no answer after all patience; also the error's code."""
-
-    UNREACHABLE = "unreachable"
-    TIMEOUT = "timeout"
-    UNAVAILABLE = "unavailable"
-
-
-_SILENCES: Final = {
-    _Silence.UNREACHABLE: ExitCode.UNREACHABLE,
-    _Silence.TIMEOUT: ExitCode.TIMEOUT,
-    _Silence.UNAVAILABLE: ExitCode.FAILURE,
-}
-
-
-def _silence_of(last: str) -> _Silence:
-    """From the words in which a packed request tells its last try."""
-    if "no responders" in last or "disconnected" in last:
-        return _Silence.UNREACHABLE
-    return _Silence.UNAVAILABLE if last.startswith("unavailable") else _Silence.TIMEOUT
 
 
 def _refusal(body: bytes) -> _Refusal | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
 from pointsman.cli.stack.keeper import PartFailedError
 from pointsman.contracts.subjects import TENANT_PATTERN
 from pointsman.runtime.servers import ServerError
@@ -28,12 +29,23 @@ Tenants = Annotated[
 Noop = Annotated[
     bool, typer.Option("--noop", help="No Triton: a stand-in answers at once and runs no model.")
 ]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="SERVICE", help=f"Leave out {', '.join(WATCHERS)}."),
+]
 
 
 def check_stack_options(
-    *, attach: Sequence[str] = (), tenants: Sequence[str] = (), noop: bool = False
+    *,
+    attach: Sequence[str] = (),
+    tenants: Sequence[str] = (),
+    noop: bool = False,
+    without: Sequence[str] = (),
 ) -> None:
     """Raises `typer.BadParameter`."""
+    for name in without:
+        if name not in WATCHERS:
+            raise typer.BadParameter(f"--without takes one of {', '.join(WATCHERS)}")
     for endpoint in attach:
         if not _ENDPOINT.match(endpoint):
             raise typer.BadParameter(f"{endpoint!r} is not grpc://HOST:PORT")
@@ -42,6 +54,11 @@ def check_stack_options(
             raise typer.BadParameter(f"a tenant must match {TENANT_PATTERN}, {name!r} does not")
     if noop and attach:
         raise typer.BadParameter("--noop and --triton exclude each other")
+
+
+def services_without(left_out: Sequence[str]) -> tuple[str, ...]:
+    """The services of a stack; the scheduler cannot be left out."""
+    return (SCHEDULER, *(name for name in WATCHERS if name not in left_out))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from uuid import uuid4
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.contracts.commands import MAX_PAYLOAD_BYTES, SubmitTask
 from pointsman.contracts.message import Degradation, PriorityClass
-from pointsman.contracts.subjects import TENANT_PATTERN
+from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
 
 _SPAN: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -45,6 +45,10 @@ class Wish:
     max_attempts: int
     parameters: tuple[str, ...]
     id: str | None
+    project: str | None = None
+    conversation: str | None = None
+    context_tokens: int = 0
+    cache: bool = False
 
     def command(self, payload: bytes) -> SubmitTask:
         """Raises `InvalidOptionError`."""
@@ -53,6 +57,12 @@ class Wish:
                 f"--tenant {self.tenant!r} is no tenant: lower-case letters, digits, - and _, "
                 "at most 63, the first a letter or digit"
             )
+        for option, name in (("--project", self.project), ("--conversation", self.conversation)):
+            if name is not None and re.match(NAME_PATTERN, name) is None:
+                raise InvalidOptionError(
+                    f"{option} {name!r} is no name: letters, digits, dots, - and _, at most 128, "
+                    "the first a letter or digit"
+                )
         allowed = self.allow_degradation
         return SubmitTask(
             command_id=self.id or str(uuid4()),
@@ -67,6 +77,10 @@ class Wish:
             max_attempts=self.max_attempts,
             min_quality=self.min_quality,
             parameters=parameters(self.parameters) or None,
+            project=self.project,
+            conversation=self.conversation,
+            context_tokens=self.context_tokens,
+            cache=self.cache,
         )
 
 

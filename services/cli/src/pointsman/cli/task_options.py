@@ -22,6 +22,16 @@ MaxAttempts = Annotated[int, typer.Option(min=1, max=10, help="How often it is t
 Parameters = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="For the model (repeatable).")
 ]
+Project = Annotated[str | None, typer.Option(help="The project that a conversation belongs to.")]
+Conversation = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Its earlier turns become part of the input.")
+]
+ContextTokens = Annotated[
+    int, typer.Option(min=0, max=1_000_000, help="Most tokens of context and input; 0: default.")
+]
+Cached = Annotated[
+    bool, typer.Option("--cache", help="The earlier result of an identical task will do.")
+]
 OwnId = Annotated[
     str | None, typer.Option("--id", help="Your id: a repetition makes no second task.")
 ]

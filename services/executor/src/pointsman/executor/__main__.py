@@ -10,6 +10,7 @@ from pointsman.executor.adapters.nats import NatsLeader
 from pointsman.executor.adapters.noop import NoopEngine
 from pointsman.executor.adapters.triton import TritonEngine
 from pointsman.executor.handlers import build_router
+from pointsman.executor.holding.canaries import Canaries
 from pointsman.executor.holding.devices import Device
 from pointsman.executor.holding.leases import REPORT_GRACE_S, LeaseHolder
 from pointsman.executor.holding.membership import Membership
@@ -47,7 +48,7 @@ async def start(scope: ServiceScope, settings: Settings, nats: NatsSettings) -> 
     holder = LeaseHolder(identity, devices, blobs=blobs, leader=leader)
     offers = await asyncio.gather(*(device.offer() for device in devices))
     membership = Membership(identity, tuple(offers), leader=leader, holder=holder)
-    broker.include_router(build_router(identity, holder))
+    broker.include_router(build_router(identity, holder, Canaries(devices)))
     await broker.start()
     # The subscription must have reached the server before the leader hears of this executor.
     await connection.flush()

@@ -1,15 +1,19 @@
-"""Orders of the leader in, receipts out."""
+"""Orders of the leader in, receipts out; canaries in, their bytes out."""
+
+import asyncio
 
 from faststream.nats import NatsRouter
 
 from pointsman.contracts import subjects
+from pointsman.contracts.canaries import CanaryAnswer, RunCanary
 from pointsman.contracts.leases import LeaseOrder, LeaseReceipt
+from pointsman.executor.holding.canaries import Canaries
 from pointsman.executor.holding.leases import LeaseHolder
 from pointsman.executor.ports import Identity
 from pointsman.runtime.broker import body_decoder
 
 
-def build_router(identity: Identity, holder: LeaseHolder) -> NatsRouter:
+def build_router(identity: Identity, holder: LeaseHolder, canaries: Canaries) -> NatsRouter:
     """Subscribe to the orders of one executor; a receipt never waits for a run."""
     router = NatsRouter()
 
@@ -18,5 +22,12 @@ def build_router(identity: Identity, holder: LeaseHolder) -> NatsRouter:
     )
     async def take(order: LeaseOrder) -> LeaseReceipt:
         return holder.take(order)
+
+    @router.subscriber(
+        subjects.command("executor", "canary", identity.executor),
+        decoder=body_decoder(list[RunCanary]),
+    )
+    async def canary(asked: list[RunCanary]) -> list[CanaryAnswer]:
+        return await asyncio.gather(*(canaries.run(one) for one in asked))
 
     return router

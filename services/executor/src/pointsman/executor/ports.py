@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pointsman.contracts.events import Residency
 from pointsman.contracts.leases import (
@@ -69,11 +69,15 @@ class EngineDeadlineError(EngineError):
         super().__init__("deadline_exceeded", message, retryable=True)
 
 
+ENGINE_BUSY: Final = "engine_busy"
+"""Code of an engine that had no room for a call; it says nothing about its health."""
+
+
 class EngineBusyError(EngineError):
     """A canary was not answered in time, and calls of ours that are in flight explain it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("engine_busy", message, retryable=True)
+        super().__init__(ENGINE_BUSY, message, retryable=True)
 
 
 class Engine(Protocol):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from typing import Final
 from uuid import uuid4
 
@@ -10,28 +11,32 @@ import structlog
 from nats.aio.client import Client
 
 from pointsman.contracts.topics import EventCodec
+from pointsman.eventstore.dead_letters import DeadLetterBox
 from pointsman.eventstore.log_tail import LogTail
 from pointsman.eventstore.ports import EventStore, LogUnavailableError
 from pointsman.eventstore.publications import PackedFeed, PublicEvents
 from pointsman.eventstore.relay import Relay
-from pointsman.eventstore.sqlite import SqliteEventStore
+from pointsman.eventstore.service import Service
 from pointsman.runtime.blobs import SqliteBlobs
 from pointsman.runtime.broker import ServiceBroker, build_broker, probe
-from pointsman.runtime.service import ServiceScope, run_service
+from pointsman.runtime.clock import SystemClock
+from pointsman.runtime.service import ServiceScope
 from pointsman.runtime.streams import provision
 from pointsman.scheduler.adapters.nats_inbox import NatsInbox
 from pointsman.scheduler.adapters.nats_orders import NatsOrders
+from pointsman.scheduler.adapters.nats_readings import NatsReadings
 from pointsman.scheduler.adapters.registry_file import RegistryFile
-from pointsman.scheduler.adapters.system import SystemClock, SystemDraws
+from pointsman.scheduler.adapters.system import SystemDraws
 from pointsman.scheduler.adapters.views import TaskViews
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.handlers import build_command_router, build_query_router
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.dispatch import Dispatch
+from pointsman.scheduler.leading.load_readings import publish_load
 from pointsman.scheduler.leading.pool_leader import PoolLeader
 from pointsman.scheduler.leading.questions import Questions
-from pointsman.scheduler.leading.redrive import DeadLetterBox, Redrive
+from pointsman.scheduler.leading.redrive import Redrive
 from pointsman.scheduler.leading.submissions import Submissions
 from pointsman.scheduler.leading.take_lead import register_models, take_lead
 from pointsman.scheduler.settings import Settings
@@ -43,28 +48,33 @@ _log = structlog.get_logger(__name__)
 
 
 class _Process:
-    """The parts of one scheduler process while it starts."""
+    """The parts of one scheduler while it starts."""
 
-    def __init__(self, scope: ServiceScope, settings: Settings) -> None:
+    def __init__(self, scope: ServiceScope, settings: Settings, store: EventStore) -> None:
         self.scope = scope
         self.settings = settings
+        self.store = store
         self.clock = SystemClock()
         self.codec = EventCodec()
         self.pool = Pool(settings.pool)
         self.leader: PoolLeader | None = None
 
     async def start(self) -> None:
-        """Open the log, lead the pool, then take requests: nobody is answered before that."""
+        """Lead the pool, then take requests: nobody is answered before that."""
         scope, settings, pool, clock = self.scope, self.settings, self.pool, self.clock
+        store = self.store
         registry = RegistryFile(settings.registry)
-        settings.data.mkdir(parents=True, exist_ok=True)
-        store = SqliteEventStore(settings.data / "log.db")
-        scope.on_stop(store.close, "log")
         blobs = SqliteBlobs(settings.data / "blobs", _SERVICE)
         scope.on_stop(blobs.close, "blobs")
         scope.spawn(_prune(store), "inbox rows")
         log = await take_lead(
-            pool, store, self.codec, holder=str(uuid4()), clock=clock, on_broken=scope.fatal
+            pool,
+            store,
+            self.codec,
+            holder=str(uuid4()),
+            clock=clock,
+            on_broken=scope.fatal,
+            on_end=lambda end: self._on_end(end, "folding"),
         )
         await register_models(pool, log, registry, clock)
         broker = self._broker()
@@ -72,15 +82,22 @@ class _Process:
         scope.on_stop(broker.stop, "broker")
         await probe(connection, user=settings.nats_user)
         tail = LogTail(store)
+        scope.on_stop(tail.close, "log tail")
         relay = await self._publish(store, tail, connection)
         questions = self._questions(store, tail, relay)
         self.leader = self._lead(log, store, connection)
         submissions = Submissions(pool, log, blobs, clock)
+        readings = NatsReadings(connection)
+        scope.spawn(publish_load(pool, readings, clock, submissions.shed), "load readings")
         redrive = Redrive(store, self.codec, log, blobs, submissions, clock)
         broker.include_router(build_command_router(pool.name, self.leader, submissions, redrive))
         broker.include_router(build_query_router(questions))
         await broker.start()
-        self._take_tasks(connection, submissions, DeadLetterBox(pool, log, blobs, clock))
+        self._take_tasks(
+            connection,
+            submissions,
+            DeadLetterBox(log, blobs, clock, applied_to=lambda: pool.applied_to),
+        )
 
     def _broker(self) -> ServiceBroker:
         return build_broker(
@@ -136,12 +153,23 @@ class _Process:
         dispatch = Dispatch(self.pool, NatsOrders(nc, self.pool.name), clocks, self.clock)
         self.scope.on_stop(dispatch.drain, "dispatch")
         leader = PoolLeader(self.pool, log, dispatch, clocks, self.clock, SystemDraws())
-        store.on_commit(lambda _: leader.wake())
+        self._on_end(store.on_commit(lambda _: leader.wake()), "waking")
         self.scope.spawn(leader.run(), "leader")
         return leader
 
+    def _on_end(self, end: Callable[[], None], what: str) -> None:
+        async def ending() -> None:
+            end()
 
-async def _prune(store: SqliteEventStore) -> None:
+        self.scope.on_stop(ending, what)
+
+
+async def start(scope: ServiceScope, settings: Settings, store: EventStore) -> None:
+    """Return when the pool is led and requests are taken."""
+    await _Process(scope, settings, store).start()
+
+
+async def _prune(store: EventStore) -> None:
     """Forget command ids that are older than the time in which a repetition is recognised."""
     while True:
         try:
@@ -151,10 +179,12 @@ async def _prune(store: SqliteEventStore) -> None:
         await asyncio.sleep(_PRUNE_EVERY_S)
 
 
+SERVICE: Final = Service(_SERVICE, Settings, start)
+
+
 def main() -> int:
     """Run the scheduler; returns the exit status."""
-    settings = Settings()
-    return run_service(_SERVICE, lambda scope: _Process(scope, settings).start(), settings)
+    return SERVICE.run()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pointsman.contracts import subjects
 from pointsman.contracts.commands import (
     Answer,
     CancelTask,
+    PrepareTask,
     RedriveDeadLetter,
     Rejected,
     SubmitTask,
@@ -68,6 +69,10 @@ def build_command_router(
     )
     async def cancel(commands: list[CancelTask]) -> list[Answer]:
         return await asyncio.gather(*(leader.cancel(item) for item in commands))
+
+    @router.subscriber(command("prepare"), decoder=body_decoder(list[PrepareTask]))
+    async def prepare(commands: list[PrepareTask]) -> list[Answer]:
+        return await asyncio.gather(*(leader.prepare(item) for item in commands))
 
     @router.subscriber(
         command("report"),

@@ -7,18 +7,7 @@ from uuid import UUID
 from pointsman.contracts.events import ModelRegistered
 from pointsman.contracts.leases import LeaseOrder, LeaseReceipt
 from pointsman.contracts.queries import DeadLetterRow, ListDeadLetters, ListTasks, TaskRow
-
-
-class Clock(Protocol):
-    """Two clocks: one for what is recorded, one for how long something lasts."""
-
-    def wall(self) -> float:
-        """Seconds since the epoch, UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
-        ...
+from pointsman.contracts.telemetry import PoolSample
 
 
 class Draws(Protocol):
@@ -34,6 +23,14 @@ class Orders(Protocol):
 
     async def send(self, executor: str, order: LeaseOrder) -> LeaseReceipt | None:
         """None if no receipt came within `RECEIPT_TIMEOUT_S`."""
+        ...
+
+
+class Readings(Protocol):
+    """The way to whoever watches the pool; lossy."""
+
+    async def publish(self, sample: PoolSample) -> None:
+        """Send once, or not at all while the bus is away."""
         ...
 
 

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from pointsman.runtime.settings import ServiceSettings
+from pointsman.eventstore.service import LogSettings
 
 
-class Settings(ServiceSettings):
+class Settings(LogSettings):
     """Environment variables `POINTSMAN_<NAME>`."""
 
-    data: Path = Path(".pointsman")
-    """Directory of the log, the blobs and the views; one scheduler at a time may use it."""
     pool: str = "main"
     """The pool that this scheduler leads."""
     registry: Path = Path("infra/triton/registry.toml")

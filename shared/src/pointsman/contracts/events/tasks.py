@@ -43,6 +43,13 @@ class TaskAccepted(Decision, frozen=True):
     traceparent: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
+    project: str | None = None
+    conversation: str | None = None
+    """Its earlier turns become part of the input before the task is granted."""
+    context_tokens: int = 0
+    """Most tokens of context and input together; 0: the context service's default."""
+    cache: bool = False
+    """An identical task's earlier result will do."""
 
 
 class KeyComponents(Message, frozen=True):
@@ -79,6 +86,15 @@ class Candidate(Message, frozen=True):
     """Why it could not be chosen."""
 
 
+class Cause(Message, frozen=True):
+    """An event that a decision rests on, besides those of its own task."""
+
+    topic: str
+    position: int
+    detail: str
+    """A sentence with its figures."""
+
+
 class Explanation(Message, frozen=True):
     """Why this task, here, now."""
 
@@ -98,6 +114,25 @@ class Explanation(Message, frozen=True):
     """Tasks with an earlier key that could not use this slot, at most 3."""
     config: str = ""
     """Version of the policy parameters."""
+    level: str = ""
+    """Rung of the degradation ladder; empty: normal."""
+    causes: tuple[Cause, ...] = ()
+    """Events of other services that turned this decision."""
+
+
+class TaskPrepared(Decision, frozen=True):
+    """What the attempts of a waiting task will run on; the task stays in the queue."""
+
+    payload: BlobRef | None = None
+    """Context and input together; None: the input alone."""
+    assembly: str = ""
+    """Stream of the `context.assembled` event."""
+    kept: int = 0
+    """Earlier turns in the payload."""
+    dropped: int = 0
+    tokens: int = 0
+    note: str = ""
+    """Why there is no context, if there is none."""
 
 
 class TaskGranted(Decision, frozen=True):
@@ -113,6 +148,8 @@ class TaskGranted(Decision, frozen=True):
     run_timeout_s: float
     """From acceptance by the holder; passed to the engine as deadline."""
     explanation: Explanation
+    samples: tuple[str, ...] = ()
+    """Ids of the device samples that were used."""
 
 
 class TaskCompleted(Decision, frozen=True):
@@ -127,6 +164,8 @@ class TaskCompleted(Decision, frozen=True):
     run_s: float
     """Measured by the holder around the engine call."""
     model_version: str = ""
+    cached_from: str = ""
+    """The task whose result this is, if none was run; attempt is then 0 and device empty."""
 
 
 class TaskFailed(Decision, frozen=True):
@@ -159,6 +198,7 @@ class TaskShed(Decision, frozen=True):
     """Terminal: given up under overload."""
 
     reason: str
+    causes: tuple[Cause, ...] = ()
 
 
 class TaskAbandoned(Decision, frozen=True):

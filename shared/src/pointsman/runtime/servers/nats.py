@@ -13,7 +13,7 @@ from pointsman.runtime.servers.nats_config import NatsUser, nats_config, write_n
 from pointsman.runtime.servers.nats_program import check_nats_server, find_nats_server
 from pointsman.runtime.servers.process import ServerProcess, kill_leftovers
 
-DEFAULT_MAX_FILE_STORE_BYTES: Final = 4 * 1024**3
+DEFAULT_MAX_FILE_STORE_BYTES: Final = 6 * 1024**3
 
 _POLL_S: Final = 0.01
 _PORT_RETRY_S: Final = 0.2

@@ -9,11 +9,18 @@ import typer
 import uvloop
 
 from pointsman.cli.bench_log import run_log_bench
+from pointsman.cli.bench_overload import MODES as OVERLOAD_MODES
+from pointsman.cli.bench_overload import run_overload_bench
 from pointsman.cli.bench_tasks import MODES, BenchFailedError, Mode, run_task_bench
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.options import Output, run
 from pointsman.cli.output import OutputFormat, Printer, column
-from pointsman.cli.stack_options import stack_errors
+from pointsman.cli.stack_options import (
+    Without,
+    check_stack_options,
+    services_without,
+    stack_errors,
+)
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -34,6 +41,17 @@ _TASK_COLUMNS: Final = (
     column("events/task", "events_per_task"),
     column("feed lag max s", "feed_lag_max_s"),
     column("not completed", "not_completed"),
+)
+_OVERLOAD_COLUMNS: Final = (
+    column("mode"),
+    column("demand/s", "demand_per_s"),
+    column("submitted"),
+    column("missed"),
+    column("share", "missed_share"),
+    column("degraded"),
+    column("levels", "levels_seen"),
+    column("flips"),
+    column("back to best s", "back_to_best_s"),
 )
 
 
@@ -72,16 +90,22 @@ def bench_tasks(
     ] = None,
     tasks: Annotated[int, typer.Option(min=1, help="How many under load.")] = 6_000,
     clients: Annotated[int, typer.Option(min=1, max=1024, help="How many submit at once.")] = 64,
+    without: Without = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Submit to completed on the feed, with all services running."""
     modes = _modes(mode)
+    check_stack_options(without=without or ())
 
     async def work(printer: Printer) -> ExitCode:
         with stack_errors():
             try:
                 report = await run_task_bench(
-                    modes=modes, tasks=tasks, clients=clients, say=printer.say
+                    modes=modes,
+                    tasks=tasks,
+                    clients=clients,
+                    services=services_without(without or ()),
+                    say=printer.say,
                 )
             except BenchFailedError as error:
                 raise CommandError(
@@ -94,6 +118,38 @@ def bench_tasks(
         return ExitCode.OK
 
     run(output, work, loop_factory=uvloop.new_event_loop)
+
+
+@app.command("overload")
+def bench_overload(
+    *,
+    mode: Annotated[
+        list[str] | None, typer.Option(metavar="|".join(OVERLOAD_MODES), help="Only this mode.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="How long the overload lasts.")] = 60.0,
+    factor: Annotated[
+        float, typer.Option(min=0.1, max=20, help="Demand over the best variant's capacity.")
+    ] = 2.0,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Deadline misses under overload, with and without degradation."""
+    for name in mode or ():
+        if name not in OVERLOAD_MODES:
+            raise typer.BadParameter(f"--mode is one of {', '.join(OVERLOAD_MODES)}")
+    modes = tuple(name for name in OVERLOAD_MODES if not mode or name in mode)
+
+    async def work(printer: Printer) -> ExitCode:
+        with stack_errors():
+            report = await run_overload_bench(
+                modes=modes, seconds=seconds, factor=factor, say=printer.say
+            )
+        if printer.for_people:
+            printer.rows(report["modes"], _OVERLOAD_COLUMNS)
+        else:
+            printer.item(report)
+        return ExitCode.OK
+
+    run(output, work)
 
 
 def _modes(names: list[str] | None) -> tuple[Mode, ...]:

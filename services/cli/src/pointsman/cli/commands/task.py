@@ -19,13 +19,17 @@ from pointsman.cli.showing import show_task
 from pointsman.cli.stack.plan import DEFAULT_TENANT
 from pointsman.cli.submitting import InvalidOptionError, Wish, read_payload
 from pointsman.cli.task_options import (
+    Cached,
     Class,
+    ContextTokens,
+    Conversation,
     Deadline,
     Degraded,
     InputFile,
     MaxAttempts,
     OwnId,
     Parameters,
+    Project,
     ResultTo,
     TaskId,
     check_result_option,
@@ -63,6 +67,10 @@ def submit(  # noqa: PLR0913 - one parameter per option
     max_attempts: MaxAttempts = 3,
     param: Parameters = None,
     task_id: OwnId = None,
+    project: Project = None,
+    conversation: Conversation = None,
+    context_tokens: ContextTokens = 0,
+    cache: Cached = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the result.")] = False,
     timeout: Annotated[float, typer.Option(min=0, help="How many seconds --wait waits.")] = 60.0,
     result: ResultTo = None,
@@ -73,6 +81,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
     wish = Wish(
         family, tenant, priority_class, deadline, model, boost, min_quality,
         allow_degradation, max_attempts, tuple(param or ()), task_id,
+        project, conversation, context_tokens, cache,
     )  # fmt: skip
 
     check_result_option(result, output, wait=wait)

@@ -18,7 +18,9 @@ from pointsman.cli.stack_options import (
     Devices,
     Noop,
     Tenants,
+    Without,
     check_stack_options,
+    services_without,
     stack_errors,
 )
 
@@ -33,6 +35,7 @@ def up(
     triton: Attach = None,
     tenant: Tenants = None,
     noop: Noop = False,
+    without: Without = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Start nats-server, Triton, the services and an executor, and keep them running.
@@ -40,7 +43,7 @@ def up(
     Everything listens on loopback. What dies is started again; Ctrl-C or SIGTERM stops
     everything (exit 0), and the next start on the same data directory goes on with its queue.
     """
-    check_stack_options(attach=triton or (), tenants=tenant or (), noop=noop)
+    check_stack_options(attach=triton or (), tenants=tenant or (), noop=noop, without=without or ())
 
     async def work(printer: Printer) -> ExitCode:
         plan = StackPlan(
@@ -50,6 +53,7 @@ def up(
             attach=tuple(triton or ()),
             tenants=tuple(dict.fromkeys(tenant or (DEFAULT_TENANT,))),
             noop=noop,
+            services=services_without(without or ()),
         )
         with stack_errors():
             return await _up(plan, printer)

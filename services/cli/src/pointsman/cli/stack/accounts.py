@@ -10,11 +10,23 @@ from pointsman.runtime.servers import NatsUser
 
 CLI: Final = "cli"
 SCHEDULER: Final = "scheduler"
+RESOURCE_MONITOR: Final = "resource_monitor"
+DEGRADATION: Final = "degradation"
+FEEDBACK: Final = "feedback"
+CONTEXT: Final = "context"
+WATCHERS: Final = (RESOURCE_MONITOR, DEGRADATION, FEEDBACK, CONTEXT)
+"""The services that follow the feed."""
 OBSERVER: Final = "observer"
 """Other systems learn with it how tasks ended."""
 
-_STREAMS: Final = (subjects.INBOX_STREAM, subjects.FEED_STREAM, subjects.EVENT_STREAM)
-_CONSUMER: Final = f"{subjects.INBOX_STREAM}.{subjects.INBOX_CONSUMER}"
+_STREAMS: Final = (
+    subjects.INBOX_STREAM,
+    subjects.FEEDBACK_STREAM,
+    subjects.FEED_STREAM,
+    subjects.EVENT_STREAM,
+)
+_TASKS: Final = f"{subjects.INBOX_STREAM}.{subjects.INBOX_CONSUMER}"
+_RATINGS: Final = f"{subjects.FEEDBACK_STREAM}.{subjects.FEEDBACK_CONSUMER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,14 @@ def producer(tenant: str) -> str:
 
 def new_accounts(executors: Sequence[str], tenants: Sequence[str]) -> dict[str, Account]:
     """Logins by user name, with new random passwords."""
-    names = [SCHEDULER, CLI, OBSERVER, *executors, *(producer(tenant) for tenant in tenants)]
+    names = [
+        SCHEDULER,
+        *WATCHERS,
+        CLI,
+        OBSERVER,
+        *executors,
+        *(producer(tenant) for tenant in tenants),
+    ]
     return {name: Account(name, secrets.token_urlsafe(24)) for name in names}
 
 
@@ -46,6 +65,10 @@ def nats_users(
     """What each account may do; whatever is not listed is refused by the server."""
     return [
         _scheduler(accounts[SCHEDULER], executors),
+        _resource_monitor(accounts[RESOURCE_MONITOR]),
+        _degradation(accounts[DEGRADATION]),
+        _feedback(accounts[FEEDBACK]),
+        _context(accounts[CONTEXT], pool),
         _cli(accounts[CLI]),
         _observer(accounts[OBSERVER]),
         *(_executor(accounts[name], pool) for name in executors),
@@ -72,30 +95,86 @@ def _scheduler(account: Account, executors: Sequence[str]) -> NatsUser:
         for stream in _STREAMS
         for verb in ("INFO", "CREATE", "UPDATE", "MSG.GET")
     ]
-    consumer = [
-        f"$JS.API.CONSUMER.{verb}.{_CONSUMER}"
-        for verb in ("INFO", "CREATE", "DURABLE.CREATE", "MSG.NEXT")
-    ]
     return _user(
         account,
         publish=(
             *streams,
-            *consumer,
-            f"$JS.ACK.{_CONSUMER}.>",
+            *_consumer(_TASKS),
+            # It makes the queue of ratings for whoever reads it.
+            *(f"$JS.API.CONSUMER.{verb}.{_RATINGS}" for verb in _PROVISION),
             subjects.FEED,
             subjects.EVENT_SUBJECTS,
             "pm.lease.>",
             "pm.answer.>",
-            *(_inbox_of(user) for user in (CLI, *executors)),
+            subjects.pool_sample("*"),
+            *(_inbox_of(user) for user in (CLI, *WATCHERS, *executors)),
         ),
-        subscribe=(subjects.COMMAND_SUBJECTS, subjects.QUERY_SUBJECTS, subjects.TELEMETRY_SUBJECTS),
+        subscribe=(
+            subjects.command(SCHEDULER, ">"),
+            subjects.query(SCHEDULER, "*"),
+            subjects.renewals("*"),
+        ),
     )
+
+
+_PROVISION: Final = ("INFO", "CREATE", "DURABLE.CREATE")
+
+
+def _consumer(name: str) -> list[str]:
+    """What it takes to make a durable consumer and to read through it."""
+    verbs = (*_PROVISION, "MSG.NEXT")
+    return [*(f"$JS.API.CONSUMER.{verb}.{name}" for verb in verbs), f"$JS.ACK.{name}.>"]
+
+
+def _watcher(
+    account: Account, *, publish: Sequence[str] = (), subscribe: Sequence[str] = ()
+) -> NatsUser:
+    """A service that follows the feed, asks the scheduler and is asked by the command line."""
+    return _user(
+        account,
+        publish=(
+            *_consumer(f"{subjects.FEED_STREAM}.{account.user}"),
+            subjects.query(SCHEDULER, "*"),
+            _inbox_of(CLI),
+            *publish,
+        ),
+        subscribe=(
+            subjects.command(account.user, ">"),
+            subjects.query(account.user, "*"),
+            *subscribe,
+        ),
+    )
+
+
+def _resource_monitor(account: Account) -> NatsUser:
+    return _watcher(
+        account,
+        publish=(subjects.device_reading("*"), subjects.command("executor", "canary", "*")),
+        subscribe=(subjects.pool_sample("*"),),
+    )
+
+
+def _degradation(account: Account) -> NatsUser:
+    return _watcher(account, subscribe=(subjects.pool_sample("*"), subjects.device_reading("*")))
+
+
+def _feedback(account: Account) -> NatsUser:
+    return _watcher(account, publish=(*_consumer(_RATINGS), "pm.answer.>"))
+
+
+def _context(account: Account, pool: str) -> NatsUser:
+    commands = (subjects.command(SCHEDULER, verb, pool) for verb in ("prepare", "submit"))
+    return _watcher(account, publish=tuple(commands))
 
 
 def _cli(account: Account) -> NatsUser:
     return _user(
         account,
-        publish=("pm.cmd.scheduler.>", "pm.query.scheduler.*"),
+        publish=tuple(
+            subject
+            for service in (SCHEDULER, *WATCHERS)
+            for subject in (subjects.command(service, ">"), subjects.query(service, "*"))
+        ),
         subscribe=(subjects.FEED,),
     )
 
@@ -113,8 +192,12 @@ def _executor(account: Account, pool: str) -> NatsUser:
             subjects.renewals(pool),
             "pm.stream.>",
             _inbox_of(SCHEDULER),
+            _inbox_of(RESOURCE_MONITOR),
         ),
-        subscribe=(subjects.lease(pool, account.user),),
+        subscribe=(
+            subjects.lease(pool, account.user),
+            subjects.command("executor", "canary", account.user),
+        ),
     )
 
 
@@ -122,6 +205,6 @@ def _producer(account: Account, tenant: str) -> NatsUser:
     return NatsUser(
         account.user,
         account.password,
-        (subjects.inbox(tenant),),
+        (subjects.inbox(tenant), subjects.feedback(tenant)),
         (subjects.answers(tenant), f"{account.inbox_prefix}.>"),
     )

@@ -1,5 +1,6 @@
 """What each Python child of a stack is told; settings travel in the environment only."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -14,16 +15,25 @@ from pointsman.cli.stack.record import DeviceRecord
 _PASSED_ON: Final = ("POINTSMAN_LOG_", "POINTSMAN_TELEMETRY", "POINTSMAN_OTLP_ENDPOINT")
 
 
-def scheduler_environment(
-    plan: StackPlan, directory: DataDirectory, account: Account, nats_url: str
+def services_environment(
+    plan: StackPlan,
+    directory: DataDirectory,
+    accounts: Mapping[str, Account],
+    nats_url: str,
+    devices: Sequence[DeviceRecord],
 ) -> dict[str, str]:
     """The services process: it alone is told where the log lies."""
+    passwords = {name: accounts[name].password for name in plan.services}
+    metrics = (f"{d.device}={d.metrics}" for d in devices if d.metrics)
     return {
         **_inherited(plan.environment, directory),
-        **_bus(account, nats_url),
+        "POINTSMAN_NATS_URL": nats_url,
+        "POINTSMAN_TOGETHER_SERVICES": ",".join(plan.services),
+        "POINTSMAN_TOGETHER_PASSWORDS": json.dumps(passwords),
         "POINTSMAN_DATA": str(directory.path),
         "POINTSMAN_POOL": POOL,
         "POINTSMAN_REGISTRY": str(plan.project.registry),
+        "POINTSMAN_RESOURCE_MONITOR_METRICS": ",".join(metrics),
     }
 
 

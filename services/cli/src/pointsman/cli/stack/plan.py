@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
 from pointsman.cli.stack.project import Project
 
 DEFAULT_TENANT: Final = "default"
 POOL: Final = "main"
 EXECUTOR: Final = "executor-1"
+SERVICES: Final = "services"
+"""The part that runs all services in one process."""
 
 DeviceKind = Literal["triton", "attached", "noop"]
 
@@ -29,6 +32,8 @@ class StackPlan:
     attach: tuple[str, ...] = ()
     tenants: tuple[str, ...] = (DEFAULT_TENANT,)
     noop: bool = False
+    services: tuple[str, ...] = (SCHEDULER, *WATCHERS)
+    """Services of the one process; the scheduler is always among them."""
     slots: int | None = None
     """Calls that each device runs at the same time; None: the executor's default."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -32,6 +32,8 @@ class DeviceRecord:
     endpoint: str
     kind: DeviceKind
     version: str | None = None
+    metrics: str | None = None
+    """Where its Triton shows its metrics, None if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from typing import Any, Final
 
-from pointsman.cli.stack.accounts import CLI, SCHEDULER, nats_users, new_accounts
+from pointsman.cli.stack.accounts import CLI, nats_users, new_accounts
 from pointsman.cli.stack.child import PythonChild
-from pointsman.cli.stack.children import executor_environment, scheduler_environment
+from pointsman.cli.stack.children import executor_environment, services_environment
 from pointsman.cli.stack.data_directory import DataDirectory
 from pointsman.cli.stack.keeper import Keeper, Part
 from pointsman.cli.stack.leftovers import kill_leftover_children
-from pointsman.cli.stack.plan import EXECUTOR, POOL, StackPlan
+from pointsman.cli.stack.plan import EXECUTOR, POOL, SERVICES, StackPlan
 from pointsman.cli.stack.readiness import wait_ready
 from pointsman.cli.stack.record import (
     DeviceRecord,
@@ -90,8 +90,8 @@ class Supervisor:
         await self._keep(NATS, self._nats, _NATS_GRACE_S)
         self._directory.show_log(NATS, self._nats.log)
         self._say(f"nats-server {self._nats.version} ready at {self._nats.url}")
-        await self._keep(SCHEDULER, self._scheduler(), _SERVICE_GRACE_S)
         self._devices = await self._start_devices()
+        await self._keep(SERVICES, self._services(), _SERVICE_GRACE_S)
         await self._keep(EXECUTOR, self._executor(), _SERVICE_GRACE_S)
         await self._unless_failed(
             wait_ready(self._nats.url, self._accounts[CLI], self._devices, self._say)
@@ -123,13 +123,13 @@ class Supervisor:
             # Seen by whoever watched it; asyncio complains about errors that nobody fetched.
             self.failure.exception()
 
-    def _scheduler(self) -> PythonChild:
+    def _services(self) -> PythonChild:
         return PythonChild(
-            "pointsman.scheduler",
-            scheduler_environment(
-                self._plan, self._directory, self._accounts[SCHEDULER], self._nats.url
+            "pointsman.cli.together",
+            services_environment(
+                self._plan, self._directory, self._accounts, self._nats.url, self._devices
             ),
-            self._directory.log(SCHEDULER),
+            self._directory.log(SERVICES),
         )
 
     def _executor(self) -> PythonChild:
@@ -171,7 +171,13 @@ class Supervisor:
         await self._keep(name, triton, _TRITON_GRACE_S)
         triton_version = await triton.version()
         self._say(f"{name} ready: Triton {triton_version} at grpc://{triton.grpc_address}")
-        return DeviceRecord(device, f"grpc://{triton.grpc_address}", "triton", triton_version)
+        return DeviceRecord(
+            device,
+            f"grpc://{triton.grpc_address}",
+            "triton",
+            triton_version,
+            f"http://{triton.metrics_address}/metrics",
+        )
 
     async def _keep(self, name: str, part: Part, grace_s: float) -> None:
         keeper = Keeper(name, part, say=self._say, on_start=self._write, clock=time.monotonic)

@@ -7,7 +7,7 @@ from typing import Final
 
 from grpc import StatusCode
 
-from pointsman.executor.ports import EngineDeadlineError, EngineError
+from pointsman.executor.ports import ENGINE_BUSY, EngineDeadlineError, EngineError
 
 MAX_MESSAGE: Final = 500
 
@@ -22,7 +22,7 @@ class Meaning:
 
 
 _OUT_OF_MEMORY: Final = Meaning("out_of_memory", retryable=True)
-_BUSY: Final = Meaning("engine_busy", retryable=True)
+_BUSY: Final = Meaning(ENGINE_BUSY, retryable=True)
 _TOO_LARGE: Final = Meaning("message_too_large", retryable=False)
 
 # Looked for in the text first, because back ends pass these on under whatever status they like.

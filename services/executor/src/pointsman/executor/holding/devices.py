@@ -12,6 +12,7 @@ from pointsman.executor.ports import (
     Call,
     Engine,
     EngineBusyError,
+    EngineDeadlineError,
     EngineError,
     Identity,
     Leader,
@@ -50,6 +51,7 @@ class Device:
         self._identity = identity
         self._canary_every_s = canary_every_s
         self._reports = 0
+        self._running = 0
         self._reason = ""
         self._lost = asyncio.Event()
         self._told = asyncio.Event()
@@ -73,7 +75,20 @@ class Device:
 
     async def infer(self, call: Call) -> Output:
         """Raises `EngineError`."""
-        return await self._engine.infer(call)
+        self._running += 1
+        try:
+            return await self._engine.infer(call)
+        finally:
+            self._running -= 1
+
+    async def try_out(self, call: Call) -> Output:
+        """Run a canary; raises `EngineBusyError` when calls in flight explain that it was late."""
+        try:
+            return await self._engine.infer(call)
+        except EngineDeadlineError as error:
+            if self._running:
+                raise EngineBusyError(f"{self._running} call(s) were in flight") from error
+            raise
 
     async def lose(self, reason: str) -> None:
         """Take no more grants; returns when the leader has been told, so that it sends none."""

@@ -11,10 +11,11 @@ from nats.aio.msg import Msg
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Answer, Rejected, Unavailable, encode_answer
 from pointsman.runtime.acknowledgement import DeadLetter, DeadLetters, TransientError, settle
+from pointsman.runtime.clock import Clock
 from pointsman.runtime.puller import ConsumerGoneError, Puller, PullerStoppedError
+from pointsman.scheduler.domain.admission import OF_THE_MOMENT
 from pointsman.scheduler.leading.inbox_message import read_inbox_message
 from pointsman.scheduler.leading.submissions import Submissions
-from pointsman.scheduler.ports import Clock
 
 _PROVISION_RETRY_S: Final = 0.5
 _log = structlog.get_logger(__name__)
@@ -98,10 +99,11 @@ class NatsInbox:
     async def bury(self, letter: DeadLetter) -> None:
         """Record a dead letter, then answer its sender."""
         await self._dead_letters.record(letter)
+        first = "wait" if letter.code in OF_THE_MOMENT else "correct the message"
         refusal = Rejected(
             code=letter.code,
             message=letter.detail,
-            next="correct the message and send it under a new id, or ask an operator to redrive it",
+            next=f"{first} and send it under a new id, or ask an operator to redrive it",
         )
         await self.answer(letter.tenant, letter.message_id, refusal)
 

@@ -1,19 +1,6 @@
-"""The machine's clocks and randomness."""
+"""The machine's randomness."""
 
 import random
-import time
-
-
-class SystemClock:
-    """Wall and monotonic time of this host."""
-
-    def wall(self) -> float:
-        """Seconds since the epoch, UTC."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
-        return time.monotonic()
 
 
 class SystemDraws:

@@ -12,14 +12,24 @@ from pointsman.scheduler.domain.pool import Pool
 MAX_QUEUED: Final = 1_000_000
 """A bound on memory; what a pool can serve in time is bounded by deadlines, not by this."""
 
+SHED: Final = "shed"
+"""Code of a refusal by the ladder."""
+
+OF_THE_MOMENT: Final = frozenset({SHED, "queue_full"})
+"""Refusals that a task may meet which was accepted under the same id a moment before."""
+
 
 def decide_submit(
     pool: Pool, task: SubmitTask, payload: BlobRef, *, at: float
 ) -> TaskAccepted | Rejected:
     """Accept a task or say what its sender must change."""
+    shed = _shed(pool, task, at)
+    if shed is not None:
+        return shed
     admissible = _admissible(pool, task)
     if isinstance(admissible, Rejected):
         return admissible
+    boost_s = task.boost_s + pool.influences.boost_of(task.priority_class)
     return TaskAccepted(
         at=at,
         applied_to=pool.applied_to,
@@ -27,13 +37,13 @@ def decide_submit(
         tenant=task.tenant,
         family=task.family,
         priority_class=task.priority_class,
-        key=_key(pool, task, admissible[0], at),
+        key=_key(pool, task, admissible[0], at, boost_s),
         variants=admissible,
         payload=payload,
         message_id=task.command_id,
         source=task.source,
         deadline=task.deadline,
-        boost_s=allowed_boost(task.priority_class, task.boost_s),
+        boost_s=allowed_boost(task.priority_class, boost_s),
         degradation=task.degradation or Degradation.SMALLER_MODEL,
         min_quality=task.min_quality,
         max_attempts=task.max_attempts,
@@ -42,15 +52,31 @@ def decide_submit(
         traceparent=task.traceparent,
         correlation_id=task.correlation_id,
         causation_id=task.causation_id,
+        project=task.project,
+        conversation=task.conversation,
+        context_tokens=task.context_tokens,
+        cache=task.cache,
     )
 
 
-def _key(pool: Pool, task: SubmitTask, best: str, at: float) -> float:
+def _shed(pool: Pool, task: SubmitTask, at: float) -> Rejected | None:
+    cause = pool.influences.refused_class(task.priority_class, at)
+    if cause is None:
+        return None
+    return Rejected(
+        code=SHED,
+        message=f"pool {pool.name} takes no {task.priority_class} work now: {cause.detail} "
+        f"(event {cause.position})",
+        next="send it again later, or as a higher class; `pointsman degradation show` tells more",
+    )
+
+
+def _key(pool: Pool, task: SubmitTask, best: str, at: float, boost_s: float) -> float:
     latest_start = None
     if task.deadline is not None:
-        latest_start = task.deadline - pool.run_times_of(best).p90_s
+        latest_start = task.deadline - pool.models.run_times_of(best).p90_s
     return virtual_deadline(
-        task.priority_class, arrival=at, boost_s=task.boost_s, latest_start=latest_start
+        task.priority_class, arrival=at, boost_s=boost_s, latest_start=latest_start
     )
 
 
@@ -67,7 +93,7 @@ def _admissible(pool: Pool, task: SubmitTask) -> tuple[str, ...] | Rejected:
             message="splitting an input is not served by this release",
             next="use `none` or `smaller_model`",
         )
-    variants = pool.family(task.family)
+    variants = pool.models.family(task.family)
     if not variants:
         return Rejected(
             code="unknown_family",

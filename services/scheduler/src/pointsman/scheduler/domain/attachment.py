@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
     Decision,
     DeviceAttached,
@@ -14,7 +15,6 @@ from pointsman.contracts.events import (
 from pointsman.contracts.leases import AttachExecutor, DeviceHealth
 from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.attempts import decide_lost
-from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import LiveLease

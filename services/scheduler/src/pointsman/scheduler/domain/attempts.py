@@ -4,6 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from pointsman.contracts.commands import CancelTask
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
     AttemptFailed,
     AttemptLost,
@@ -25,7 +26,6 @@ from pointsman.contracts.leases import (
 )
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.timing import retry_delay_s
-from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import LiveLease, OpenTask
 

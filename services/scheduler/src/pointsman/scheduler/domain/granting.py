@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import Decision, Explanation, SlotReleased, TaskExpired, TaskGranted
+from pointsman.contracts.levels import Level
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.order import components
 from pointsman.policy.placement import Choice, Weights, choose
 from pointsman.policy.timing import run_timeout_s
-from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.offers import TOO_LATE, Offers
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
+from pointsman.scheduler.domain.variants import VariantOrder
 
 ROUND_LIMIT: Final = 256
 """Grants of one round; they are committed together, so a longer round delays its first."""
@@ -25,7 +27,7 @@ ROUND_LIMIT: Final = 256
 SKIP_LIMIT: Final = 64
 """Tasks that one round passes over inside their class; each costs a look at every device."""
 
-CONFIG: Final = "policy-1"
+CONFIG: Final = "policy-2"
 """Names the parameters of `pointsman.policy`; changes whenever one of them does."""
 
 _PASSED: Final = 3
@@ -51,7 +53,7 @@ def _too_late(pool: Pool, task: OpenTask, at: float) -> TaskExpired | None:
     deadline = task.accepted.deadline
     if deadline is None:
         return None
-    needed = pool.fastest_s(task.accepted.variants)
+    needed = pool.models.fastest_s(task.accepted.variants)
     if at < deadline and at + needed <= deadline:
         return None
     reason = (
@@ -144,20 +146,22 @@ class _Round:
         if expiry is not None:
             self._queued -= 1
             return expiry
-        options = list(self._offers.options(task))
+        order = self._offers.order(task)
+        options = list(self._offers.options(task, order))
         choice = choose(options, Weights())
         if choice is not None:
-            return self._grant(task, choice, blocked)
+            explanation = self._explain(task, choice, order, blocked)
+            return self._grant(task, choice, explanation)
         if self._skipped < SKIP_LIMIT and any(o.refused == TOO_LATE for o in options):
             # A slot is free that is too slow for this task; the next of its class may take it.
             self._skip.add(task.id)
             self._skipped += 1
         return None
 
-    def _grant(self, task: OpenTask, choice: Choice, blocked: set[ClassId]) -> TaskGranted:
+    def _grant(self, task: OpenTask, choice: Choice, explanation: Explanation) -> TaskGranted:
         deadline, chosen = task.accepted.deadline, choice.chosen
         offer = self._pool.devices[chosen.device].offer
-        run_times = self._pool.run_times_of(chosen.variant)
+        run_times = self._pool.models.run_times_of(chosen.variant)
         granted = TaskGranted(
             at=self._at,
             applied_to=self._pool.applied_to,
@@ -174,14 +178,18 @@ class _Round:
                 deadline=deadline,
                 timed_out=task.timed_out,
             ),
-            explanation=self._explain(task, choice, blocked),
+            explanation=explanation,
+            samples=self._offers.samples({c.device for c in (chosen, *choice.others)}),
         )
         self._index += 1
         self._queued -= 1
         self._offers.take(chosen.device, chosen.variant)
         return granted
 
-    def _explain(self, task: OpenTask, choice: Choice, blocked: set[ClassId]) -> Explanation:
+    def _explain(
+        self, task: OpenTask, choice: Choice, order: VariantOrder, blocked: set[ClassId]
+    ) -> Explanation:
+        level = self._pool.influences.level
         accepted = task.accepted
         passed = self._passed(task, blocked)
         return Explanation(
@@ -200,6 +208,8 @@ class _Round:
             more_digest=choice.more_digest,
             passed=tuple(str(task_id) for task_id in passed[:_PASSED]),
             config=CONFIG,
+            level="" if level is Level.NORMAL else level,
+            causes=tuple(order.causes),
         )
 
     def _passed(self, task: OpenTask, blocked: set[ClassId]) -> list[UUID]:

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from pointsman.contracts.levels import Level
 from pointsman.policy.placement import Option
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.tasks import OpenTask
+from pointsman.scheduler.domain.tasks import ClassId, OpenTask
+from pointsman.scheduler.domain.variants import VariantOrder, order_variants, serving_devices
 
 TOO_LATE: Final = "would finish after the deadline"
 """The one refusal that speaks of the task alone: another task may take the same slot."""
@@ -22,13 +24,15 @@ class Offers:
         self._taken: Counter[tuple[str, str]] = Counter()
         self._taken_of: Counter[str] = Counter()
         self._last: dict[str, str] = {}
+        self._serving = tuple(
+            dict.fromkeys(v for device in serving_devices(pool) for v in device.slots_of)
+        )
+        self._orders: dict[ClassId, VariantOrder] = {}
+        self._expected: dict[str, float] = {}
 
     def any_open(self) -> bool:
         """Whether some device has a free slot at all."""
-        return any(
-            device.status is DeviceStatus.READY and device.occupied < device.offer.slots
-            for device in self._pool.devices.values()
-        )
+        return any(device.occupied < device.offer.slots for device in serving_devices(self._pool))
 
     def take(self, device: str, variant: str) -> None:
         """A slot was given out in this round."""
@@ -36,18 +40,28 @@ class Offers:
         self._taken_of[device] += 1
         self._last[device] = variant
 
-    def options(self, task: OpenTask) -> Iterator[Option]:
+    def order(self, task: OpenTask) -> VariantOrder:
+        """The task's variants, most preferred first, and what turned their order."""
+        order = self._orders.get(task.class_id)
+        if order is None:
+            order = order_variants(self._pool, task.class_id, self._serving)
+            self._orders[task.class_id] = order
+        return order
+
+    def options(self, task: OpenTask, order: VariantOrder) -> Iterator[Option]:
         """Every loaded admissible variant on every device, refused ones with their reason."""
-        worth_waiting = self._worth_waiting_for(task)
+        worth_waiting = self._worth_waiting_for(task, order)
         for name, device in self._pool.devices.items():
             if device.status is DeviceStatus.DETACHED:
                 continue
-            for variant in task.accepted.variants:
+            sample = self._pool.influences.samples.get(name)
+            for variant, rank in order.ranks.items():
                 if variant not in device.slots_of:
                     continue
                 free = self._free(name, device, variant)
-                expected = self._pool.run_times_of(variant).p50_s
-                refused = self._refusal(task, device, free, expected)
+                expected = self._expected_s(variant)
+                refused = order.refusals.get(variant)
+                refused = refused or self._refusal(task, device, free, expected)
                 if refused is None and worth_waiting not in {None, variant}:
                     refused = f"{worth_waiting} is worth waiting for until the task is due"
                 yield Option(
@@ -58,30 +72,37 @@ class Offers:
                     slots=device.offer.slots,
                     expected_s=expected,
                     affinity=self._last.get(name, device.last_variant) == variant,
+                    temperature_c=sample.temperature_c if sample is not None else None,
                     refused=refused,
+                    rank=rank,
                 )
 
-    def _worth_waiting_for(self, task: OpenTask) -> str | None:
-        """The best variant that serves at present and meets the deadline, while there is time.
+    def samples(self, devices: set[str]) -> tuple[str, ...]:
+        """Ids of the device samples that options on `devices` rest on."""
+        known = self._pool.influences.samples
+        return tuple(known[name].sample for name in sorted(devices) if name in known)
+
+    def _worth_waiting_for(self, task: OpenTask, order: VariantOrder) -> str | None:
+        """The most preferred variant that serves and meets the deadline, while there is time.
 
         A smaller one is for tasks that are due: with a slot of the better one expected before
-        that, quality would be given away for nothing.
+        that, quality would be given away for nothing. From `conserve` on nothing is waited for.
         """
         accepted = task.accepted
-        if self._at >= accepted.key:
+        if self._at >= accepted.key or self._pool.influences.level is not Level.NORMAL:
             return None
-        for variant in accepted.variants:
-            expected = self._pool.run_times_of(variant).p50_s
+        for variant in order.usable():
+            expected = self._expected_s(variant)
             in_time = accepted.deadline is None or self._at + expected <= accepted.deadline
-            if in_time and self._serves(variant):
+            if in_time and variant in self._serving:
                 return variant
         return None
 
-    def _serves(self, variant: str) -> bool:
-        return any(
-            device.status is DeviceStatus.READY and variant in device.slots_of
-            for device in self._pool.devices.values()
-        )
+    def _expected_s(self, variant: str) -> float:
+        expected = self._expected.get(variant)
+        if expected is None:
+            expected = self._expected[variant] = self._pool.models.run_times_of(variant).p50_s
+        return expected
 
     def _free(self, name: str, device: Device, variant: str) -> int:
         free = device.free_slots(variant)
@@ -93,6 +114,9 @@ class Offers:
     def _refusal(self, task: OpenTask, device: Device, free: int, expected_s: float) -> str | None:
         if device.status is not DeviceStatus.READY:
             return f"device is {device.status}"
+        canary = self._pool.influences.canaries.get(device.offer.device)
+        if canary is not None:
+            return f"its canary answers wrongly (position {canary.position})"
         if free <= 0:
             return "no free slot"
         deadline = task.accepted.deadline

@@ -1,6 +1,7 @@
 """The pool: everything that decisions depend on, folded from the log in log order."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final
 from uuid import UUID
@@ -13,6 +14,8 @@ from pointsman.contracts.task_states import TaskState
 from pointsman.policy.queue import KeyQueue
 from pointsman.policy.run_times import RunTimes
 from pointsman.scheduler.domain.devices import Device, DeviceStatus, Slot, SlotKey
+from pointsman.scheduler.domain.influences import Influences
+from pointsman.scheduler.domain.registered import Models
 from pointsman.scheduler.domain.tasks import ClassId, LiveLease, OpenTask
 
 
@@ -31,8 +34,12 @@ class Pool:
         self.tasks: dict[UUID, OpenTask] = {}
         self.queues: dict[ClassId, KeyQueue[UUID]] = {}
         self.devices: dict[str, Device] = {}
-        self.models: dict[str, events.ModelRegistered] = {}
-        self.run_times: dict[str, RunTimes] = {}
+        self.models = Models()
+        self.influences = Influences(name)
+        self.accepted_of: Counter[str] = Counter()
+        """Tasks ever accepted, by family."""
+        self.turnaround = RunTimes(prior_p50_s=0.0, prior_p99_s=0.0)
+        """How much longer than its run a slot is taken: grant, receipt, report and commit."""
         self.retries: list[tuple[float, UUID]] = []
         self.deadlines: list[tuple[float, UUID]] = []
         self.queued = 0
@@ -51,11 +58,6 @@ class Pool:
         if change is not None:
             change(position, stream, version, event)
         self.applied_to = position
-
-    def family(self, name: str) -> list[events.ModelRegistered]:
-        """Variants of a family, best quality first."""
-        variants = [model for model in self.models.values() if model.family == name]
-        return sorted(variants, key=lambda model: (-model.quality, model.variant))
 
     def enqueue(self, task: OpenTask) -> None:
         """Put a task into the queue of its class."""
@@ -92,20 +94,6 @@ class Pool:
             task = self.tasks.get(task_id)
             if task is not None and task.state is TaskState.QUEUED and task.retry_at == due:
                 self.enqueue(task)
-
-    def run_times_of(self, variant: str) -> RunTimes:
-        """Measured run times of a variant, or what the registry says of it."""
-        if (known := self.run_times.get(variant)) is None:
-            model = self.models.get(variant)
-            known = self.run_times[variant] = RunTimes(
-                prior_p50_s=model.service_s if model else 0.0,
-                prior_p99_s=model.service_p99_s if model else 0.0,
-            )
-        return known
-
-    def fastest_s(self, variants: Sequence[str]) -> float:
-        """Shortest median run time among admissible variants."""
-        return min((self.run_times_of(variant).p50_s for variant in variants), default=0.0)
 
     def watch_deadline(self, task: OpenTask) -> None:
         """Look at a task again when its deadline passes."""
@@ -153,16 +141,28 @@ class Pool:
         )
         return {
             events.TaskAccepted: self._accepted,
-            events.TaskGranted: self._granted,
-            events.TaskCompleted: self._completed,
-            events.AttemptFailed: self._attempt_ended,
-            events.AttemptTimedOut: self._attempt_ended,
-            events.AttemptLost: self._attempt_lost,
-            **dict.fromkeys(ended, self._ended),
+            events.TaskPrepared: self._of_open(self._prepared),
+            events.TaskGranted: self._of_open(self._granted),
+            events.TaskCompleted: self._of_open(self._completed),
+            events.AttemptFailed: self._of_open(self._attempt_ended),
+            events.AttemptTimedOut: self._of_open(self._attempt_ended),
+            events.AttemptLost: self._of_open(self._attempt_lost),
+            **dict.fromkeys(ended, self._of_open(self._ended)),
             **dict.fromkeys(device, self._device),
+            **dict.fromkeys(self.influences.types, self._influenced),
             events.ModelRegistered: self._model,
             events.LeaderElected: self._elected,
         }
+
+    def _of_open(self, change: Callable[..., None]) -> Callable[..., None]:
+        """A change of a task of this pool that has not ended; anybody else's changes nothing."""
+
+        def changed(_: int, stream: UUID, version: int, event: Decision) -> None:
+            task = self.tasks.get(stream)
+            if task is not None:
+                change(task, version, event)
+
+        return changed
 
     def _accepted(
         self, position: int, stream: UUID, version: int, event: events.TaskAccepted
@@ -172,16 +172,22 @@ class Pool:
         task = OpenTask(id=stream, accepted=event, position=position, version=version)
         self.tasks[stream] = task
         self.queued += 1
-        self.enqueue(task)
+        self.accepted_of[event.family] += 1
+        if task.retry_at:
+            heappush(self.retries, (task.retry_at, stream))
+        else:
+            self.enqueue(task)
         self.watch_deadline(task)
 
-    def _granted(self, _: int, stream: UUID, version: int, event: events.TaskGranted) -> None:
-        task = self.tasks.get(stream)
-        if task is None:
-            return
+    def _prepared(self, task: OpenTask, version: int, event: events.TaskPrepared) -> None:
         task.take(event, version)
-        self.queued -= 1
-        self.queues[task.class_id].discard(stream)
+        task.prepared = event
+        task.retry_at = 0.0
+        self.enqueue(task)
+
+    def _granted(self, task: OpenTask, version: int, event: events.TaskGranted) -> None:
+        task.take(event, version)
+        self._unqueue(task)
         task.attempts = event.attempt
         task.retry_at = 0.0
         task.lease = LiveLease(
@@ -194,69 +200,65 @@ class Pool:
             run_timeout_s=event.run_timeout_s,
         )
         self.devices[event.device].occupy(
-            (stream, event.attempt), Slot(event.variant, event.at + event.run_timeout_s)
+            (task.id, event.attempt), Slot(event.variant, event.at + event.run_timeout_s)
         )
 
-    def _completed(self, _: int, stream: UUID, version: int, event: events.TaskCompleted) -> None:
-        task = self.tasks.get(stream)
-        if task is None:
-            return
+    def _completed(self, task: OpenTask, version: int, event: events.TaskCompleted) -> None:
+        lease = task.lease
         task.take(event, version)
-        del self.tasks[stream]
-        self._free(event.device, (stream, event.attempt))
-        self.run_times_of(event.variant).add(event.run_s)
+        del self.tasks[task.id]
+        if lease is None:
+            # The result of an identical task: nothing was run.
+            self._unqueue(task)
+            return
+        self._free(event.device, (task.id, event.attempt))
+        self.models.run_times_of(event.variant).add(event.run_s)
+        self.turnaround.add(max(0.0, event.at - lease.granted_at - event.run_s))
 
     def _attempt_ended(
-        self,
-        _: int,
-        stream: UUID,
-        version: int,
-        event: events.AttemptFailed | events.AttemptTimedOut,
+        self, task: OpenTask, version: int, event: events.AttemptFailed | events.AttemptTimedOut
     ) -> None:
-        task = self.tasks.get(stream)
-        if task is None:
-            return
         if isinstance(event, events.AttemptTimedOut) and task.lease is not None:
-            self.run_times_of(task.lease.variant).add(event.run_timeout_s)
+            self.models.run_times_of(task.lease.variant).add(event.run_timeout_s)
             task.timed_out += 1
         task.take(event, version)
         task.lease = None
         task.retry_at = event.retry_at
         self.queued += 1
-        self._free(event.device, (stream, event.attempt))
-        heappush(self.retries, (event.retry_at, stream))
+        self._free(event.device, (task.id, event.attempt))
+        heappush(self.retries, (event.retry_at, task.id))
         self.watch_deadline(task)
 
-    def _attempt_lost(self, _: int, stream: UUID, version: int, event: events.AttemptLost) -> None:
-        task = self.tasks.get(stream)
-        if task is None:
-            return
+    def _attempt_lost(self, task: OpenTask, version: int, event: events.AttemptLost) -> None:
         task.take(event, version)
         task.lease = None
         task.lost += 1
         task.taken_down += event.reason != EXECUTOR_CANCELLED
         self.queued += 1
         if event.reason == EXECUTOR_CANCELLED:
-            self._free(event.device, (stream, event.attempt))
+            self._free(event.device, (task.id, event.attempt))
         elif event.device in self.devices:
-            self.devices[event.device].suspect_slot((stream, event.attempt))
+            self.devices[event.device].suspect_slot((task.id, event.attempt))
         self.enqueue(task)
         self.watch_deadline(task)
 
-    def _ended(self, _: int, stream: UUID, version: int, event: Decision) -> None:
-        task = self.tasks.get(stream)
-        if task is None:
-            return
+    def _ended(self, task: OpenTask, version: int, event: Decision) -> None:
         was_queued = task.state is TaskState.QUEUED
         task.take(event, version)
-        del self.tasks[stream]
+        del self.tasks[task.id]
         if was_queued:
-            self.queued -= 1
-            queue = self.queues.get(task.class_id)
-            if queue is not None:
-                queue.discard(stream)
+            self._unqueue(task)
         elif task.lease is not None:
-            self.devices[task.lease.device].suspect_slot((stream, task.lease.attempt))
+            self.devices[task.lease.device].suspect_slot((task.id, task.lease.attempt))
+
+    def _unqueue(self, task: OpenTask) -> None:
+        self.queued -= 1
+        queue = self.queues.get(task.class_id)
+        if queue is not None:
+            queue.discard(task.id)
+
+    def _influenced(self, position: int, _: UUID, __: int, event: Decision) -> None:
+        self.influences.evolve(position, event)
 
     def _device(self, _: int, stream: UUID, version: int, event: Decision) -> None:
         self._versions[stream] = version
@@ -283,10 +285,7 @@ class Pool:
 
     def _model(self, _: int, stream: UUID, version: int, event: events.ModelRegistered) -> None:
         self._versions[stream] = version
-        self.models[event.variant] = event
-        self.run_times_of(event.variant).expect(
-            prior_p50_s=event.service_s, prior_p99_s=event.service_p99_s
-        )
+        self.models.register(event)
 
     def _elected(self, _: int, stream: UUID, version: int, event: events.LeaderElected) -> None:
         self._versions[stream] = version

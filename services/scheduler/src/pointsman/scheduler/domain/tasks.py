@@ -1,10 +1,15 @@
 """A task that has no terminal event yet."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-from pointsman.contracts.events import Decision, TaskAccepted
+from pointsman.contracts.events import Decision, TaskAccepted, TaskPrepared
+from pointsman.contracts.message import BlobRef
 from pointsman.contracts.task_states import TaskState, next_state
+
+PREPARATION_S: Final = 2.0
+"""How long a task waits for its context or a cached result before it runs without."""
 
 ClassId = tuple[str, tuple[str, ...]]
 """Queue class: family and admissible variants, best first."""
@@ -41,6 +46,22 @@ class OpenTask:
     """Those of them whose holder or device was not stopped in order."""
     retry_at: float = 0.0
     lease: LiveLease | None = None
+    prepared: TaskPrepared | None = None
+
+    def __post_init__(self) -> None:
+        if self.needs_preparation:
+            self.retry_at = self.accepted.at + PREPARATION_S
+
+    @property
+    def needs_preparation(self) -> bool:
+        """Whether somebody else may change what it runs on, or answer it from a cache."""
+        return self.accepted.conversation is not None or self.accepted.cache
+
+    @property
+    def payload(self) -> BlobRef:
+        """What its attempts run on."""
+        given = self.prepared.payload if self.prepared is not None else None
+        return given or self.accepted.payload
 
     @property
     def class_id(self) -> ClassId:

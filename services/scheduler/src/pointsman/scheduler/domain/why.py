@@ -56,7 +56,30 @@ def _accepted(event: TaskAccepted) -> list[str]:
         told.append(f"Its deadline is {_clock(event.deadline)}.")
     variants = ", ".join(event.variants)
     told.append(f"Admissible variants, best quality first: {variants}.")
+    if event.conversation is not None:
+        told.append(f"It belongs to conversation {event.conversation}.")
+    if event.cache:
+        told.append("The result of an identical task will do.")
     return told
+
+
+def _prepared(event: events.TaskPrepared) -> list[str]:
+    if event.payload is None:
+        reason = event.note or "there was none"
+        return [f"{_clock(event.at)}: it runs on its input alone: {reason}."]
+    return [
+        (
+            f"{_clock(event.at)}: context attached: {event.kept} earlier turn(s) kept, "
+            f"{event.dropped} dropped, {event.tokens} tokens with the input."
+        )
+    ]
+
+
+def _causes(causes: Sequence[events.Cause]) -> list[str]:
+    return [
+        f"What turned it: {cause.detail} ({cause.topic} at position {cause.position})."
+        for cause in causes
+    ]
 
 
 def _granted(event: TaskGranted) -> list[str]:
@@ -89,6 +112,9 @@ def _granted(event: TaskGranted) -> list[str]:
         )
         + f"affinity {chosen.affinity:.2f}), quality {chosen.quality:.2f}.",
     ]
+    told += _causes(why.causes)
+    if event.samples:
+        told.append(f"Device samples used: {', '.join(event.samples)}.")
     if why.others:
         others = "; ".join(_alternative(other, chosen) for other in why.others)
         more = f"; and {why.more} more" if why.more else ""
@@ -108,6 +134,13 @@ def _alternative(other: Candidate, chosen: Candidate) -> str:
 
 
 def _completed(event: events.TaskCompleted) -> list[str]:
+    if event.cached_from:
+        return [
+            (
+                f"{_clock(event.at)}: completed with the cached result of task "
+                f"{event.cached_from} by {event.variant}; nothing was run."
+            )
+        ]
     return [
         (
             f"{_clock(event.at)}: completed by {event.variant} on {event.device}: waited "
@@ -139,7 +172,7 @@ def _expired(event: events.TaskExpired) -> list[str]:
 
 
 def _shed(event: events.TaskShed) -> list[str]:
-    return [f"{_clock(event.at)}: shed under overload: {event.reason}."]
+    return [f"{_clock(event.at)}: shed under overload: {event.reason}.", *_causes(event.causes)]
 
 
 def _abandoned(event: events.TaskAbandoned) -> list[str]:
@@ -185,6 +218,7 @@ def _attempt_lost(event: events.AttemptLost) -> list[str]:
 # Each entry takes the event type that it stands under; the table is what keeps them together.
 _TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
     events.TaskAccepted: _accepted,
+    events.TaskPrepared: _prepared,
     events.TaskGranted: _granted,
     events.TaskCompleted: _completed,
     events.TaskFailed: _failed,

@@ -1,21 +1,9 @@
-"""From decisions to the log: encodes them and puts the leader's authority on each append."""
+"""The log as the leader of a pool appends to it."""
 
-import asyncio
-from collections.abc import Sequence
-
-from uuid_utils.compat import uuid7
-
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.topics import EventCodec
-from pointsman.eventstore.ports import (
-    Append,
-    AppendAnswer,
-    Command,
-    EventStore,
-    Fenced,
-    Leadership,
-    NewEvent,
-)
-from pointsman.scheduler.domain.decided import Decided
+from pointsman.eventstore.journal import Journal
+from pointsman.eventstore.ports import AppendAnswer, Command, EventStore, Fenced, Leadership
 
 
 class FencedError(Exception):
@@ -32,49 +20,16 @@ class FencedError(Exception):
         self.actual = actual
 
 
-class DecisionLog:
+class DecisionLog(Journal):
     """Records decisions under one leadership."""
 
     def __init__(self, store: EventStore, codec: EventCodec, leadership: Leadership) -> None:
-        self._store = store
-        self._codec = codec
-        self._leadership = leadership
+        super().__init__(store, codec, leadership)
+        self._led = leadership
 
     async def record(self, decided: Decided, command: Command | None = None) -> AppendAnswer:
         """Append one decision; raises `LogUnavailableError` and `FencedError`."""
-        answer = await self._store.append(Append(self._events(decided), command, self._leadership))
+        answer = await super().record(decided, command)
         if isinstance(answer, Fenced):
-            raise FencedError(
-                self._leadership.pool, mine=self._leadership.epoch, actual=answer.epoch
-            )
+            raise FencedError(self._led.pool, mine=self._led.epoch, actual=answer.epoch)
         return answer
-
-    async def record_all(self, decided: Sequence[Decided]) -> list[AppendAnswer]:
-        """Append independent decisions; they share commits, each is answered on its own.
-
-        Raises what `record` raises, for the first that failed and after the others were answered:
-        whoever decides again must not do so while appends are still on their way.
-        """
-        answers = await asyncio.gather(
-            *(self.record(item) for item in decided), return_exceptions=True
-        )
-        recorded: list[AppendAnswer] = []
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-            recorded.append(answer)
-        return recorded
-
-    def _events(self, decided: Decided) -> list[NewEvent]:
-        return [
-            NewEvent(
-                id=uuid7(),
-                stream=decided.stream,
-                version=decided.after + offset,
-                topic=self._codec.topic(event),
-                state=self._codec.encode(event),
-                event=event,
-                tenant=decided.tenant,
-            )
-            for offset, event in enumerate(decided.events, start=1)
-        ]

@@ -8,9 +8,10 @@ from collections import defaultdict
 from uuid import UUID
 
 from pointsman.contracts.leases import Grant, Lease, LeaseOrder
+from pointsman.runtime.clock import Clock
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.ports import Clock, Orders
+from pointsman.scheduler.ports import Orders
 
 
 class Dispatch:
@@ -38,7 +39,7 @@ class Dispatch:
             tenant=accepted.tenant,
             device=lease.device,
             variant=lease.variant,
-            payload=accepted.payload,
+            payload=task.payload,
             media_type=self._pool.models[lease.variant].media_type,
             run_timeout_s=lease.run_timeout_s,
             parameters=accepted.parameters,

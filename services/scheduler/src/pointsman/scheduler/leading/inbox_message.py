@@ -37,7 +37,16 @@ def read_inbox_message(
             f"the text has {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES} are taken",
             message_id=event.id,
         )
-    task = SubmitTask(
+    task = _task(event, asked, payload, tenant, now)
+    # Without what was left out, so that a field that a later release adds changes no identity.
+    said = asked.model_dump(mode="json", exclude_defaults=True)
+    return InboxRequest(task, msgspec.json.encode([event.type, said]))
+
+
+def _task(
+    event: cloudevents.CloudEvent, asked: TaskSubmission, payload: bytes, tenant: str, now: float
+) -> SubmitTask:
+    return SubmitTask(
         command_id=event.id,
         tenant=tenant,
         family=asked.family,
@@ -54,8 +63,11 @@ def read_inbox_message(
         traceparent=event.traceparent,
         correlation_id=event.correlationid,
         causation_id=event.causationid,
+        project=asked.project_id,
+        conversation=asked.conversation_id,
+        context_tokens=asked.context_tokens,
+        cache=asked.cache,
     )
-    return InboxRequest(task, msgspec.json.encode([event.type, asked.model_dump(mode="json")]))
 
 
 def _deadline(asked: TaskSubmission, now: float) -> float | None:

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import structlog
 
-from pointsman.contracts.commands import Answer, CancelTask, Done
+from pointsman.contracts.commands import Answer, CancelTask, Done, PrepareTask, Rejected
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskGranted
 from pointsman.contracts.leases import (
     AttachExecutor,
@@ -23,6 +24,7 @@ from pointsman.contracts.leases import (
     ReportAnswer,
 )
 from pointsman.eventstore.ports import Appended, LogUnavailableError, VersionConflict
+from pointsman.runtime.clock import Clock
 from pointsman.scheduler import telemetry
 from pointsman.scheduler.domain.attachment import (
     decide_absent,
@@ -31,15 +33,15 @@ from pointsman.scheduler.domain.attachment import (
     decide_return,
 )
 from pointsman.scheduler.domain.attempts import decide_cancel, decide_lost, decide_report
-from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.preparation import decide_prepare
 from pointsman.scheduler.domain.tasks import LiveLease
 from pointsman.scheduler.leading.decision_log import DecisionLog, FencedError
 from pointsman.scheduler.leading.dispatch import Dispatch
-from pointsman.scheduler.ports import Clock, Draws
+from pointsman.scheduler.ports import Draws
 
 _CHECK_LEASES_S: Final = 1.0
 _LOG_RETRY_S: Final = 0.5
@@ -173,6 +175,19 @@ class PoolLeader:
         else:
             status = "recorded" if recorded else "settled"
         return ReportAnswer(task=report.task, attempt=report.attempt, status=status)
+
+    async def prepare(self, command: PrepareTask) -> Answer:
+        """Give a waiting task its context or a cached result."""
+        refused = decide_prepare(self.pool, command, at=self._clock.wall())
+        if isinstance(refused, Rejected):
+            return refused
+
+        def decide() -> list[Decided]:
+            decided = decide_prepare(self.pool, command, at=self._clock.wall())
+            return [decided] if isinstance(decided, Decided) else []
+
+        prepared = await self._settle(decide)
+        return Done(detail="prepared" if prepared else "the task waits for nothing any more")
 
     async def attach(self, command: AttachExecutor) -> Answer:
         """Take an executor's devices."""

@@ -106,7 +106,7 @@ class Questions:
         return [self._model(model) for model in ordered]
 
     def _model(self, model: ModelRegistered) -> ModelRow:
-        times = self._pool.run_times_of(model.variant)
+        times = self._pool.models.run_times_of(model.variant)
         loaded = {
             name: device.slots_of[model.variant]
             for name, device in self._pool.devices.items()

@@ -1,60 +1,21 @@
-"""Dead letters: set aside with their bytes, and submitted again when somebody asks."""
+"""Dead letters that are submitted again when somebody asks."""
 
-import hashlib
-from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Accepted, Answer, Duplicate, RedriveDeadLetter, Rejected
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import DeadLetterRecorded, DeadLetterRedriven
 from pointsman.contracts.message import BlobRef
-from pointsman.contracts.streams import stream_id
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import EventStore
-from pointsman.runtime.acknowledgement import DeadLetter
 from pointsman.runtime.blobs import BlobCorruptError, BlobMissingError, Blobs
-from pointsman.scheduler.domain.decided import Decided
-from pointsman.scheduler.domain.pool import Pool
+from pointsman.runtime.clock import Clock
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.inbox_message import read_inbox_message
 from pointsman.scheduler.leading.submissions import Submissions
-from pointsman.scheduler.ports import Clock
-
-_MEDIA_TYPE: Final = "application/octet-stream"
-_MAX_HEADER_CHARS: Final = 4_096
-_MAX_DETAIL_CHARS: Final = 1_000
-
-
-class DeadLetterBox:
-    """Records dead letters; implements `pointsman.runtime.acknowledgement.DeadLetters`."""
-
-    def __init__(self, pool: Pool, log: DecisionLog, blobs: Blobs, clock: Clock) -> None:
-        self._pool = pool
-        self._log = log
-        self._blobs = blobs
-        self._clock = clock
-
-    async def record(self, letter: DeadLetter) -> None:
-        """One stream per message, so recording it again changes nothing."""
-        digest = hashlib.sha256(letter.body).hexdigest()
-        stream = stream_id(
-            "dead_letter", f"{letter.subject}/{letter.message_id}/{digest}", letter.tenant
-        )
-        body = await self._blobs.put(letter.tenant, letter.body, _MEDIA_TYPE)
-        recorded = DeadLetterRecorded(
-            at=self._clock.wall(),
-            applied_to=self._pool.applied_to,
-            subject=letter.subject,
-            message_id=letter.message_id,
-            code=letter.code,
-            detail=letter.detail[:_MAX_DETAIL_CHARS],
-            deliveries=letter.deliveries,
-            headers=_bounded(letter),
-            body=body,
-        )
-        await self._log.record(Decided(stream, 0, (recorded,), letter.tenant))
 
 
 class Redrive:
@@ -130,7 +91,3 @@ class Redrive:
         return await self._submissions.submit(
             task, door=subjects.INBOX_CONSUMER, request=request.identity
         )
-
-
-def _bounded(letter: DeadLetter) -> dict[str, str]:
-    return {name[:256]: value[:_MAX_HEADER_CHARS] for name, value in letter.headers.items()}

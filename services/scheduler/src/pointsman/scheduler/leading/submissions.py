@@ -1,7 +1,9 @@
 """Submissions: payload into the blob store, decision into the log, once per command id."""
 
 import hashlib
+from collections import Counter
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from uuid_utils.compat import uuid7
@@ -17,6 +19,8 @@ from pointsman.contracts.commands import (
     decode_answer,
     encode_answer,
 )
+from pointsman.contracts.decided import Decided
+from pointsman.contracts.events import TaskShed
 from pointsman.contracts.message import BlobRef
 from pointsman.eventstore.ports import (
     Appended,
@@ -27,12 +31,11 @@ from pointsman.eventstore.ports import (
     VersionConflict,
 )
 from pointsman.runtime.blobs import Blobs, BlobsUnavailableError
+from pointsman.runtime.clock import Clock
 from pointsman.scheduler import telemetry
-from pointsman.scheduler.domain.admission import decide_submit
-from pointsman.scheduler.domain.decided import Decided
+from pointsman.scheduler.domain.admission import OF_THE_MOMENT, SHED, decide_submit
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.decision_log import DecisionLog
-from pointsman.scheduler.ports import Clock
 
 _RETRY_AFTER_S: Final = 1.0
 
@@ -45,6 +48,8 @@ class Submissions:
         self._log = log
         self._blobs = blobs
         self._clock = clock
+        self.shed: Counter[str] = Counter()
+        """Submissions that the ladder refused, by family."""
 
     async def submit(
         self, task: SubmitTask, *, door: str, request: bytes = b"", sender: str = ""
@@ -58,6 +63,8 @@ class Submissions:
             answer = await self._submit(task, (door, sender), request or _request(task))
         except (LogUnavailableError, BlobsUnavailableError) as error:
             answer = Unavailable(retry_after_s=_RETRY_AFTER_S, message=str(error))
+        if isinstance(answer, Rejected) and answer.code == SHED:
+            self.shed[task.family] += 1
         telemetry.SUBMISSIONS.add(1, {"status": _status(answer)})
         return answer
 
@@ -68,7 +75,7 @@ class Submissions:
         draft = task.payload_ref or BlobRef(digest="", size=0, media_type=task.media_type)
         refusal = decide_submit(self._pool, task, draft, at=self._clock.wall())
         if isinstance(refusal, Rejected):
-            return refusal
+            return await self._earlier(task, refusal, door, request) or refusal
         # The payload is on disk before the log promises anything about it.
         payload = draft
         if task.payload is not None:
@@ -80,15 +87,9 @@ class Submissions:
     ) -> Answer:
         accepted = decide_submit(self._pool, task, payload, at=self._clock.wall())
         if isinstance(accepted, Rejected):
-            return accepted
+            return await self._earlier(task, accepted, door, request) or accepted
         task_id = uuid7()
-        command = Command(
-            consumer=door[0],
-            tenant=task.tenant,
-            message_id=f"{door[1]} {task.command_id}".strip(),
-            request_hash=hashlib.sha256(request).digest(),
-            reply=encode_answer(Accepted(task=task_id)),
-        )
+        command = _command(task, door, request, task_id)
         decided = Decided(task_id, 0, (accepted,), task.tenant)
         match await self._log.record(decided, command):
             case Appended(positions=positions):
@@ -98,6 +99,33 @@ class Submissions:
             case VersionConflict() | Fenced():
                 detail = "a new task id was taken already"
                 raise LogUnavailableError(detail)
+
+    async def _earlier(
+        self, task: SubmitTask, refusal: Rejected, door: tuple[str, str], request: bytes
+    ) -> Answer | None:
+        """What the same command was answered before it would have been refused."""
+        if refusal.code not in OF_THE_MOMENT:
+            return None
+        stream = uuid7()
+        at, applied_to = self._clock.wall(), self._pool.applied_to
+        # The second version of a stream that has no first is never recorded; a command that is
+        # known is answered before versions are looked at.
+        never = TaskShed(at=at, applied_to=applied_to, reason=refusal.message)
+        asked = Decided(stream, 1, (never,), task.tenant)
+        answer = await self._log.record(asked, _command(task, door, request, stream))
+        if isinstance(answer, DuplicateCommand):
+            return _repeated(answer.position, answer.reply, same_request=answer.same_request)
+        return None
+
+
+def _command(task: SubmitTask, door: tuple[str, str], request: bytes, task_id: UUID) -> Command:
+    return Command(
+        consumer=door[0],
+        tenant=task.tenant,
+        message_id=f"{door[1]} {task.command_id}".strip(),
+        request_hash=hashlib.sha256(request).digest(),
+        reply=encode_answer(Accepted(task=task_id)),
+    )
 
 
 def _wrong_payload(task: SubmitTask) -> Rejected | None:

@@ -5,15 +5,16 @@ from typing import Final
 
 import structlog
 
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import LeaderElected
 from pointsman.contracts.streams import stream_id
-from pointsman.contracts.topics import EventCodec
+from pointsman.contracts.topics import AGGREGATE_TOPICS, EventCodec
 from pointsman.eventstore.ports import Committed, EventStore, Leadership
+from pointsman.runtime.clock import Clock
 from pointsman.scheduler.domain.attachment import decide_models
-from pointsman.scheduler.domain.decided import Decided
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.decision_log import DecisionLog
-from pointsman.scheduler.ports import Clock, Registry
+from pointsman.scheduler.ports import Registry
 
 _PAGE: Final = 5_000
 
@@ -24,8 +25,44 @@ async def fold(pool: Pool, store: EventStore, codec: EventCodec) -> None:
     """Bring a pool up to the head of the log; raises what `EventCodec.decode` raises."""
     while page := await store.read(pool.applied_to, limit=_PAGE):
         for item in page:
+            if item.type in AGGREGATE_TOPICS:
+                pool.applied_to = item.position
+                continue
             event = codec.decode(item.type, bytes(item.data))
             pool.evolve(item.position, item.stream, item.version, event)
+
+
+class _Commits:
+    """Commits of this process, held back until what was read has been folded.
+
+    Other services append to the same log meanwhile: a page may be older than a commit that is
+    heard of while it is read.
+    """
+
+    def __init__(self, pool: Pool, on_broken: Callable[[Exception], None]) -> None:
+        self._pool = pool
+        self._on_broken = on_broken
+        self._held: list[Committed] | None = []
+
+    def take(self, committed: Sequence[Committed]) -> None:
+        """Fold them, each once and in log order."""
+        if self._held is not None:
+            self._held.extend(committed)
+            return
+        try:
+            for item in committed:
+                recorded = item.recorded
+                if recorded.position > self._pool.applied_to:
+                    self._pool.evolve(
+                        recorded.position, recorded.stream, recorded.version, item.event
+                    )
+        except Exception as error:  # noqa: BLE001 - whatever it is, memory is wrong now
+            self._on_broken(error)
+
+    def release(self) -> None:
+        """Everything before them is folded."""
+        held, self._held = self._held or [], None
+        self.take(held)
 
 
 async def take_lead(
@@ -36,24 +73,19 @@ async def take_lead(
     holder: str,
     clock: Clock,
     on_broken: Callable[[Exception], None],
+    on_end: Callable[[Callable[[], None]], None],
 ) -> DecisionLog:
     """Lead the pool; from here on every commit of this process is folded as it happens.
 
     An event that cannot be folded means that memory and log have parted: `on_broken` must end
-    the process, which folds anew when it starts again.
+    this service, which folds anew when it starts again. `on_end` is given what ends the folding.
     """
     await fold(pool, store, codec)
+    commits = _Commits(pool, on_broken)
+    on_end(store.on_commit(commits.take))
     epoch = await store.lead(pool.name, holder)
-
-    def take(committed: Sequence[Committed]) -> None:
-        try:
-            for item in committed:
-                recorded = item.recorded
-                pool.evolve(recorded.position, recorded.stream, recorded.version, item.event)
-        except Exception as error:  # noqa: BLE001 - whatever it is, memory is wrong now
-            on_broken(error)
-
-    store.on_commit(take)
+    await fold(pool, store, codec)
+    commits.release()
     log = DecisionLog(store, codec, Leadership(pool.name, epoch))
     stream = stream_id("pool", pool.name)
     elected = LeaderElected(

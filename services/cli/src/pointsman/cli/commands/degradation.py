@@ -1,0 +1,175 @@
+"""`pointsman degradation`: the ladder, its history, and holding it by hand."""
+
+import getpass
+import re
+from collections.abc import Iterator
+from typing import Annotated, Final
+from uuid import uuid4
+
+import typer
+
+from pointsman.cli.client import StackClient, connected
+from pointsman.cli.documents import document
+from pointsman.cli.failures import ExitCode
+from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
+from pointsman.cli.output import OutputFormat, Printer, clock, column, seconds
+from pointsman.contracts.commands import Answer, Done
+from pointsman.contracts.degradation import (
+    AskHistory,
+    AskLadders,
+    EndOverride,
+    HistoryRow,
+    LadderRow,
+    SetOverride,
+)
+from pointsman.contracts.levels import Level
+
+app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+_SERVICE: Final = "degradation"
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
+_UNIT_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+_HISTORY: Final = (
+    column("position"),
+    column("at (UTC)", "at", clock),
+    column("event", "topic"),
+    column("what"),
+)
+
+Span = Annotated[str, typer.Option("--for", metavar="TIME", help="30s, 10m or 2h; at most 24h.")]
+
+
+@app.callback()
+def degradation() -> None:
+    """How much quality is given up, and why."""
+
+
+@app.command()
+def show(
+    *,
+    history: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="The latest decisions instead.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """The ladder of each pool with what it stands on, or the latest decisions."""
+
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            if history is None:
+                await _show_ladders(printer, client)
+            else:
+                await _show_history(printer, client, history)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command()
+def override(
+    level: Annotated[Level, typer.Argument(help="Where the ladder is held.")],
+    *,
+    span: Span,
+    reason: Annotated[str, typer.Option(help="Stands in the log.")] = "",
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Hold the ladder at a level, whatever its signals say."""
+    ttl_s = duration_s(span)
+
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            command = SetOverride(
+                command_id=str(uuid4()),
+                pool=client.record.pool,
+                level=level,
+                ttl_s=ttl_s,
+                by=f"cli:{getpass.getuser()}",
+                reason=reason,
+            )
+            answer = await client.command(_SERVICE, "override", command)
+            _say(printer, client, answer)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command()
+def clear(*, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABLE) -> None:
+    """End an override: the ladder follows its signals again."""
+
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            command = EndOverride(
+                command_id=str(uuid4()),
+                pool=client.record.pool,
+                by=f"cli:{getpass.getuser()}",
+            )
+            answer = await client.command(_SERVICE, "end_override", command)
+            _say(printer, client, answer)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+def duration_s(text: str) -> float:
+    """`30s`, `10m` or `2h` in seconds; raises `typer.BadParameter`."""
+    span = _SPAN.fullmatch(text)
+    if span is None:
+        raise typer.BadParameter(f"{text!r} is no time: write 30s, 10m or 2h")
+    return float(span[1]) * _UNIT_S[span[2]]
+
+
+async def _show_ladders(printer: Printer, client: StackClient) -> None:
+    rows = await client.ask("state", AskLadders(), list[LadderRow], service=_SERVICE)
+    if printer.for_people:
+        for row in rows:
+            for line in ladder_lines(row):
+                printer.line(line)
+    else:
+        printer.rows([document(row) for row in rows], ())
+
+
+async def _show_history(printer: Printer, client: StackClient, limit: int) -> None:
+    asked = AskHistory(limit=limit)
+    rows = await client.ask("history", asked, list[HistoryRow], service=_SERVICE)
+    printer.rows([document(row) for row in rows], _HISTORY)
+
+
+def ladder_lines(row: LadderRow) -> Iterator[str]:
+    """One ladder as people read it."""
+    held = f" for {seconds(row.held_s)}" if row.held_s is not None else ""
+    yield f"{row.pool}: {row.level}{held}"
+    if row.override is not None:
+        why = f" ({row.override.reason})" if row.override.reason else ""
+        until = clock(row.override.until)
+        yield f"  override     {row.override.level} until {until} UTC by {row.override.by}{why}"
+    inputs, limits = row.inputs, row.thresholds
+    of = f", family {inputs.family}" if inputs.family else ""
+    entries = f"{limits.conserve_s:g}/{limits.degrade_s:g}/{limits.shed_s:g} s"
+    yield f"  wait         {_or_unknown(inputs.predicted_wait_s, ' s')}{of}; enters at {entries}"
+    load = _or_unknown(inputs.load_at_best, "")
+    yield f"  load         {load} of the best variants; recovers at {limits.recovery_load:g}"
+    yield f"  device       {_or_unknown(inputs.device, '')}; at its limit at {limits.device_high:g}"
+    yield f"  alerts       {', '.join(inputs.alerts) or 'none'}"
+    if inputs.unknown:
+        yield f"  unknown      {', '.join(inputs.unknown)}"
+    for timer in row.timers:
+        if timer.for_s is not None:
+            lasted = f"{seconds(timer.for_s)} of {timer.needed_s:g} s"
+            yield f"  timer        {timer.condition}: {lasted}"
+    for fallback in row.fallbacks:
+        instead = fallback.fallback or "none is viable"
+        until = clock(fallback.until)
+        yield f"  fallback     {fallback.variant} -> {instead} until {until} UTC: {fallback.code}"
+
+
+def _or_unknown(value: float | None, unit: str) -> str:
+    return "unknown" if value is None else f"{value:.2f}{unit}"
+
+
+def _say(printer: Printer, client: StackClient, answer: Answer) -> None:
+    detail = answer.detail if isinstance(answer, Done) else ""
+    printer.item({"pool": client.record.pool, "detail": detail}, detail)

@@ -1,0 +1,1 @@
+"""More work than the best variants carry: made, watched and judged."""

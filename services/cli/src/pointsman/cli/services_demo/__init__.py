@@ -1,0 +1,1 @@
+"""The services at work together: a conversation, an overload, and ratings that turn a choice."""

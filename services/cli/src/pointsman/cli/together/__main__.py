@@ -1,0 +1,109 @@
+"""Composition root of the one-process stack: `python -m pointsman.cli.together`.
+
+Services are found by their entry points, so that none is imported by another and none by this.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from typing import Any, Final, cast
+
+from pydantic import Field, SecretStr
+
+from pointsman.cli.together.housed import HousedService
+from pointsman.eventstore.ports import EventStore
+from pointsman.eventstore.service import LogSettings, Service, open_log
+from pointsman.runtime.errors import FatalError
+from pointsman.runtime.service import ServiceScope, run_service
+
+Find = Callable[[str], Service[Any]]
+
+GROUP: Final = "pointsman.services"
+VITAL: Final = "scheduler"
+
+
+class Settings(LogSettings):
+    """Environment variables `POINTSMAN_<NAME>`; each service reads its own beside these."""
+
+    together_services: str = VITAL
+    """Which services, separated by commas."""
+    together_passwords: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    """Each service's password on the bus, as a JSON object; its user is its name."""
+
+
+class UnknownServiceError(FatalError):
+    """The settings name a service that is not installed."""
+
+    code = "unknown_service"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"there is no service {name!r}.",
+            next_step=f"Name some of {', '.join(known)} in POINTSMAN_TOGETHER_SERVICES.",
+        )
+
+
+class Together:
+    """The services of one process, on one log; `find` looks up what the settings name."""
+
+    def __init__(
+        self, scope: ServiceScope, settings: Settings, *, find: Find | None = None
+    ) -> None:
+        self._scope = scope
+        self._settings = settings
+        self._find = find or find_service
+        self.housed: dict[str, HousedService] = {}
+
+    async def start(self, store: EventStore | None = None) -> None:
+        """Return when the vital service is up; the others come up as what they need does.
+
+        Raises `UnknownServiceError` and what opening the log does.
+        """
+        log = store or open_log(self._scope, self._settings.data)
+        names = (name.strip() for name in self._settings.together_services.split(","))
+        # All are looked up before one is started.
+        for service in [self._find(name) for name in dict.fromkeys(names)]:
+            self._house(service, log)
+        vital = self.housed.get(VITAL)
+        if vital is not None:
+            await vital.up()
+
+    def _house(self, service: Service[Any], store: EventStore) -> None:
+        settings = self._settings_of(service)
+
+        async def start(scope: ServiceScope) -> None:
+            await service.start(scope, settings, store)
+
+        housed = HousedService(service.name, start, self._scope.health, vital=service.name == VITAL)
+        self.housed[service.name] = housed
+        self._scope.spawn(housed.run(), service.name, finish=True)
+        self._scope.on_stop(housed.stop, service.name)
+
+    def _settings_of(self, service: Service[Any]) -> LogSettings:
+        password = self._settings.together_passwords.get(service.name)
+        if password is None:
+            return cast("LogSettings", service.settings())
+        return cast("LogSettings", service.settings(nats_user=service.name, nats_password=password))
+
+
+def find_service(name: str) -> Service[Any]:
+    """An installed service; raises `UnknownServiceError`."""
+    found = entry_points(group=GROUP)
+    for entry in found:
+        if entry.name == name:
+            return cast("Service[Any]", entry.load())
+    raise UnknownServiceError(name, sorted(entry.name for entry in found))
+
+
+def main() -> int:
+    """Run the services until told to stop; gives the exit status."""
+    settings = Settings()
+
+    async def start(scope: ServiceScope) -> None:
+        await Together(scope, settings).start()
+
+    return run_service("services", start, settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What connects the context service to the world, one file per technology."""

@@ -1,0 +1,1 @@
+"""The context service at work: loads, asks the domain, records in the log, then answers."""

@@ -1,0 +1,1 @@
+"""Gives up quality before promises: the ladder of a pool, its overrides, and fallbacks."""

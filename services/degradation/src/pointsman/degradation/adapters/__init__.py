@@ -1,0 +1,1 @@
+"""What connects the service to the world, one file per technology."""

@@ -1,0 +1,1 @@
+"""Asks the domain, records what it decided, and answers for it."""

@@ -1,0 +1,1 @@
+"""Decides levels and fallbacks; time is an argument."""

@@ -1,0 +1,1 @@
+"""Learns from ratings and outcomes: measured quality, preferences, thresholds and boosts."""

@@ -1,0 +1,1 @@
+"""What connects the feedback service to the world, one file per technology."""

@@ -1,0 +1,1 @@
+"""What is learned and how the log is folded. Pure: time is an argument."""

@@ -1,0 +1,1 @@
+"""Ratings taken in, and what follows from them: asks the domain, then records."""

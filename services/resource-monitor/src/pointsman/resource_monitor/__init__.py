@@ -1,0 +1,1 @@
+"""Watches devices and demand: samples, canaries, forecasts, alerts, and one snapshot of all."""

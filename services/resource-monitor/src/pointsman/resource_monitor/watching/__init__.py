@@ -1,0 +1,1 @@
+"""The loops that read, ask the domain, record and publish."""

@@ -1,0 +1,85 @@
+"""How loaded a pool is, as its leader tells others; a reading, not a decision."""
+
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pointsman.contracts.task_states import TaskState
+from pointsman.contracts.telemetry import FamilyLoad, PoolSample, SlotLoad
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.variants import in_use, serving_devices
+
+NOTHING_REFUSED: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+def sample_load(
+    pool: Pool, *, at: float, refused: Mapping[str, int] = NOTHING_REFUSED
+) -> PoolSample:
+    """A reading of the pool; looks at each queue class, device, family and timer of a retry.
+
+    `refused` counts by family what was shed at the door: it is demand as well.
+    """
+    waiting, slots = _waiting(pool), _slots(pool)
+    return PoolSample(
+        pool=pool.name,
+        at=at,
+        applied_to=pool.applied_to,
+        queued=pool.queued,
+        granted=len(pool.tasks) - pool.queued,
+        families=tuple(
+            _family(pool, name, waiting[name], slots, refused.get(name, 0))
+            for name in pool.models.families()
+        ),
+        devices=tuple(
+            SlotLoad(
+                device=name, state=device.status, slots=device.offer.slots, occupied=device.occupied
+            )
+            for name, device in pool.devices.items()
+        ),
+    )
+
+
+def _family(pool: Pool, family: str, waiting: int, slots: Counter[str], refused: int) -> FamilyLoad:
+    serving = [model.variant for model in pool.models.family(family) if slots[model.variant]]
+    best = serving[0] if serving else ""
+    # A slot is taken for longer than the run: the grant and the report travel as well.
+    overhead_s = pool.turnaround.p50_s
+    best_s = pool.models.run_times_of(best).p50_s + overhead_s if best else 0.0
+    wait_s = None
+    if serving:
+        used = in_use(pool, family, serving)
+        used_s = pool.models.run_times_of(used).p50_s + overhead_s
+        wait_s = waiting * used_s / slots[used]
+    return FamilyLoad(
+        family=family,
+        queued=waiting,
+        accepted=pool.accepted_of[family],
+        best=best,
+        best_slots=slots[best],
+        best_service_s=round(best_s, 6),
+        predicted_wait_s=None if wait_s is None else round(wait_s, 6),
+        refused=refused,
+    )
+
+
+def _waiting(pool: Pool) -> Counter[str]:
+    waiting: Counter[str] = Counter()
+    for (family, _), queue in pool.queues.items():
+        waiting[family] += len(queue)
+    # Those that wait for their context or their next attempt stand in no queue; a timer may be
+    # there twice, or have outlived its task.
+    for task_id in {task_id for _, task_id in pool.retries}:
+        task = pool.tasks.get(task_id)
+        if task is not None and task.state is TaskState.QUEUED:
+            queue = pool.queues.get(task.class_id)
+            waiting[task.accepted.family] += queue is None or task_id not in queue
+    return waiting
+
+
+def _slots(pool: Pool) -> Counter[str]:
+    slots: Counter[str] = Counter()
+    for device in serving_devices(pool):
+        for variant, count in device.slots_of.items():
+            slots[variant] += min(count, device.offer.slots)
+    return slots

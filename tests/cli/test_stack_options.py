@@ -1,0 +1,42 @@
+"""What commands that start a stack take, and what they refuse before they start anything."""
+
+import pytest
+import typer
+
+from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
+from pointsman.cli.stack_options import check_stack_options, services_without
+
+
+def test_without_anything_left_out_all_services_run() -> None:
+    assert services_without(()) == (SCHEDULER, *WATCHERS)
+
+
+@pytest.mark.parametrize("name", WATCHERS)
+def test_a_service_can_be_left_out(name: str) -> None:
+    check_stack_options(without=[name, name])
+
+    assert set(services_without([name, name])) == {SCHEDULER, *WATCHERS} - {name}
+
+
+def test_the_scheduler_stays_when_all_others_are_left_out() -> None:
+    assert services_without(WATCHERS) == (SCHEDULER,)
+
+
+@pytest.mark.parametrize("name", [SCHEDULER, "executor", "feedbak", ""])
+def test_what_cannot_be_left_out_is_refused_with_what_can(name: str) -> None:
+    with pytest.raises(typer.BadParameter, match=", ".join(WATCHERS)):
+        check_stack_options(without=[name])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"attach": ["http://localhost:8000"]},
+        {"tenants": ["Acme"]},
+        {"noop": True, "attach": ["grpc://localhost:8001"]},
+    ],
+    ids=["address", "tenant", "both engines"],
+)
+def test_options_that_make_no_stack_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(typer.BadParameter):
+        check_stack_options(**options)  # pyright: ignore[reportArgumentType]  # mixed values

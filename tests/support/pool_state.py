@@ -1,0 +1,54 @@
+"""What can be read off a pool and off the history of a task."""
+
+from pointsman.contracts.events import Decision, TaskAccepted, TaskGranted, TaskPrepared
+from pointsman.contracts.task_states import TERMINAL, IllegalTransitionError, TaskState, next_state
+from pointsman.scheduler.domain.load import sample_load
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.tasks import PREPARATION_S
+
+
+def state(pool: Pool, now: float) -> dict[str, object]:
+    """Everything in a pool that a decision at `now` or later depends on."""
+    pool.release_retries(now)
+    waiting = {item for queue in pool.queues.values() for _, _, item in queue}
+    retrying = {task.id for task in pool.tasks.values() if task.retry_at > now}
+    return {
+        "tasks": pool.tasks,
+        "devices": pool.devices,
+        "models": pool.models,
+        "queued": pool.queued,
+        "applied_to": pool.applied_to,
+        "leader": (pool.epoch, pool.holder),
+        "load": sample_load(pool, at=now),
+        "waiting": waiting - retrying,
+        "run_times": {
+            name: (pool.models.run_times_of(name).runs, pool.models.run_times_of(name).p50_s)
+            for name in pool.models
+        },
+    }
+
+
+def state_of(history: list[Decision]) -> TaskState:
+    reached = TaskState.NEW
+    for event in history:
+        reached = next_state(reached, type(event))
+    return reached
+
+
+def ended(event: Decision) -> bool:
+    try:
+        return next_state(TaskState.GRANTED, type(event)) in TERMINAL
+    except IllegalTransitionError:
+        return False
+
+
+def check_grant(grant: TaskGranted, history: list[Decision]) -> None:
+    """What must hold of every grant of the task with this history."""
+    accepted = history[0]
+    assert isinstance(accepted, TaskAccepted)
+    assert grant.variant in accepted.variants
+    waits = accepted.conversation is not None or accepted.cache
+    prepared = any(isinstance(event, TaskPrepared) for event in history)
+    if waits and not prepared and grant.attempt == 1:
+        assert grant.at >= accepted.at + PREPARATION_S
+    assert all(0 < cause.position <= grant.applied_to for cause in grant.explanation.causes)
