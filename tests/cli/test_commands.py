@@ -57,6 +57,29 @@ def test_a_repeated_id_makes_no_second_task_and_another_text_is_a_conflict(
     assert json.loads(other.stdout)["error"]["code"] == "id_reused"
 
 
+def test_a_task_of_a_conversation_gets_its_context_first(pointsman: CommandLine) -> None:
+    talk = ("--project", f"p-{uuid4()}", "--conversation", "first", "--context-tokens", "64")
+
+    shown = pointsman.json("task", "submit", "summarize", "Hello there.", *talk, "--wait")
+
+    assert shown["state"] == "completed"
+    assert "Hello there." in shown["result_text"]
+    events = pointsman.json("events", "ls", "--stream", shown["task"])
+    assert [event["type"] for event in events] == [
+        "task.accepted.v1",
+        "task.prepared.v1",
+        *TASK_EVENTS[1:],
+    ]
+
+
+@pytest.mark.parametrize("option", ["--project", "--conversation"])
+def test_a_name_that_is_none_is_wrong_usage(pointsman: CommandLine, option: str) -> None:
+    done = pointsman("task", "submit", "summarize", "text", option, "two words")
+
+    assert done.returncode == ExitCode.USAGE
+    assert f"{option} 'two words' is no name" in done.stderr
+
+
 def test_a_task_that_does_not_complete_is_a_failure_of_wait(pointsman: CommandLine) -> None:
     done = pointsman("task", "submit", "embed", "x", "--deadline", "1ms", "--wait", "-o", "json")
 

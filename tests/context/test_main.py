@@ -16,11 +16,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
+from pointsman.context.__main__ import SERVICE
+from pointsman.context.settings import Settings
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Done, decode_answers
 from pointsman.contracts.context import OneProject, ProjectState, RecordDecision
 from pointsman.contracts.queries import PoolRow
 from pointsman.eventstore import SqliteEventStore
+from pointsman.runtime.service import ServiceScope
 from pointsman.runtime.streams import provision
 from pointsman.testing.waiting import wait_until
 
@@ -119,3 +122,28 @@ async def test_a_log_that_somebody_else_writes_is_refused_in_words(
 
     assert str(data) in line
     assert status == 1
+
+
+async def test_it_ends_and_starts_again_in_one_process_on_one_log(
+    nc: Client, nats_url: str, tmp_path: Path
+) -> None:
+    await provision(nc)
+    settings = Settings(data=tmp_path / "data", nats_url=nats_url)
+    settings.data.mkdir()
+    command = RecordDecision(
+        command_id="1", tenant="acme", project="plan", title="Use NATS", reason="Fast.", by="kim"
+    )
+    async with SqliteEventStore(settings.data / "log.db") as store:
+        for _ in range(2):
+            scope = ServiceScope("context")
+            await SERVICE.start(scope, settings, store)
+            subject = subjects.command("context", "record_decision")
+            await nc.request(subject, msgspec.json.encode([command]), timeout=5)
+
+            shown = await project(nc)
+            await scope.close()
+
+            assert shown is not None
+            assert len(shown.decisions) == 1
+            assert await project(nc) is None
+            assert scope.failure is None

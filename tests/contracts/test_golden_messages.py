@@ -16,6 +16,7 @@ from pointsman.contracts import (
     leases,
     queries,
     recorded,
+    resource_monitor,
     telemetry,
 )
 from pointsman.contracts.commands import decode_answer, decode_answers, encode_answer
@@ -38,6 +39,7 @@ MODULES: Final[dict[str, ModuleType]] = {
     "leases": leases,
     "queries": queries,
     "recorded": recorded,
+    "resource_monitor": resource_monitor,
     "telemetry": telemetry,
 }
 ANSWERS: Final = ("Accepted", "Duplicate", "Done", "Rejected", "NotLeader", "Unavailable")

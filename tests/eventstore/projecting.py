@@ -31,3 +31,14 @@ async def chain_now(projection: Projection, data: Path, store: SqliteEventStore)
     async with following(projection, data, LogSource(store)) as runner:
         assert await runner.caught_up(await store.head(), timeout_s=20)
     return chain_value(runner.path)
+
+
+@asynccontextmanager
+async def projecting(runner: ProjectionRunner, source: EventSource) -> AsyncGenerator[None]:
+    task = asyncio.create_task(runner.run(source))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await runner.close()

@@ -2,8 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pointsman.runtime.puller import Puller
 from pointsman.runtime.streams import provision
 from pointsman.testing.memory_event_store import MemoryEventStore
 from pointsman.testing.waiting import wait_until
+from tests.eventstore.projecting import projecting
 from tests.eventstore.relaying import Bench, a_bench, published, running
 from tests.support.task_events import record_lives
 from tests.support.views import Chain, chain_of, chain_value
@@ -61,17 +61,6 @@ class Deliveries:
 
 async def nothing_to_provision() -> None:
     """The feed of these tests is always there."""
-
-
-@asynccontextmanager
-async def projecting(runner: ProjectionRunner, source: FeedSource) -> AsyncGenerator[None]:
-    task = asyncio.create_task(runner.run(source))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await runner.close()
 
 
 async def a_log() -> MemoryEventStore:

@@ -21,6 +21,7 @@ from pointsman.runtime.puller import ConsumerGoneError
 _ROUNDS_PER_S: Final = 100.0
 _BURST_ROUNDS: Final = 32.0
 _BATCH_EVENTS: Final = 1024
+_FEED_BATCH_EVENTS: Final = 4096
 _POLL_S: Final = 0.25
 _RETRY_S: Final = 0.5
 
@@ -82,7 +83,9 @@ class FeedPuller(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Pack:
+class Pack:
+    """Events of one message of the feed: positions `first..last`."""
+
     first: int
     last: int
     events: Sequence[Recorded]
@@ -95,6 +98,8 @@ class FeedSource:
     What the feed does not hold (packs that were dropped, came out of order, cannot be read or were
     acknowledged for an earlier file of the view) is read from the log, and so is everything while
     nothing arrives for `idle_poll_s`. `provision` is called when the consumer has disappeared.
+    The first event after a pause comes at once; of a stream of them, rounds come at `rounds_per_s`
+    with whatever has arrived meanwhile.
     """
 
     def __init__(
@@ -104,12 +109,14 @@ class FeedSource:
         *,
         provision: Callable[[], Awaitable[object]],
         idle_poll_s: float = _POLL_S,
+        rounds_per_s: float = _ROUNDS_PER_S,
     ) -> None:
         self._puller = puller
         self._log = log
         self._idle_poll_s = idle_poll_s
+        self._pace = Pace(rounds_per_s, 1.0)
         self._provision = provision
-        self._packs: deque[_Pack] = deque()
+        self._packs: deque[Pack] = deque()
 
     async def next(self, after: int) -> Sequence[Recorded]:
         while True:
@@ -134,7 +141,7 @@ class FeedSource:
         events: list[Recorded] = []
         last = self._packs[0].first - 1
         for pack in self._packs:
-            if pack.first > last + 1 or len(events) >= _BATCH_EVENTS:
+            if pack.first > last + 1 or len(events) >= _FEED_BATCH_EVENTS:
                 break
             events += (event for event in pack.events if event.position > last)
             last = max(last, pack.last)
@@ -147,6 +154,7 @@ class FeedSource:
 
     async def _pull(self) -> bool:
         """Tell whether something has arrived within a moment."""
+        await self._pace.wait()
         try:
             async with asyncio.timeout(self._idle_poll_s):
                 messages = await self._puller.next()
@@ -157,7 +165,7 @@ class FeedSource:
             await self._restore()
             return False
         for message in messages:
-            pack = _unpack(message)
+            pack = unpack(message)
             if pack is None:
                 await message.ack()
             else:
@@ -172,11 +180,11 @@ class FeedSource:
             await asyncio.sleep(_RETRY_S)
 
 
-def _unpack(message: FeedMessage) -> _Pack | None:
+def unpack(message: FeedMessage) -> Pack | None:
     """None for what is no pack: its positions then come from the log, with the next pack."""
     first, _, last = (message.headers or {}).get(POSITION_HEADER, "").partition("-")
     try:
-        return _Pack(int(first), int(last), decode_pack(message.data), message)
+        return Pack(int(first), int(last), decode_pack(message.data), message)
     except (ValueError, msgspec.MsgspecError) as error:
         _log.error("feed_message_unreadable", subject=message.subject, error=str(error))
         return None

@@ -11,11 +11,15 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from pointsman.contracts import subjects
-from pointsman.eventstore.event_sources import FeedSource
+from pointsman.eventstore.event_sources import EventSource, FeedSource
+from pointsman.eventstore.feed_hub import FeedHub
 from pointsman.eventstore.remote_log import RemoteLog
 from pointsman.runtime.puller import Puller
 from pointsman.runtime.service import ServiceScope
 from pointsman.runtime.streams import provision_consumer
+
+ROUNDS_PER_S: Final = 4.0
+"""For who has no hurry: a round costs a transaction and changes of thread, whatever is in it."""
 
 _ACK_WAIT_S: Final = 30.0
 _MAX_ACK_PENDING: Final = 256
@@ -26,11 +30,17 @@ _IDLE_POLL_S: Final = 5.0
 _log = structlog.get_logger(__name__)
 
 
-async def follow_feed(scope: ServiceScope, nc: Client, service: str) -> FeedSource:
-    """The feed as `service` reads it; waits for the stream, which the relay's process provisions.
+async def follow_feed(
+    scope: ServiceScope, nc: Client, service: str, *, rounds_per_s: float = ROUNDS_PER_S
+) -> EventSource:
+    """The feed as `service` reads it: through the hub of its process, if that has one.
 
-    While it waits, health says so.
+    Alone it has a durable consumer, and waits for the stream, which the relay's process provisions;
+    health says so. `rounds_per_s` bounds how often a stream of events is worked on.
     """
+    hub = scope.shared.get(FeedHub)
+    if isinstance(hub, FeedHub):
+        return hub.source(rounds_per_s=rounds_per_s)
 
     async def provide() -> None:
         await provision_consumer(nc, subjects.FEED_STREAM, _consumer(service))
@@ -38,7 +48,13 @@ async def follow_feed(scope: ServiceScope, nc: Client, service: str) -> FeedSour
     await _until_there(scope, provide)
     puller = Puller(nc, subjects.FEED_STREAM, service)
     scope.on_stop(puller.stop, "feed puller")
-    return FeedSource(puller, RemoteLog(nc, service), provision=provide, idle_poll_s=_IDLE_POLL_S)
+    return FeedSource(
+        puller,
+        RemoteLog(nc, service),
+        provision=provide,
+        idle_poll_s=_IDLE_POLL_S,
+        rounds_per_s=rounds_per_s,
+    )
 
 
 async def _until_there(scope: ServiceScope, provide: Callable[[], Awaitable[None]]) -> None:

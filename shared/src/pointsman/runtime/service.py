@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
@@ -29,9 +30,17 @@ class ServiceScope:
     use it afterwards, and they stop pulling before it is flushed and closed.
     """
 
-    def __init__(self, name: str, health: Health | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        health: Health | None = None,
+        *,
+        shared: Mapping[type, object] = MappingProxyType({}),
+    ) -> None:
         self.name = name
         self.health = health or Health()
+        self.shared = shared
+        """What a process with several services has once for all of them, by its type."""
         self.stopping = asyncio.Event()
         self.failure: BaseException | None = None
         self._endings: list[tuple[str, Callable[[], Awaitable[object]]]] = []

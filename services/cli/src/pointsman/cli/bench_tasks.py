@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import nats
+import psutil
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -52,6 +53,8 @@ class ModeFigures(TypedDict):
     clients: int
     tasks: int
     not_completed: int
+    cpu_ms_per_task: dict[str, float]
+    """Processor time by part of the stack, of its loaded part."""
 
 
 class TaskBenchReport(TypedDict):
@@ -205,7 +208,9 @@ async def _measure(
         idle = sorted([await load.one() for _ in range(idle_tasks)])
         say(f"mode {mode}: {clients} clients, {tasks} tasks")
         feed.lag_max_s, feed.events = 0.0, 0
+        before = _cpu_s(record)
         per_s = await load.many(tasks, clients)
+        after = _cpu_s(record)
     finally:
         await load.stop()
         await nc.close()
@@ -220,7 +225,15 @@ async def _measure(
         clients=clients,
         tasks=tasks,
         not_completed=load.not_completed,
+        cpu_ms_per_task={
+            part: round((after[part] - before[part]) * 1e3 / tasks, 4) for part in before
+        },
     )
+
+
+def _cpu_s(record: StackRecord) -> dict[str, float]:
+    times = {name: psutil.Process(part.pid).cpu_times() for name, part in record.parts.items()}
+    return {name: time.user + time.system for name, time in times.items()}
 
 
 async def _connect(record: StackRecord) -> Client:

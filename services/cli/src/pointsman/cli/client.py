@@ -47,7 +47,16 @@ _RETRY_S: Final = 0.1
 
 _CONFLICTS: Final = frozenset({"id_reused"})
 _MISSING: Final = frozenset(
-    {"no_such_task", "no_such_dead_letter", "no_such_event", "no_such_rating"}
+    f"no_such_{what}"
+    for what in (
+        "context",
+        "conversation",
+        "dead_letter",
+        "event",
+        "project",
+        "rating",
+        "task",
+    )
 )
 
 _REJECTED: Final = "rejected"

@@ -32,6 +32,8 @@ from pointsman.runtime.clock import SystemClock
 from pointsman.runtime.service import ServiceScope
 
 _SERVICE: Final = "context"
+# Tasks are held until they are prepared.
+_ROUNDS_PER_S: Final = 20.0
 
 
 class _Parts:
@@ -78,7 +80,7 @@ async def start(scope: ServiceScope, settings: Settings, store: EventStore) -> N
     await probe(connection, user=settings.nats_user)
     blobs = SqliteBlobs(settings.data / "blobs", _SERVICE)
     scope.on_stop(blobs.close, "blobs")
-    source = await follow_feed(scope, connection, _SERVICE)
+    source = await follow_feed(scope, connection, _SERVICE, rounds_per_s=_ROUNDS_PER_S)
 
     def stopped(name: str, reason: str) -> None:
         """An event of a newer release: what is there is still answered, nothing new is taken."""

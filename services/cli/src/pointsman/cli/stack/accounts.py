@@ -93,7 +93,7 @@ def _scheduler(account: Account, executors: Sequence[str]) -> NatsUser:
     streams = [
         f"$JS.API.STREAM.{verb}.{stream}"
         for stream in _STREAMS
-        for verb in ("INFO", "CREATE", "UPDATE", "MSG.GET")
+        for verb in (*_STREAM_VERBS, "MSG.GET")
     ]
     return _user(
         account,
@@ -107,9 +107,12 @@ def _scheduler(account: Account, executors: Sequence[str]) -> NatsUser:
             "pm.lease.>",
             "pm.answer.>",
             subjects.pool_sample("*"),
+            # The reader of the feed that it shares its process with asks it for gaps.
+            subjects.query(SCHEDULER, "*"),
             *(_inbox_of(user) for user in (CLI, *WATCHERS, *executors)),
         ),
         subscribe=(
+            subjects.FEED,
             subjects.command(SCHEDULER, ">"),
             subjects.query(SCHEDULER, "*"),
             subjects.renewals("*"),
@@ -117,6 +120,7 @@ def _scheduler(account: Account, executors: Sequence[str]) -> NatsUser:
     )
 
 
+_STREAM_VERBS: Final = ("INFO", "CREATE", "UPDATE")
 _PROVISION: Final = ("INFO", "CREATE", "DURABLE.CREATE")
 
 
@@ -159,7 +163,9 @@ def _degradation(account: Account) -> NatsUser:
 
 
 def _feedback(account: Account) -> NatsUser:
-    return _watcher(account, publish=(*_consumer(_RATINGS), "pm.answer.>"))
+    # Whichever of the two comes first makes its queue.
+    queue = (f"$JS.API.STREAM.{verb}.{subjects.FEEDBACK_STREAM}" for verb in _STREAM_VERBS)
+    return _watcher(account, publish=(*queue, *_consumer(_RATINGS), "pm.answer.>"))
 
 
 def _context(account: Account, pool: str) -> NatsUser:

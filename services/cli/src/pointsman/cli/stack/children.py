@@ -30,6 +30,7 @@ def services_environment(
         "POINTSMAN_NATS_URL": nats_url,
         "POINTSMAN_TOGETHER_SERVICES": ",".join(plan.services),
         "POINTSMAN_TOGETHER_PASSWORDS": json.dumps(passwords),
+        "POINTSMAN_TOGETHER_SHARE_FEED": "true",
         "POINTSMAN_DATA": str(directory.path),
         "POINTSMAN_POOL": POOL,
         "POINTSMAN_REGISTRY": str(plan.project.registry),

@@ -11,10 +11,14 @@ from typing import Any, Final, cast
 from pydantic import Field, SecretStr
 
 from pointsman.cli.together.housed import HousedService
+from pointsman.eventstore.feed_hub import FeedHub
 from pointsman.eventstore.ports import EventStore
+from pointsman.eventstore.remote_log import RemoteLog
 from pointsman.eventstore.service import LogSettings, Service, open_log
+from pointsman.runtime.connection import connect
 from pointsman.runtime.errors import FatalError
 from pointsman.runtime.service import ServiceScope, run_service
+from pointsman.runtime.settings import NatsSettings
 
 Find = Callable[[str], Service[Any]]
 
@@ -29,6 +33,8 @@ class Settings(LogSettings):
     """Which services, separated by commas."""
     together_passwords: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
     """Each service's password on the bus, as a JSON object; its user is its name."""
+    together_share_feed: bool = False
+    """Hear the feed once for all services, instead of once per service."""
 
 
 class UnknownServiceError(FatalError):
@@ -52,6 +58,7 @@ class Together:
         self._scope = scope
         self._settings = settings
         self._find = find or find_service
+        self._shared: dict[type, object] = {}
         self.housed: dict[str, HousedService] = {}
 
     async def start(self, store: EventStore | None = None) -> None:
@@ -62,7 +69,10 @@ class Together:
         log = store or open_log(self._scope, self._settings.data)
         names = (name.strip() for name in self._settings.together_services.split(","))
         # All are looked up before one is started.
-        for service in [self._find(name) for name in dict.fromkeys(names)]:
+        services = [self._find(name) for name in dict.fromkeys(names)]
+        if self._settings.together_share_feed:
+            self._shared[FeedHub] = await self._feed_hub()
+        for service in services:
             self._house(service, log)
         vital = self.housed.get(VITAL)
         if vital is not None:
@@ -74,10 +84,31 @@ class Together:
         async def start(scope: ServiceScope) -> None:
             await service.start(scope, settings, store)
 
-        housed = HousedService(service.name, start, self._scope.health, vital=service.name == VITAL)
+        housed = HousedService(
+            service.name,
+            start,
+            self._scope.health,
+            vital=service.name == VITAL,
+            shared=self._shared,
+        )
         self.housed[service.name] = housed
         self._scope.spawn(housed.run(), service.name, finish=True)
         self._scope.on_stop(housed.stop, service.name)
+
+    async def _feed_hub(self) -> FeedHub:
+        """One reader of the feed for all; it logs in as the vital service."""
+        settings = self._settings
+        nats = NatsSettings(
+            url=settings.nats_url,
+            user=VITAL if VITAL in settings.together_passwords else "",
+            password=settings.together_passwords.get(VITAL, SecretStr("")),
+        )
+        connection = await connect(nats, name="services", on_fatal=self._scope.fatal)
+        self._scope.on_stop(connection.close, "feed connection")
+        hub = FeedHub(connection, RemoteLog(connection, "services"))
+        await hub.start()
+        self._scope.on_stop(hub.stop, "feed hub")
+        return hub
 
     def _settings_of(self, service: Service[Any]) -> LogSettings:
         password = self._settings.together_passwords.get(service.name)

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -35,8 +36,17 @@ class HousedService:
     process's. `vital`: its failure is the end of the process, which folds the log anew.
     """
 
-    def __init__(self, name: str, start: Start, health: Health, *, vital: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        start: Start,
+        health: Health,
+        *,
+        vital: bool = False,
+        shared: Mapping[type, object] = MappingProxyType({}),
+    ) -> None:
         self.name = name
+        self._shared = shared
         self.starts = 0
         self._start = start
         self._health = health
@@ -83,7 +93,7 @@ class HousedService:
             # What an earlier life said of its parts, the next one may never speak of.
             self._part.forget_all()
         self._part = _PartHealth(self._health, self.name)
-        self._scope = scope = ServiceScope(self.name, self._part)
+        self._scope = scope = ServiceScope(self.name, self._part, shared=self._shared)
         scope.health.set("service", ok=False, detail="starting")
         starting = asyncio.ensure_future(self._start(scope))
         stopping = asyncio.ensure_future(scope.stopping.wait())
