@@ -75,6 +75,7 @@ class Load:
         *,
         degradation: Degradation = Degradation.SMALLER_MODEL,
         model: str | None = None,
+        chars: int = TEXT_CHARS,
     ) -> Sent:
         """Open loop with exponential gaps: what is slow does not slow the senders down."""
         sent = Sent()
@@ -83,10 +84,12 @@ class Load:
         async with asyncio.TaskGroup() as senders:
             while (due := due + self._random.expovariate(per_s)) < began + seconds:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-                senders.create_task(self._send(sent, degradation, model))
+                senders.create_task(self._send(sent, degradation, model, chars))
         return sent
 
-    async def submit(self, *, degradation: Degradation, model: str | None = None) -> Answer:
+    async def submit(
+        self, *, degradation: Degradation, model: str | None = None, chars: int = TEXT_CHARS
+    ) -> Answer:
         """One text, due `DEADLINE_S` from now."""
         name = f"{self._run}-{next(self._numbers)}"
         return await self._requests.ask(
@@ -94,7 +97,7 @@ class Load:
                 command_id=name,
                 tenant=self._tenant,
                 family=FAMILY,
-                payload=f"Text {name}. {self._text}".encode(),
+                payload=f"Text {name}. {self._text[:chars]}".encode(),
                 model=model,
                 priority_class=PriorityClass.STANDARD,
                 deadline=time.time() + DEADLINE_S,
@@ -103,9 +106,11 @@ class Load:
             )
         )
 
-    async def _send(self, sent: Sent, degradation: Degradation, model: str | None) -> None:
+    async def _send(
+        self, sent: Sent, degradation: Degradation, model: str | None, chars: int
+    ) -> None:
         deadline = time.time() + DEADLINE_S
-        answer = await self.submit(degradation=degradation, model=model)
+        answer = await self.submit(degradation=degradation, model=model, chars=chars)
         if isinstance(answer, Accepted):
             sent.accepted[answer.task] = deadline
         elif isinstance(answer, Rejected):

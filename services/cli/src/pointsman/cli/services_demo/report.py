@@ -1,7 +1,7 @@
 """How the demo of the services is told to people."""
 
 from pointsman.cli.output import Printer
-from pointsman.cli.services_demo.run import ServicesReport
+from pointsman.cli.services_demo.run import OVERLOAD, ServicesReport
 
 
 def tell(printer: Printer, report: ServicesReport) -> None:
@@ -14,8 +14,8 @@ def tell(printer: Printer, report: ServicesReport) -> None:
     )
     _why(printer, talk.why)
     printer.line(
-        f"Overload: {overload.sent.count} long texts at 2.5 times {overload.capacity_per_s:g}/s; "
-        f"levels {' > '.join(overload.levels)}; {overload.degraded} served by a smaller variant; "
+        f"Overload: {overload.sent.count} long texts at {OVERLOAD:g} times "
+        f"{overload.capacity_per_s:g}/s; levels {' > '.join(overload.levels)}; {overload.degraded} served by a smaller variant; "
         f"{overload.alerts_raised} alert(s) raised, {overload.alerts_cleared} cleared; "
         f"back to the best after {overload.back_to_best_s} s"
     )

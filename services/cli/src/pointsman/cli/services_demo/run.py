@@ -30,13 +30,15 @@ from pointsman.contracts.message import Degradation
 from pointsman.contracts.queries import AskPool, ModelRow
 
 OVERLOAD_S: Final = 15.0
-OVERLOAD: Final = 2.5
+OVERLOAD: Final = 4.0
 """Times what the best variant carries."""
 
 MIN_QUALITY: Final = 0.7
 """What the senders insist on: it leaves one variant below the best."""
 
-_TRICKLE: Final = 0.2
+_TRICKLE_PER_S: Final = 2.0
+_SHORT_CHARS: Final = 1_000
+"""Texts that the best variant summarises at once, so that the latency shows the recovery."""
 _CALIBRATION_TASKS: Final = 16
 _RECOVERY_S: Final = 120.0
 
@@ -136,7 +138,7 @@ async def _overload(desk: Desk, printer: Printer) -> Overload:
         printer.say(f"{best} completes {per_s:.1f} long texts/s; {OVERLOAD:g} times as many arrive")
         sent = await load.at_rate(OVERLOAD * per_s, OVERLOAD_S)
         over_at = time.time()
-        trickle = asyncio.create_task(load.at_rate(_TRICKLE * per_s, _RECOVERY_S))
+        trickle = asyncio.create_task(load.at_rate(_TRICKLE_PER_S, _RECOVERY_S, chars=_SHORT_CHARS))
         try:
             await _recovered(desk, sent)
         finally:
