@@ -2,6 +2,8 @@
 
 import asyncio
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,6 +13,7 @@ import uvloop
 from pointsman.cli.bench_log import run_log_bench
 from pointsman.cli.bench_overload import MODES as OVERLOAD_MODES
 from pointsman.cli.bench_overload import run_overload_bench
+from pointsman.cli.bench_services import run_services_bench
 from pointsman.cli.bench_tasks import MODES, BenchFailedError, Mode, run_task_bench
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.options import Output, run
@@ -41,6 +44,13 @@ _TASK_COLUMNS: Final = (
     column("events/task", "events_per_task"),
     column("feed lag max s", "feed_lag_max_s"),
     column("not completed", "not_completed"),
+)
+_PAIR_COLUMNS: Final = (
+    column("without/s", "without_per_s"),
+    column("with/s", "with_per_s"),
+    column("ratio"),
+    column("CPU ms/task without", "without_cpu_ms_per_task"),
+    column("CPU ms/task with", "with_cpu_ms_per_task"),
 )
 _OVERLOAD_COLUMNS: Final = (
     column("mode"),
@@ -98,21 +108,44 @@ def bench_tasks(
     check_stack_options(without=without or ())
 
     async def work(printer: Printer) -> ExitCode:
-        with stack_errors():
-            try:
-                report = await run_task_bench(
-                    modes=modes,
-                    tasks=tasks,
-                    clients=clients,
-                    services=services_without(without or ()),
-                    say=printer.say,
-                )
-            except BenchFailedError as error:
-                raise CommandError(
-                    str(error), code="bench_failed", exit_code=ExitCode.FAILURE
-                ) from error
+        with stack_errors(), bench_errors():
+            report = await run_task_bench(
+                modes=modes,
+                tasks=tasks,
+                clients=clients,
+                services=services_without(without or ()),
+                say=printer.say,
+            )
         if printer.for_people:
             printer.rows(report["modes"], _TASK_COLUMNS)
+        else:
+            printer.item(report)
+        return ExitCode.OK
+
+    run(output, work, loop_factory=uvloop.new_event_loop)
+
+
+@app.command("services")
+def bench_services(
+    *,
+    mode: Annotated[
+        str, typer.Option(metavar="|".join(MODES), help="What answers the tasks.")
+    ] = "noop",
+    pairs: Annotated[int, typer.Option(min=1, max=50, help="How often.")] = 5,
+    tasks: Annotated[int, typer.Option(min=1, help="How many under load.")] = 6_000,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """What the services beside the scheduler cost: the same load without them and with them."""
+    (wanted,) = _modes([mode])
+
+    async def work(printer: Printer) -> ExitCode:
+        with stack_errors(), bench_errors():
+            report = await run_services_bench(
+                mode=wanted, pairs=pairs, tasks=tasks, say=printer.say
+            )
+        if printer.for_people:
+            printer.rows(report["pairs"], _PAIR_COLUMNS)
+            printer.line(f"median ratio {report['median_ratio']}")
         else:
             printer.item(report)
         return ExitCode.OK
@@ -150,6 +183,15 @@ def bench_overload(
         return ExitCode.OK
 
     run(output, work)
+
+
+@contextmanager
+def bench_errors() -> Generator[None]:
+    """Turn a task that did not go through into a `CommandError`."""
+    try:
+        yield
+    except BenchFailedError as error:
+        raise CommandError(str(error), code="bench_failed", exit_code=ExitCode.FAILURE) from error
 
 
 def _modes(names: list[str] | None) -> tuple[Mode, ...]:
