@@ -18,7 +18,7 @@ from pointsman.cli.stack.supervisor import NATS
 from pointsman.contracts.history import judge
 from pointsman.contracts.task_states import TaskState
 from tests.e2e.desk import TASK
-from tests.e2e.live_stack import TENANT, FollowedLog, live_stack, show
+from tests.e2e.live_stack import TENANT, FollowedLog, LiveStack, live_stack, show
 from tests.e2e.sender import STRUCTURED, Sender, new_id, sender, structured
 
 PARTS: Final = (SERVICES, NATS)
@@ -48,25 +48,41 @@ def accepted(log: FollowedLog) -> dict[str, list[float]]:
     return found
 
 
+async def kill_in_the_middle(stack: LiveStack, part: str, messages: int) -> tuple[int, float]:
+    """Kill a part while messages are being taken.
+
+    Gives how many were not accepted then, and after how many seconds the last one was.
+    """
+    log = stack.log
+    async with sender(stack.record, TENANT) as one:
+        ids = [new_id() for _ in range(messages)]
+        sending = [asyncio.ensure_future(send_until_stored(one, id)) for id in ids]
+        await log.wait_for(lambda: bool(accepted(log).keys() & set(ids)))
+        killed_at = time.time()
+        stack.supervisor.kill(part)
+        await log.read_on()
+        untouched = len(set(ids) - accepted(log).keys())
+        await asyncio.gather(*sending)
+        await log.wait_for(lambda: accepted(log).keys() >= set(ids))
+    times = accepted(log)
+    return untouched, round(max(max(times[id]) for id in ids) - killed_at, 2)
+
+
 @pytest.mark.slow
 async def test_messages_in_the_hands_of_a_killed_part_become_tasks_once(tmp_path: Path) -> None:
     last_accepted_s: dict[str, float] = {}
     untouched: dict[str, int] = {}
+    sent = 0
     async with live_stack(tmp_path / "data", noop=True) as stack:
         log = stack.log
         for part in PARTS:
-            async with sender(stack.record, TENANT) as one:
-                ids = [new_id() for _ in range(MESSAGES)]
-                sending = [asyncio.ensure_future(send_until_stored(one, id)) for id in ids]
-                await log.wait_for(lambda ids=ids: bool(accepted(log).keys() & set(ids)))
-                killed_at = time.time()
-                stack.supervisor.kill(part)
-                await log.read_on()
-                untouched[part] = len(set(ids) - accepted(log).keys())
-                await asyncio.gather(*sending)
-                await log.wait_for(lambda ids=ids: accepted(log).keys() >= set(ids))
-            times = accepted(log)
-            last_accepted_s[part] = round(max(max(times[id]) for id in ids) - killed_at, 2)
+            messages = MESSAGES
+            # On a slow day the queue may be empty by the time that we look and kill.
+            while not untouched.get(part):
+                killed = await kill_in_the_middle(stack, part, messages)
+                sent += messages
+                messages *= 2
+                untouched[part], last_accepted_s[part] = killed
         await log.wait_for(lambda: not judge(log.events).lost)
 
     verdict = judge(log.events)
@@ -74,7 +90,7 @@ async def test_messages_in_the_hands_of_a_killed_part_become_tasks_once(tmp_path
     show(
         test="inbox kills",
         mode="noop",
-        messages=len(PARTS) * MESSAGES,
+        messages=sent,
         ended=verdict.ended,
         not_accepted_when_killed=untouched,
         accepted_twice=len(repeated),
@@ -82,7 +98,6 @@ async def test_messages_in_the_hands_of_a_killed_part_become_tasks_once(tmp_path
         faults=verdict.faults(),
     )
     assert verdict.clean, verdict.faults()
-    assert verdict.ended == {TaskState.COMPLETED: len(PARTS) * MESSAGES}
+    assert verdict.ended == {TaskState.COMPLETED: sent}
     assert not repeated
-    assert min(untouched.values()) > 0, "the kills were to come in the middle"
     assert max(last_accepted_s.values()) <= PROMISE_S

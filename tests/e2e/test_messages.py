@@ -222,10 +222,10 @@ async def test_a_message_above_the_limit_is_refused_by_the_server(
     login = {"user": account.user, "pass": account.password, "verbose": False}
     reader, writer = await asyncio.open_connection(host, int(port))
 
-    # A client that does not look at the limit which the server announces.
+    # A client that does not look at the limit which the server announces. The server hangs up at
+    # the size; bytes behind it would be answered by a reset, which may overtake the server's words.
     writer.write(f"CONNECT {json.dumps(login)}\r\n".encode())
     writer.write(f"PUB {subjects.inbox(TENANT)} {len(TOO_LARGE)}\r\n".encode())
-    writer.write(TOO_LARGE + b"\r\n")
     async with asyncio.timeout(10):
         said = (await read_to_end(reader)).decode()
     writer.close()
