@@ -2,7 +2,9 @@
 
 import pytest
 
+from pointsman.cli.event_types import topics_of
 from pointsman.cli.failures import ExitCode
+from pointsman.contracts.topics import AGGREGATE_TOPICS, TOPICS
 from tests.cli.command_line import CommandLine, completed_task
 
 
@@ -28,3 +30,8 @@ def test_one_event_is_shown_with_its_data_as_json(pointsman: CommandLine) -> Non
 
     assert '"applied_to": ' in shown
     assert "None" not in shown
+
+
+@pytest.mark.parametrize("topic", sorted({*TOPICS, *AGGREGATE_TOPICS}))
+def test_every_released_type_may_be_asked_for(topic: str) -> None:
+    assert topic in topics_of([topic.rpartition(".v")[0]])

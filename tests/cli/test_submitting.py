@@ -96,6 +96,21 @@ def test_a_name_that_could_not_be_asked_for_is_refused(option: str, name: str) -
         a_wish(**{option: name}).command(b"text")
 
 
+@pytest.mark.parametrize(
+    ("payload", "media_type"),
+    [
+        (b"text", "text/plain"),
+        ("Grüße".encode(), "text/plain"),
+        ("Grüße".encode("latin-1"), "application/octet-stream"),
+        (b"\xff\x00 not text", "application/octet-stream"),
+    ],
+)
+def test_bytes_that_are_no_utf8_are_not_sent_as_text(payload: bytes, media_type: str) -> None:
+    command = a_wish().command(payload)
+
+    assert (command.payload, command.media_type) == (payload, media_type)
+
+
 def test_a_tenant_that_is_no_subject_token_is_refused() -> None:
     with pytest.raises(InvalidOptionError, match="--tenant"):
         a_wish(tenant="a.b").command(b"text")

@@ -173,6 +173,19 @@ async def test_an_unreadable_result_is_a_turn_all_the_same(world: World) -> None
     assert (turn.input_tokens, turn.result_tokens) == (1, 0)
 
 
+async def test_bytes_under_a_text_label_are_a_turn_that_is_not_embedded(world: World) -> None:
+    odd = await world.accept(b"\xff\x00 no text", conversation="chat")
+    await world.prepared(odd)
+    await world.complete(odd, "Done.")
+    await turns(world, 1)
+
+    text = await world.turn("Why?", "Because.", "other")
+    await wait_until(lambda: f"embed-turn:{text}" in world.scheduler.submitted)
+
+    assert await tasks_of(world, "chat") == [odd]
+    assert f"embed-turn:{odd}" not in world.scheduler.submitted
+
+
 async def test_a_turn_belongs_to_the_tenant_of_its_task(world: World) -> None:
     ref = await world.blobs.put("globex", b"Mine", "text/plain")
     forged = accepted(world.clock.wall(), ref, tenant="globex", conversation="chat")

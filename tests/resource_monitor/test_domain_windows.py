@@ -115,7 +115,7 @@ def test_the_error_rate_is_a_share(ends: list[tuple[float, TaskState]]) -> None:
     assert rate is None or 0 <= rate <= 1
 
 
-def rated(mean: float, ratings: int = 10, variant: str = "large") -> MeasuredQuality:
+def rated(mean: float, ratings: int = 20, variant: str = "large") -> MeasuredQuality:
     return MeasuredQuality(variant=variant, ratings=ratings, mean=mean, low=mean, high=mean)
 
 
@@ -144,6 +144,42 @@ def test_a_family_without_ratings_has_no_drop() -> None:
     quality.measured(rated(0.0, 0), NOON)
 
     assert quality.drop(NOON) is None
+
+
+def test_one_bad_rating_after_a_good_one_is_no_drop() -> None:
+    quality = FamilyQuality()
+    quality.measured(rated(1.0, 1), NOON)
+    quality.measured(rated(0.5, 2), NOON + 1)
+
+    assert quality.drop(NOON + 2) is None
+
+
+def test_a_mean_of_fewer_than_twenty_ratings_is_no_best_value() -> None:
+    quality = FamilyQuality()
+    quality.measured(rated(1.0, 19), NOON)
+    quality.measured(rated(0.9, 20), NOON + 1)
+    quality.measured(rated(0.8, 21), NOON + 2)
+
+    assert quality.drop(NOON + 3) == pytest.approx(0.1)
+
+
+def test_a_mean_of_too_few_ratings_left_is_no_present_value() -> None:
+    quality = FamilyQuality()
+    quality.measured(rated(0.9, 20), NOON)
+    quality.measured(rated(0.5, 19), NOON + 1)
+    withdrawn = quality.drop(NOON + 2)
+    quality.measured(rated(0.7, 20), NOON + 3)
+
+    assert withdrawn is None
+    assert quality.drop(NOON + 4) == pytest.approx(0.2)
+
+
+def test_ratings_of_all_variants_together_make_twenty() -> None:
+    quality = FamilyQuality()
+    quality.measured(rated(0.9, 10), NOON)
+    quality.measured(rated(0.7, 10, "small"), NOON + 1)
+
+    assert quality.drop(NOON + 2) == pytest.approx(0.0)
 
 
 @given(st.lists(st.tuples(st.floats(0, 5000), st.floats(0, 1)), min_size=1, max_size=40))

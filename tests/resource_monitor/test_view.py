@@ -88,6 +88,15 @@ def test_the_latest_quality_of_each_variant_is_shown() -> None:
     assert [(each.variant, each.mean) for each in quality] == [("large", 0.7), ("small", 0.4)]
 
 
+def test_a_variant_whose_ratings_were_all_withdrawn_has_no_quality_to_show() -> None:
+    life = [rating(0.9), rating(0.4, variant="small"), rating(0.0, ratings=0, variant="small")]
+
+    found = view_of(log_of([life]))
+
+    assert [each.variant for each in found.quality] == ["large"]
+    assert [each.measured.ratings for each in found.recent] == [10, 10, 0]
+
+
 def test_quality_older_than_the_window_is_kept_only_where_it_still_held() -> None:
     log = FeedLog()
     for minutes, mean in ((0, 0.1), (10, 0.2), (20, 0.3), (85, 0.4)):

@@ -139,8 +139,8 @@ async def test_failures_raise_and_clear_the_error_rate(world: World) -> None:
 
 async def test_falling_quality_raises_the_quality_alert(world: World) -> None:
     watched = await Watched.on(world)
-    world.log.add(world.clock.wall(), rating(0.9))
-    world.log.add(world.clock.wall() + 1, rating(0.8))
+    world.log.add(world.clock.wall(), rating(0.9, ratings=20))
+    world.log.add(world.clock.wall() + 1, rating(0.8, ratings=21))
 
     await watched.pass_seconds(8)
 

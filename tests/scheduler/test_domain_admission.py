@@ -195,6 +195,19 @@ def test_what_is_admissible_does_not_depend_on_the_level() -> None:
     assert answer.variants == ("best", "fast")
 
 
+def test_a_task_that_is_due_earlier_because_of_a_learned_boost_names_the_event() -> None:
+    pool = under(boosted(4.0, PriorityClass.STANDARD))
+
+    standard = decided(submission(), pool)
+    batch = decided(submission(priority_class=PriorityClass.BATCH), pool)
+
+    assert isinstance(standard, TaskAccepted)
+    assert isinstance(batch, TaskAccepted)
+    assert [cause.topic for cause in standard.causes] == ["behaviour.priority_boosted.v1"]
+    assert "4 s earlier" in standard.causes[0].detail
+    assert batch.causes == ()
+
+
 def test_a_learned_boost_adds_to_the_senders_within_the_window_of_the_class() -> None:
     pool = under(boosted(4.0, PriorityClass.STANDARD, PriorityClass.INTERACTIVE))
     standard = msgspec.structs.replace(submission(), boost_s=12.0)

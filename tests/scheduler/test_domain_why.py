@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 
 from pointsman.contracts import events
@@ -155,3 +156,18 @@ def test_what_does_not_concern_the_task_is_not_told() -> None:
 
     assert sentences([elected]) == []
     assert sentences([]) == []
+
+
+def test_a_task_that_waited_for_its_context_in_vain_says_so() -> None:
+    history = given(
+        model("fast"),
+        attached(variants=("fast",)),
+        (A, msgspec.structs.replace(accepted(variants=("fast",)), conversation="support")),
+    )
+    history.round(NOON + 1)
+    assert "granted" not in "\n".join(sentences(history.of(A)))
+
+    history.round(NOON + 3)
+
+    told = "\n".join(sentences(history.of(A)))
+    assert "Nothing prepared it within 2 s, so it runs on its input alone." in told

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -149,6 +150,24 @@ async def test_what_is_no_dead_letter_cannot_be_redriven(here: Scheduler) -> Non
 
         assert isinstance(answer, Rejected)
         assert answer.code == "no_such_dead_letter"
+
+
+@pytest.mark.parametrize(
+    "subject", ["pm.inbox.feedback.acme", "pm.cmd.scheduler.main.submit", "pm.inbox.tasks"]
+)
+async def test_only_letters_of_the_task_inbox_can_be_redriven(
+    here: Scheduler, subject: str
+) -> None:
+    command = await buried(here, replace(letter(), subject=subject))
+
+    answer = await here.redrive.redrive(command)
+
+    assert answer == Rejected(
+        code="not_redrivable",
+        message=f"only tasks can be redriven; this is a message on {subject}",
+        next="its sender sends it again under a new id",
+    )
+    assert await of_type(here, TaskAccepted) == []
 
 
 async def test_a_dead_letter_whose_bytes_are_damaged_is_refused(here: Scheduler) -> None:

@@ -5,9 +5,9 @@ from typing import Final
 
 import typer
 
-from pointsman.contracts.topics import TOPICS, UPCASTERS, version_of
+from pointsman.contracts.topics import AGGREGATE_TOPICS, TOPICS, UPCASTERS, version_of
 
-_KNOWN: Final = (*TOPICS, *UPCASTERS)
+_KNOWN: Final = (*TOPICS, *UPCASTERS, *sorted(AGGREGATE_TOPICS))
 
 
 def topics_of(types: Sequence[str]) -> tuple[str, ...]:

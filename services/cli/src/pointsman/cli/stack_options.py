@@ -24,14 +24,20 @@ Attach = Annotated[
 ]
 Tenants = Annotated[
     list[str] | None,
-    typer.Option("--tenant", metavar="NAME", help="A tenant whose systems may send tasks."),
+    typer.Option(
+        "--tenant",
+        metavar="NAME",
+        help="A further tenant whose systems may send tasks (repeatable).",
+    ),
 ]
 Noop = Annotated[
     bool, typer.Option("--noop", help="No Triton: a stand-in answers at once and runs no model.")
 ]
 Without = Annotated[
     list[str] | None,
-    typer.Option("--without", metavar="SERVICE", help=f"Leave out {', '.join(WATCHERS)}."),
+    typer.Option(
+        "--without", metavar="SERVICE", help=f"Leave out one of {', '.join(WATCHERS)} (repeatable)."
+    ),
 ]
 
 

@@ -11,11 +11,14 @@ from typing import Final
 from uuid import uuid4
 
 from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.results import utf8
 from pointsman.contracts.commands import MAX_PAYLOAD_BYTES, SubmitTask
 from pointsman.contracts.message import Degradation, PriorityClass
 from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
 
 _SPAN: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
+_TEXT: Final = "text/plain"
+_BYTES: Final = "application/octet-stream"
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -69,6 +72,7 @@ class Wish:
             tenant=self.tenant,
             family=self.family,
             payload=payload,
+            media_type=_BYTES if utf8(payload) is None else _TEXT,
             model=self.model,
             priority_class=self.priority_class,
             deadline=None if self.deadline is None else deadline(self.deadline, now=time.time()),

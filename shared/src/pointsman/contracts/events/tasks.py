@@ -17,6 +17,15 @@ class Decision(Message, frozen=True):
     applied_to: int
 
 
+class Cause(Message, frozen=True):
+    """An event that a decision rests on, besides those of its own task."""
+
+    topic: str
+    position: int
+    detail: str
+    """A sentence with its figures."""
+
+
 class TaskAccepted(Decision, frozen=True):
     """The task is promised exactly one terminal event; it is queued from here on."""
 
@@ -50,6 +59,8 @@ class TaskAccepted(Decision, frozen=True):
     """Most tokens of context and input together; 0: the context service's default."""
     cache: bool = False
     """An identical task's earlier result will do."""
+    causes: tuple[Cause, ...] = ()
+    """Events of other services that changed its key."""
 
 
 class KeyComponents(Message, frozen=True):
@@ -84,15 +95,6 @@ class Candidate(Message, frozen=True):
     """Expected time to the result, None while nothing has been measured."""
     refused: str | None = None
     """Why it could not be chosen."""
-
-
-class Cause(Message, frozen=True):
-    """An event that a decision rests on, besides those of its own task."""
-
-    topic: str
-    position: int
-    detail: str
-    """A sentence with its figures."""
 
 
 class Explanation(Message, frozen=True):

@@ -62,7 +62,8 @@ def demo_services(
 ) -> None:
     """A conversation, an overload and ratings: how the services watch, degrade and learn.
 
-    Without --data it runs on a stack of its own. What it rates it withdraws again.
+    Without --data it runs on a stack of its own. What it rates it withdraws again; its overload
+    leaves expired tasks, and what the services learned from them.
     """
 
     async def work(printer: Printer) -> ExitCode:

@@ -51,7 +51,7 @@ def up(
             find_project(),
             devices=devices,
             attach=tuple(triton or ()),
-            tenants=tuple(dict.fromkeys(tenant or (DEFAULT_TENANT,))),
+            tenants=tuple(dict.fromkeys((DEFAULT_TENANT, *(tenant or ())))),
             noop=noop,
             services=services_without(without or ()),
         )

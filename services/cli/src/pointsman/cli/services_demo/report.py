@@ -16,7 +16,7 @@ def tell(printer: Printer, report: ServicesReport) -> None:
     printer.line(
         f"Overload: {overload.sent.count} long texts at {OVERLOAD:g} times "
         f"{overload.capacity_per_s:g}/s; levels {' > '.join(overload.levels)}; "
-        f"{overload.degraded} served by a smaller variant; "
+        f"{overload.degraded} served by a smaller variant, {overload.missed} not in time; "
         f"{overload.alerts_raised} alert(s) raised, {overload.alerts_cleared} cleared; "
         f"back to the best after {overload.back_to_best_s} s"
     )

@@ -50,6 +50,8 @@ class Overload:
     capacity_per_s: float
     sent: Sent
     degraded: int
+    missed: int
+    """Of what was sent: not completed, so expired or refused."""
     alerts_raised: int
     alerts_cleared: int
     levels: list[str]
@@ -191,6 +193,7 @@ async def _told(desk: Desk, sent: Sent, best: str, per_s: float, over_at: float)
         capacity_per_s=round(per_s, 2),
         sent=sent,
         degraded=len(smaller),
+        missed=sent.count - sum(event.stream in sent.accepted for event, _ in desk.log.completed()),
         alerts_raised=len(desk.log.raised()),
         alerts_cleared=len(desk.log.cleared()),
         levels=levels_seen(moves),

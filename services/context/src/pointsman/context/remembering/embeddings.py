@@ -11,6 +11,7 @@ import structlog
 from pointsman.context.domain.conversation import is_text
 from pointsman.context.domain.tasks import SOURCE, TaskFacts
 from pointsman.context.ports import Embedding, Scheduler, SchedulerSilentError, TaskLedger
+from pointsman.context.remembering.texts import NoTextError, read_text
 from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.message import BlobRef, Degradation, PriorityClass
 from pointsman.runtime.blobs import (
@@ -110,7 +111,7 @@ class Embeddings:
                     answer.set_result(embedding)
 
     def make(self, subject: Subject) -> None:
-        """Have the input of a turn embedded in the background, unless that has been done."""
+        """Have the input of a turn, if it is a text, embedded in the background, unless it was."""
         if not is_text(subject.input) or len(self._under_way) >= _UNDER_WAY:
             return
         task = asyncio.get_running_loop().create_task(self._make(subject), name="embed a turn")
@@ -129,8 +130,10 @@ class Embeddings:
         if subject.task in known and known[subject.task].result is not None:
             return
         try:
+            # A media type is a promise of the sender: bytes under it would only fail as a task.
+            await read_text(self._blobs, subject.tenant, subject.input)
             await self._submit(subject, "turn", PriorityClass.STANDARD, _TURN_DEADLINE_S)
-        except NotMeasuredError as error:
+        except (NoTextError, BlobsUnavailableError, NotMeasuredError) as error:
             _log.info("turn_not_embedded", task=str(subject.task), reason=str(error))
 
     async def _submit(

@@ -42,8 +42,10 @@ _RATE: Final = "INSERT INTO quality VALUES (?,?,?,?,?,?,?,?)"
 # The last value before the window holds at its beginning.
 _FORGET: Final = """DELETE FROM quality WHERE family = ?1 AND variant = ?2 AND position < (
     SELECT max(position) FROM quality WHERE family = ?1 AND variant = ?2 AND time_us <= ?3)"""
+# A variant whose ratings were all withdrawn has no quality; its figures would read as a bad one.
 _LATEST: Final = """SELECT family, variant, ratings, mean, low, high, time_us FROM quality
     WHERE position IN (SELECT max(position) FROM quality GROUP BY family, variant)
+        AND ratings > 0
     ORDER BY family, variant"""
 
 
@@ -151,7 +153,7 @@ def family_tasks(db: sqlite3.Connection) -> list[FamilyTasks]:
 
 
 def variant_quality(db: sqlite3.Connection) -> list[VariantQuality]:
-    """The latest of each variant, by family and name."""
+    """The latest of each variant that is rated, by family and name."""
     return [
         VariantQuality(
             family=family,

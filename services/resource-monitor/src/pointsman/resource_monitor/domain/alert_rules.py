@@ -25,7 +25,7 @@ class AlertRule:
     window_s: float = 0.0
     """What the value looks back over; 0: it is the latest reading."""
     least: int = 0
-    """Fewer tasks than this in the window are no ground for raising it."""
+    """Fewer tasks or ratings than this are no ground for raising it."""
 
 
 RULES: Final = (
@@ -45,8 +45,12 @@ RULES: Final = (
         ERROR_RATE, threshold=0.01, unit="1", for_s=5.0, clear_s=15.0, window_s=60.0, least=20
     ),
     # Against the best of the last hour, so that a slow decline shows and an old triumph does not
-    # raise it for ever. Ratings come in bursts: five seconds let a burst arrive whole.
-    AlertRule(QUALITY_DROP, threshold=0.05, unit="1", for_s=5.0, clear_s=15.0, window_s=3600.0),
+    # raise it for ever. Ratings come in bursts: five seconds let a burst arrive whole. A mean of
+    # fewer than twenty ratings is one person's mood, and counts neither as the best value nor as
+    # the present one.
+    AlertRule(
+        QUALITY_DROP, threshold=0.05, unit="1", for_s=5.0, clear_s=15.0, window_s=3600.0, least=20
+    ),
 )
 
 RULE_OF: Final = {rule.alert: rule for rule in RULES}

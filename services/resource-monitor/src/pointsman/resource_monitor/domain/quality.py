@@ -6,7 +6,8 @@ from typing import Final
 from pointsman.contracts.events import MeasuredQuality
 from pointsman.resource_monitor.domain.alert_rules import QUALITY_DROP, RULE_OF
 
-WINDOW_S: Final = RULE_OF[QUALITY_DROP].window_s
+_RULE: Final = RULE_OF[QUALITY_DROP]
+WINDOW_S: Final = _RULE.window_s
 
 
 class FamilyQuality:
@@ -14,8 +15,8 @@ class FamilyQuality:
 
     def __init__(self) -> None:
         self._variants: dict[str, MeasuredQuality] = {}
-        # Each value holds until the next one.
-        self._values: deque[tuple[float, float]] = deque()
+        # Each value holds until the next one; None: of fewer ratings than count.
+        self._values: deque[tuple[float, float | None]] = deque()
 
     def measured(self, quality: MeasuredQuality, at: float) -> None:
         self._variants[quality.variant] = quality
@@ -24,15 +25,16 @@ class FamilyQuality:
             self._values.clear()
             return
         mean = sum(each.mean * each.ratings for each in self._variants.values()) / ratings
-        self._values.append((at, mean))
+        self._values.append((at, mean if ratings >= _RULE.least else None))
 
     def drop(self, now: float) -> float | None:
-        """Best value of the window less the latest; None while nothing is rated."""
+        """Best value of the window less the latest; None while too little is rated."""
         while len(self._values) > 1 and self._values[1][0] <= now - WINDOW_S:
             self._values.popleft()
-        if not self._values:
+        latest = self._values[-1][1] if self._values else None
+        if latest is None:
             return None
-        return max(value for _, value in self._values) - self._values[-1][1]
+        return max(value for _, value in self._values if value is not None) - latest
 
 
 class QualityWindow:

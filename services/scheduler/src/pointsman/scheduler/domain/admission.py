@@ -30,6 +30,7 @@ def decide_submit(
     if isinstance(admissible, Rejected):
         return admissible
     boost_s = task.boost_s + pool.influences.boost_of(task.priority_class)
+    boost_cause = pool.influences.boost_cause(task.priority_class)
     return TaskAccepted(
         at=at,
         applied_to=pool.applied_to,
@@ -56,6 +57,7 @@ def decide_submit(
         conversation=task.conversation,
         context_tokens=task.context_tokens,
         cache=task.cache,
+        causes=() if boost_cause is None else (boost_cause,),
     )
 
 

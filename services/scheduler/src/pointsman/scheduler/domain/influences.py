@@ -79,6 +79,16 @@ class Influences:
             return 0.0
         return self._boost.event.boost_s
 
+    def boost_cause(self, priority_class: PriorityClass) -> Cause | None:
+        """Why new tasks of a class are due earlier; None if they are not."""
+        if self._boost is None or not self.boost_of(priority_class):
+            return None
+        boost = self._boost.event
+        return self._boost.cause(
+            f"{boost.boost_s:g} s earlier, because {boost.completion_rate:.0%} of the pool's "
+            f"tasks complete, less than {boost.threshold:.0%}"
+        )
+
     def refused_class(self, priority_class: PriorityClass, at: float) -> Cause | None:
         """Why a class is not admitted now; None if it is."""
         if self._level is None or self.level is not Level.SHED:

@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Candidate, Decision, TaskAccepted, TaskGranted
+from pointsman.scheduler.domain.tasks import PREPARATION_S
 
 
 def sentences(history: Sequence[Decision]) -> list[str]:
     """A few sentences per event, oldest first."""
     told: list[str] = []
     for index, event in enumerate(history, start=1):
+        if isinstance(event, TaskGranted) and event.attempt == 1:
+            told += _unprepared(history[: index - 1])
         tell = _TELLERS.get(type(event))
         if tell is not None:
             told += tell(event)
@@ -18,6 +21,18 @@ def sentences(history: Sequence[Decision]) -> list[str]:
         if not gave_up:
             told += _way_back(event)
     return told
+
+
+def _unprepared(before: Sequence[Decision]) -> list[str]:
+    """What a task has to do without that waited for the context service in vain."""
+    accepted = before[0] if before else None
+    if not isinstance(accepted, TaskAccepted):
+        return []
+    waited = accepted.conversation is not None or accepted.cache
+    if not waited or any(isinstance(event, events.TaskPrepared) for event in before):
+        return []
+    patience = _span(PREPARATION_S)
+    return [f"Nothing prepared it within {patience}, so it runs on its input alone."]
 
 
 def _way_back(event: Decision) -> list[str]:
@@ -56,6 +71,7 @@ def _accepted(event: TaskAccepted) -> list[str]:
         told.append(f"Its deadline is {_clock(event.deadline)}.")
     variants = ", ".join(event.variants)
     told.append(f"Admissible variants, best quality first: {variants}.")
+    told += _causes(event.causes)
     if event.conversation is not None:
         told.append(f"It belongs to conversation {event.conversation}.")
     if event.cache:

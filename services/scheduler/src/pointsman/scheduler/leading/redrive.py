@@ -48,6 +48,12 @@ class Redrive:
                 message=f"there is no dead letter {command.dead_letter} with its bytes",
                 next="`pointsman dead ls` shows the dead letters",
             )
+        if letter.subject != subjects.inbox(subjects.tenant_of_inbox(letter.subject)):
+            return Rejected(
+                code="not_redrivable",
+                message=f"only tasks can be redriven; this is a message on {letter.subject}",
+                next="its sender sends it again under a new id",
+            )
         for recorded, event in zip(history, events, strict=True):
             if isinstance(event, DeadLetterRedriven) and event.task is not None:
                 return Duplicate(task=UUID(event.task), position=recorded.position)
