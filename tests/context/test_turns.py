@@ -33,7 +33,7 @@ async def turns(world: World, count: int) -> None:
     async def there() -> bool:
         return len(await world.log.events(TURN)) >= count
 
-    await wait_until(there)
+    await wait_until(there, timeout_s=60)
     await world.quiet()
 
 

@@ -151,7 +151,7 @@ class World:
 
     async def prepared(self, task: UUID) -> PrepareTask:
         """What the scheduler was told about a task, once it was."""
-        await wait_until(lambda: task in self.scheduler.prepared)
+        await wait_until(lambda: task in self.scheduler.prepared, timeout_s=60)
         return self.scheduler.prepared[task]
 
     async def runs_on(self, task: UUID) -> str:
@@ -179,7 +179,7 @@ class World:
         async def appended() -> bool:
             return len(await self.log.events("conversation.turn_appended.v1")) > before
 
-        await wait_until(appended)
+        await wait_until(appended, timeout_s=60)
         return task
 
     async def quiet(self) -> None:
@@ -193,7 +193,7 @@ class World:
             due = await views.due(self.clock.wall() - 2, limit=10)
             return not due and await self.log.store.head() == head
 
-        await wait_until(nothing_due)
+        await wait_until(nothing_due, timeout_s=60)
 
     def _compose(self) -> Life:
         log, blobs, clock = self.log, self.blobs, self.clock

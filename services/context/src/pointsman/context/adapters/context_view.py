@@ -55,7 +55,8 @@ _ACCEPTED: Final = (
     " input, parameters, project, conversation, context_tokens, cache)"
     " VALUES (?,1,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
-_PREPARED: Final = "UPDATE tasks SET due = 0, prepared = ? WHERE task = ?"
+# Only one that still waits: what has completed keeps its turn due, whatever is told of it later.
+_PREPARED: Final = "UPDATE tasks SET due = 0, prepared = ? WHERE task = ? AND due = 1"
 _COMPLETED: Final = (
     "UPDATE tasks SET due = 2, completed = ?, completed_at = ?, result = ?, variant = ?,"
     " cached_from = ? WHERE task = ?"
