@@ -57,6 +57,8 @@ class Family:
     quality: Callable[[quality.Ask], Awaitable[float]]
     payloads: tuple[bytes, ...]
     media_type: str
+    streams: bool = False
+    """Its models send their answers in pieces; times are taken to the last one."""
 
 
 def families() -> dict[str, Family]:
@@ -71,6 +73,13 @@ def families() -> dict[str, Family]:
         ),
         "embed": Family(
             ("embed_hashed",), quality.embedding_quality, texts, "application/octet-stream"
+        ),
+        "generate": Family(
+            ("generate_order4", "generate_bigram"),
+            quality.text_quality,
+            tuple(document[: document.index(b".") + 1] for document in documents),
+            "text/plain; charset=utf-8",
+            streams=True,
         ),
         "identity": Family(
             ("identity",), quality.identity_quality, (b"\x01" * 1024,), "application/octet-stream"
@@ -87,13 +96,19 @@ def families() -> dict[str, Family]:
 class Bench:
     """Asks one model of a running Triton for answers, times and memory."""
 
-    def __init__(self, server: LocalTriton, client: InferenceClient, model: str) -> None:
+    def __init__(
+        self, server: LocalTriton, client: InferenceClient, model: str, *, streams: bool
+    ) -> None:
         self.server = server
         self.client = client
         self.model = model
+        self.streams = streams
 
-    async def ask(self, payload: bytes) -> bytes:
-        return await self.client.infer(self.model, payload)
+    async def ask(self, payload: bytes, /, **parameters: int) -> bytes:
+        if not self.streams:
+            return await self.client.infer(self.model, payload, parameters=parameters)
+        pieces = self.client.stream(self.model, payload, parameters=parameters)
+        return b"".join([piece async for piece in pieces])
 
     async def call_times_s(self, payloads: Sequence[bytes]) -> list[float]:
         """Time ``CALLS`` calls, one after the other; sorted."""
@@ -162,8 +177,11 @@ async def measured_variant(bench: Bench, name: str, family: Family) -> Variant:
 @asynccontextmanager
 async def benches(tmp: Path, models: Sequence[str]) -> AsyncGenerator[list[Bench]]:
     """Run a Triton with ``models``."""
+    streaming = {
+        model for family in families().values() if family.streams for model in family.models
+    }
     async with triton(tmp, models) as server, inference_client(server.grpc_address) as client:
-        yield [Bench(server, client, model) for model in models]
+        yield [Bench(server, client, model, streams=model in streaming) for model in models]
 
 
 async def measure_all(tmp: Path) -> None:
@@ -184,6 +202,7 @@ async def measure_all(tmp: Path) -> None:
         documents=quality.DOCUMENTS,
         labelled=quality.LABELLED,
         pairs=quality.PAIRS,
+        held_out=quality.HELD_OUT,
     )
     REGISTRY.write_text(registry(variants))
     PAGE.parent.mkdir(exist_ok=True)

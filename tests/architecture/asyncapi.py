@@ -136,6 +136,13 @@ class _Document:
             "payload": packed,
         }
         self._channel(subjects.FEED, "Committed events in log order, packed", ["feed"])
+        self.messages["poke"] = {
+            "name": "poke",
+            "summary": "Who pokes",
+            "contentType": "application/octet-stream",
+            "payload": {"type": "string", "format": "binary"},
+        }
+        self._channel(subjects.POKE, "The log has grown; whoever hears it looks there", ["poke"])
         for event in events:
             if event.message is not None:
                 self.messages[event.topic] = event.message
@@ -186,7 +193,9 @@ class _Document:
         route = self.routes.get((login.name, address))
         if route is not None:
             return {"x-handler": f"pointsman.{route.service}.handlers:{route.function}"}
-        return {} if not service and login.may_hear(address) else None
+        # Services poke each other beside their routers.
+        outside = not service or address == subjects.POKE
+        return {} if outside and login.may_hear(address) else None
 
     def _operation(self, action: str, login: Login, address: str) -> Schema:
         name = channel_name(address)

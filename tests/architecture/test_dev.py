@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,27 @@ def test_an_interpreter_that_does_not_run_is_refused_with_what_to_do(
     assert refused.returncode == 1
     assert f"POINTSMAN_PYTHON={python} cannot be used" in refused.stderr
     assert "Point it to a Python 3.11 or 3.12" in refused.stderr
+
+
+def test_a_package_index_that_is_away_is_named_with_what_to_do(fresh_clone: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    # Nobody listens there any more. Without further tries, so that pip gives up at once.
+    failed = run(
+        fresh_clone / "dev", "setup",
+        POINTSMAN_PYTHON=sys.executable,
+        PIP_INDEX_URL=f"http://127.0.0.1:{port}/simple",
+        PIP_RETRIES="0",
+        PIP_CONFIG_FILE=os.devnull,
+    )  # fmt: skip
+
+    assert failed.returncode == 1
+    assert "uv could not be installed" in failed.stderr
+    assert "The package index has to be reachable" in failed.stderr
+    assert "PIP_INDEX_URL" in failed.stderr
+    assert "run the command again" in failed.stderr
+    assert not (fresh_clone / ".venv" / ".pointsman-setup").exists()
 
 
 def test_the_probe_accepts_the_interpreter_of_this_environment() -> None:

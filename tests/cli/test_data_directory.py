@@ -8,7 +8,8 @@ import pytest
 
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.stack.accounts import new_accounts
-from pointsman.cli.stack.data_directory import LAYOUT, DataDirectory
+from pointsman.cli.stack.data_directory import DataDirectory
+from pointsman.cli.stack.log_place import LAYOUT
 from pointsman.cli.stack.record import (
     NAME,
     DeviceRecord,

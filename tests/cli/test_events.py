@@ -1,9 +1,15 @@
 """The log as the command line shows it."""
 
+from uuid import uuid4
+
+import msgspec
 import pytest
 
+from pointsman.cli.commands.events import event_line
+from pointsman.cli.documents import document
 from pointsman.cli.event_types import topics_of
 from pointsman.cli.failures import ExitCode
+from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.topics import AGGREGATE_TOPICS, TOPICS
 from tests.cli.command_line import CommandLine, completed_task
 
@@ -35,3 +41,22 @@ def test_one_event_is_shown_with_its_data_as_json(pointsman: CommandLine) -> Non
 @pytest.mark.parametrize("topic", sorted({*TOPICS, *AGGREGATE_TOPICS}))
 def test_every_released_type_may_be_asked_for(topic: str) -> None:
     assert topic in topics_of([topic.rpartition(".v")[0]])
+
+
+@pytest.mark.parametrize("topic", ["task.accepted.v99", "task.teleported.v1"])
+def test_an_event_of_a_newer_release_is_shown_as_it_is_stored(topic: str) -> None:
+    newer = Recorded(
+        position=7,
+        id=uuid4(),
+        stream=uuid4(),
+        version=1,
+        type=topic,
+        time_us=1,
+        data=msgspec.Raw(b'{"added_later":[1,2],"reason":"new"}'),
+    )
+
+    shown = document(newer)
+
+    assert shown["data"] == {"added_later": [1, 2], "reason": "new"}
+    assert topic in event_line(shown)
+    assert "reason=new" in event_line(shown)

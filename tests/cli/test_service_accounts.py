@@ -48,6 +48,14 @@ async def test_a_service_is_asked_asks_the_scheduler_and_nobody_else(bus: Bus, u
     assert not await bus.may_subscribe(user, subjects.FEED)
 
 
+@pytest.mark.parametrize("user", [SCHEDULER, *WATCHERS])
+async def test_whoever_appends_to_the_log_pokes_the_others_and_is_poked(
+    bus: Bus, user: str
+) -> None:
+    assert await bus.may_publish(user, subjects.POKE)
+    assert await bus.may_subscribe(user, subjects.POKE)
+
+
 @pytest.mark.parametrize("user", WATCHERS)
 async def test_a_service_makes_and_reads_its_own_consumer_of_the_feed(bus: Bus, user: str) -> None:
     refusals: list[str] = []

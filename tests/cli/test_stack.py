@@ -262,6 +262,23 @@ async def test_a_part_that_always_fails_at_its_start_is_given_up(tmp_path: Path)
     ]
 
 
+async def test_a_part_that_only_waits_for_its_database_is_not_given_up(tmp_path: Path) -> None:
+    words = {"event": "failed", "code": "database_unreachable", "error": "-", "next_step": "wait"}
+    listener = Listener()
+    source = f"import json, sys\nprint(json.dumps({words!r}))\nsys.exit(1)\n"
+    keeper = listener.keeper(child(tmp_path, source))
+    await keeper.start()
+
+    keeping = asyncio.create_task(keeper.keep())
+    await wait_until(lambda: len(listener.said) == 5, timeout_s=20)
+    given_up = keeping.done()
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+    assert listener.starts == 5
+    assert not given_up
+
+
 async def test_a_part_that_is_killed_again_and_again_is_not_given_up(tmp_path: Path) -> None:
     listener = Listener()
     part = child(tmp_path, "import time\nwhile True: time.sleep(60)\n")

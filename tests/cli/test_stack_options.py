@@ -34,8 +34,10 @@ def test_what_cannot_be_left_out_is_refused_with_what_can(name: str) -> None:
         {"attach": ["http://localhost:8000"]},
         {"tenants": ["Acme"]},
         {"noop": True, "attach": ["grpc://localhost:8001"]},
+        {"standby": True},
+        {"postgres": "postgresql://db/log"},
     ],
-    ids=["address", "tenant", "both engines"],
+    ids=["address", "tenant", "both engines", "standby alone", "database for one process"],
 )
 def test_options_that_make_no_stack_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(typer.BadParameter):

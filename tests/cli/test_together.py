@@ -21,7 +21,7 @@ from pointsman.cli.together.__main__ import (
     find_service,
 )
 from pointsman.cli.together.housed import FIRST_DELAY_S, HousedService, KilledError
-from pointsman.runtime.errors import FatalError
+from pointsman.runtime.errors import FatalError, NotLeaderError
 from pointsman.runtime.health import Health
 from pointsman.runtime.service import ServiceScope
 from pointsman.testing.memory_event_store import MemoryEventStore
@@ -118,6 +118,17 @@ async def test_a_killed_service_comes_back_the_vital_one_too() -> None:
             await house.started(small, 2)
 
         assert house.together.housed["one"].starts == 1
+        assert house.scope.failure is None
+
+
+async def test_a_vital_service_that_leads_no_more_stands_by_in_its_next_life() -> None:
+    house = a_house()
+    async with living(house):
+        await house.up()
+
+        house.vital.scope.fatal(NotLeaderError("another leads"))
+        await house.started(house.vital, 2)
+
         assert house.scope.failure is None
 
 

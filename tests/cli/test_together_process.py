@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import msgspec
 import nats
@@ -18,15 +19,18 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from pointsman.cli.stack.accounts import CLI, SCHEDULER, Account, nats_users, new_accounts
+from pointsman.cli.stack.accounts import CLI, FEEDBACK, SCHEDULER, Account, nats_users, new_accounts
 from pointsman.cli.stack.plan import DEFAULT_TENANT, EXECUTOR, POOL
 from pointsman.contracts import subjects
 from pointsman.contracts.queries import AskPool, PoolRow
+from pointsman.eventstore import Append, SqliteEventStore
 from pointsman.testing.servers import PROJECT, nats_server
 from pointsman.testing.waiting import wait_until
 from tests.cli.command_line import environment
+from tests.support.task_events import accepted, stream_of
 
 REGISTRY = PROJECT / "infra" / "triton" / "registry.toml"
+_STARTED_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,24 @@ async def last_words(process: Process) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(log.splitlines()[-1]))
 
 
+async def line_of(process: Process, event: str) -> dict[str, Any]:
+    """The first line of the process's log with this name."""
+    assert process.stderr is not None
+    async with asyncio.timeout(_STARTED_S):
+        while True:
+            line = cast("dict[str, Any]", json.loads(await process.stderr.readline()))
+            if line["event"] == event:
+                return line
+
+
+async def newer_release(place: Place, topic: str) -> None:
+    """Leave an event in the log that this release does not know."""
+    events = stream_of(uuid4(), [accepted()])
+    place.data.mkdir()
+    async with SqliteEventStore(place.data / "log.db") as store:
+        await store.append(Append([msgspec.structs.replace(each, topic=topic) for each in events]))
+
+
 async def test_it_leads_answers_and_ends_when_told(place: Place) -> None:
     async with place.services() as process, place.asking() as nc:
         row = await leading(nc, 1)
@@ -179,3 +201,40 @@ async def test_it_ends_with_its_parent(place: Place) -> None:
 
         words = await last_words(process)
     assert (process.returncode, words["event"]) == (0, "stopped")
+
+
+async def test_a_log_of_a_newer_release_is_not_led_and_says_what_to_do(place: Place) -> None:
+    await newer_release(place, "task.accepted.v2")
+
+    async with place.services() as process:
+        words = await last_words(process)
+
+    assert (process.returncode, words["code"]) == (1, "newer_event")
+    assert "task.accepted.v2 at position 1" in words["error"]
+    assert "Upgrade Pointsman" in words["next_step"]
+
+
+async def test_a_service_whose_own_events_are_newer_stops_alone(place: Place) -> None:
+    await newer_release(place, "feedback.given.v2")
+    passwords = {name: place.accounts[name].password for name in (SCHEDULER, FEEDBACK)}
+    both = f"{SCHEDULER},{FEEDBACK}"
+
+    async with (
+        place.services(both, POINTSMAN_TOGETHER_PASSWORDS=json.dumps(passwords)) as process,
+        place.asking() as nc,
+    ):
+        failed = await line_of(process, "service_failed")
+        row = await leading(nc, 1)
+
+    assert (failed["part"], failed["code"]) == (FEEDBACK, "newer_event")
+    assert "feedback.given.v2 at position 1" in failed["error"]
+    assert row.position > 1
+
+
+async def test_a_version_that_this_release_cannot_write_is_refused(place: Place) -> None:
+    async with place.services(POINTSMAN_WRITE_VERSIONS="task.granted.v9") as process:
+        words = await last_words(process)
+
+    assert (process.returncode, words["code"]) == (1, "version_not_known")
+    assert "task.granted.v9" in words["error"]
+    assert "Upgrade this service first" in words["next_step"]

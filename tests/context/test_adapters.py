@@ -83,6 +83,9 @@ class Batches:
     async def head(self) -> int:
         return len(self._log)
 
+    async def incarnation(self) -> str:
+        return "a-log"
+
 
 async def a_log(data: Path) -> Sequence[Recorded]:
     """Tasks of every kind, with everything that the service adds."""

@@ -18,6 +18,7 @@ from pointsman.contracts import (
     recorded,
     resource_monitor,
     telemetry,
+    token_streams,
 )
 from pointsman.contracts.commands import decode_answer, decode_answers, encode_answer
 from pointsman.contracts.leases import AttemptReport
@@ -37,6 +38,7 @@ MODULES: Final[dict[str, ModuleType]] = {
     "degradation": degradation,
     "feedback": feedback,
     "leases": leases,
+    "token_streams": token_streams,
     "queries": queries,
     "recorded": recorded,
     "resource_monitor": resource_monitor,

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore import schema
-from pointsman.eventstore.log_transaction import Job, Lead, LogTransaction
+from pointsman.eventstore.log_transaction import Job, LogTransaction
 from pointsman.eventstore.ports import (
     Append,
     AppendAnswer,
     Appended,
     Committed,
     EventIdInUseError,
+    Fenced,
     Leadership,
+    TakeOver,
     VersionConflict,
 )
 from pointsman.testing.memory_event_store import MemoryEventStore
@@ -43,9 +45,15 @@ appends = st.builds(
     ),
     st.one_of(st.none(), st.builds(Leadership, st.just("pool"), st.integers(1, 2))),
 )
+elections = st.builds(
+    Append,
+    st.lists(events, max_size=1),
+    take_over=st.builds(
+        TakeOver, st.just("pool"), st.sampled_from("ab"), st.integers(1, 3), st.just(60.0)
+    ),
+)
 groups = st.lists(
-    st.one_of(st.just(Lead("pool", "a test")), st.lists(appends, min_size=1, max_size=8)),
-    max_size=8,
+    st.lists(st.one_of(appends, appends, elections), min_size=1, max_size=8), max_size=8
 )
 
 
@@ -91,15 +99,12 @@ def row(event: Recorded) -> tuple[int, str, int, bytes]:
 
 @given(groups)
 async def test_groups_get_the_answers_and_the_log_of_the_plain_store(
-    groups: list[Lead | list[Append]],
+    groups: list[list[Append]],
 ) -> None:
     log, model = Log(), MemoryEventStore(clock=ManualClock())
 
     with closing(log.connection):
         for group in groups:
-            if isinstance(group, Lead):
-                assert log.commit([group]) == [await model.lead(group.pool, group.holder)]
-                continue
             expected: list[AppendAnswer | Exception] = model.commit(group)
             assert [plain(a) for a in log.commit(group)] == [plain(a) for a in expected]
 
@@ -151,11 +156,14 @@ def test_a_taken_event_id_fails_its_own_append_alone(log: Log) -> None:
 def test_a_new_leader_fences_the_appends_behind_it_in_the_same_group(log: Log) -> None:
     append = Append([an_event(STREAMS[0], 1)], leadership=Leadership("pool", 1))
     later = Append([an_event(STREAMS[0], 2)], leadership=Leadership("pool", 1))
+    a, b = (
+        Append([], take_over=TakeOver("pool", holder, epoch, ttl_s=60))
+        for epoch, holder in enumerate("ab", start=1)
+    )
 
-    answers = log.commit([Lead("pool", "a"), append, Lead("pool", "b"), later])
+    answers = log.commit([a, append, b, later])
 
-    assert answers[:3] == [1, Appended((1,)), 2]
-    assert plain(answers[3]) != Appended((2,))
+    assert answers == [Appended(()), Appended((1,)), Appended(()), Fenced(2)]
 
 
 def test_groups_larger_than_one_statement_are_complete(log: Log) -> None:

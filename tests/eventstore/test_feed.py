@@ -9,7 +9,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from pointsman.contracts import subjects
-from pointsman.contracts.queries import ListEvents
+from pointsman.contracts.queries import ListEvents, LogRow
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore.feed import follow_feed
 from pointsman.runtime.service import ServiceScope
@@ -26,7 +26,13 @@ async def answer_questions(bench: Bench) -> None:
         after = msgspec.json.decode(message.data, type=ListEvents).after
         await message.respond(msgspec.json.encode(list(await bench.store.read(after))))
 
+    async def answer_log(message: Msg) -> None:
+        identity = await bench.store.identity()
+        row = LogRow(identity.incarnation, await bench.store.head())
+        await message.respond(msgspec.json.encode(row))
+
     await bench.nc.subscribe(subjects.query("scheduler", "events"), cb=answer)
+    await bench.nc.subscribe(subjects.query("scheduler", "log"), cb=answer_log)
 
 
 async def test_a_service_waits_for_the_feed_and_says_so(tmp_path: Path) -> None:

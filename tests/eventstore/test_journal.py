@@ -11,11 +11,11 @@ from pointsman.eventstore.journal import Journal
 from pointsman.eventstore.ports import (
     Appended,
     Fenced,
-    Leadership,
     LogUnavailableError,
     VersionConflict,
 )
 from pointsman.testing.memory_event_store import MemoryEventStore
+from tests.support.electing import elected
 from tests.support.log_events import a_command
 from tests.support.task_events import CODEC, cancelled, failed
 
@@ -41,7 +41,7 @@ async def test_the_events_of_a_decision_follow_the_version_that_it_was_made_on()
 
 async def test_only_the_leader_records_where_there_is_a_leadership() -> None:
     store = MemoryEventStore()
-    old, new = [Leadership("main", await store.lead("main", "a")) for _ in range(2)]
+    old, new = [await elected(store, "main", "a") for _ in range(2)]
     decided = Decided(uuid4(), 0, (cancelled(),))
 
     refused = await Journal(store, CODEC, old).record(decided)

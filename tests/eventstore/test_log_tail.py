@@ -20,7 +20,7 @@ async def store(tmp_path: Path) -> AsyncGenerator[SqliteEventStore]:
 
 async def test_every_position_reads_as_in_the_store(store: SqliteEventStore) -> None:
     await record_lives(store, 5)
-    tail = LogTail(store, keep=6)
+    tail = await LogTail.following(store, keep=6)
     last = await record_lives(store, 10)
 
     for after in range(last + 2):
@@ -36,7 +36,7 @@ async def test_every_position_reads_as_in_the_store(store: SqliteEventStore) -> 
 async def test_a_tail_that_has_seen_nothing_reads_the_store(store: SqliteEventStore) -> None:
     last = await record_lives(store, 2)
 
-    tail = LogTail(store)
+    tail = await LogTail.following(store)
 
     assert await tail.head() == last
     assert await tail.wait_beyond(last - 1, timeout_s=10)
@@ -44,7 +44,7 @@ async def test_a_tail_that_has_seen_nothing_reads_the_store(store: SqliteEventSt
 
 
 async def test_a_reader_that_waits_is_woken_by_a_commit(store: SqliteEventStore) -> None:
-    tail = LogTail(store)
+    tail = await LogTail.following(store)
     waiting = asyncio.create_task(tail.wait_beyond(0, timeout_s=60))
 
     task = uuid4()
@@ -56,7 +56,7 @@ async def test_a_reader_that_waits_is_woken_by_a_commit(store: SqliteEventStore)
 
 
 async def test_waiting_for_what_does_not_come_ends_after_the_time(store: SqliteEventStore) -> None:
-    tail = LogTail(store)
+    tail = await LogTail.following(store)
     last = await record_lives(store, 1)
 
     assert not await tail.wait_beyond(last, timeout_s=0.01)
@@ -64,7 +64,7 @@ async def test_waiting_for_what_does_not_come_ends_after_the_time(store: SqliteE
 
 
 async def test_a_tail_that_was_closed_keeps_nothing_more(store: SqliteEventStore) -> None:
-    tail = LogTail(store)
+    tail = await LogTail.following(store)
     last = await record_lives(store, 1)
 
     await tail.close()

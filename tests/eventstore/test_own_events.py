@@ -3,16 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.contracts.decided import Decided
-from pointsman.contracts.events import Decision
 from pointsman.contracts.recorded import Recorded
-from pointsman.contracts.topics import UnreadableEventError
 from pointsman.eventstore import SqliteEventStore
 from pointsman.eventstore.own_events import FoldBrokenError, OwnEvents
 from pointsman.eventstore.ports import (
@@ -24,28 +22,11 @@ from pointsman.eventstore.ports import (
     NewEvent,
     VersionConflict,
 )
+from pointsman.eventstore.reading import DamagedEventError
 from pointsman.testing.memory_event_store import MemoryEventStore
+from tests.eventstore.owning import OWN, Fold, an_ending, events_of
 from tests.support.log_events import a_command, an_event
 from tests.support.task_events import CODEC, cancelled, failed, record, record_lives, stream_of
-
-OWN = ("task.cancelled.v1", "task.failed.v1")
-
-
-class Fold:
-    """What `evolve` was given, in that order; fails at the positions in `faults`."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[int, Decision]] = []
-        self.faults: set[int] = set()
-
-    def evolve(self, recorded: Recorded, event: Decision) -> None:
-        if recorded.position in self.faults:
-            raise ValueError("a defect")
-        self.taken.append((recorded.position, event))
-
-    @property
-    def positions(self) -> list[int]:
-        return [position for position, _ in self.taken]
 
 
 class BusyStore(MemoryEventStore):
@@ -62,14 +43,6 @@ class BusyStore(MemoryEventStore):
         if self.meanwhile:
             await self.append(self.meanwhile.pop(0))
         return page
-
-
-def events_of(store: EventStore, fold: Fold) -> OwnEvents:
-    return OwnEvents(store, CODEC, OWN, fold.evolve)
-
-
-def an_ending(stream: UUID, version: int) -> list[NewEvent]:
-    return stream_of(stream, [cancelled(f"version {version}")], after=version - 1)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -216,7 +189,7 @@ async def test_an_event_that_cannot_be_read_keeps_the_service_from_starting(
     broken = NewEvent(odd.id, odd.stream, 1, OWN[1], odd.state, odd.event)
     await store.append(Append([broken]))
 
-    with pytest.raises(UnreadableEventError):
+    with pytest.raises(DamagedEventError):
         await events_of(store, Fold()).load()
 
 

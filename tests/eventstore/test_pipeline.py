@@ -9,6 +9,7 @@ from nats.js.api import DiscardPolicy, StreamConfig
 from pointsman.contracts import subjects
 from pointsman.eventstore.pipeline import (
     ConnectionInterruptedError,
+    Marks,
     Pipeline,
     PublishRefusedError,
     SupersededError,
@@ -27,7 +28,8 @@ async def bench(tmp_path: Path) -> AsyncGenerator[Bench]:
 async def a_pipeline(bench: Bench, relay: str = "here") -> Pipeline:
     stream = subjects.FEED_STREAM
     tip = await read_tip(bench.nc, stream)
-    return Pipeline(bench.nc, stream, tip, position=tip.position, relay=relay, renamed_to=0)
+    marks = Marks(relay, log="a-log")
+    return Pipeline(bench.nc, stream, tip, position=tip.position, marks=marks, renamed_to=0)
 
 
 def message(first: int, last: int) -> Outgoing:

@@ -193,6 +193,20 @@ async def test_a_view_that_is_ahead_of_a_restored_log_is_rebuilt(tmp_path: Path)
     assert chain_value(runner.path) == chain_of(range(1, last + 1))
 
 
+async def test_what_is_of_no_concern_is_passed_over_without_being_written(
+    store: SqliteEventStore, tmp_path: Path
+) -> None:
+    deaf = Chain(topics=frozenset({"alert.raised"}))
+
+    async with following(deaf, tmp_path, LogSource(store)) as runner:
+        last = await record_lives(store, 3)
+
+        assert await runner.caught_up(last, timeout_s=20)
+
+    with closing(sqlite3.connect(runner.path)) as view:
+        assert view.execute("SELECT position FROM projection").fetchone() == (0,)
+
+
 async def test_a_reader_waits_for_its_own_write(store: SqliteEventStore, tmp_path: Path) -> None:
     async with following(Chain(), tmp_path, LogSource(store)) as runner:
         waiting: Sequence[asyncio.Task[bool]] = [

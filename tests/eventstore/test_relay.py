@@ -58,9 +58,11 @@ async def test_a_message_says_which_positions_it_stands_for(bench: Bench) -> Non
     assert all(after[0] == before[1] + 1 for before, after in pairwise(spans_found))
     assert len(messages) < last / PACK_EVENTS + 3
     life = await incarnation(bench.nc, subjects.FEED_STREAM)
+    log = (await bench.store.identity()).incarnation
     assert [headers(message)["Nats-Msg-Id"] for message in messages] == [
-        f"{life}-{end}" for _, end in spans_found
+        f"{life}-{log[:8]}-{end}" for _, end in spans_found
     ]
+    assert {headers(message)["Pm-Log"] for message in messages} == {log}
 
 
 async def test_a_missing_stream_is_provisioned(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Rejected
-from pointsman.contracts.queries import ListEvents, PoolRow
+from pointsman.contracts.queries import ListEvents, LogRow
 from pointsman.eventstore.remote_log import RemoteLog
 from pointsman.testing.memory_event_store import MemoryEventStore
 from pointsman.testing.servers import nats_server
@@ -51,21 +51,15 @@ class Keeper:
         few = await self._store.read(question.after, limit=4, topics=question.topics)
         await message.respond(msgspec.json.encode(list(few)))
 
-    async def pool(self, message: Msg) -> None:
-        row = PoolRow(
-            pool="main",
-            epoch=1,
-            holder="h",
-            position=await self._store.head(),
-            queued=0,
-            granted=0,
-        )
+    async def log(self, message: Msg) -> None:
+        identity = await self._store.identity()
+        row = LogRow(identity.incarnation, await self._store.head(), identity.ancestors)
         await message.respond(msgspec.json.encode(row))
 
 
 @asynccontextmanager
 async def kept(nc: Client, keeper: Keeper) -> AsyncGenerator[None]:
-    answers = (("events", keeper.events), ("pool", keeper.pool))
+    answers = (("events", keeper.events), ("log", keeper.log))
     subscriptions = [
         await nc.subscribe(subjects.query("scheduler", verb), cb=answer) for verb, answer in answers
     ]

@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from pointsman.eventstore import LogInUseError
-from pointsman.eventstore.service import open_log
+from pointsman.eventstore.service import LogSettings, open_log
 from pointsman.runtime.service import ServiceScope
+from tests.support.log_events import some_events
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,11 +39,32 @@ def test_a_service_that_runs_alone_has_a_log_of_its_own(tmp_path: Path) -> None:
 
 async def test_a_log_is_closed_with_the_scope_that_opened_it(tmp_path: Path) -> None:
     scope, another = ServiceScope("one"), ServiceScope("another")
-    open_log(scope, tmp_path)
+    settings = LogSettings(data=tmp_path)
+    await open_log(scope, settings)
 
     with pytest.raises(LogInUseError):
-        open_log(another, tmp_path)
+        await open_log(another, settings)
     await scope.close()
 
-    assert await open_log(another, tmp_path).head() == 0
+    assert await (await open_log(another, settings)).head() == 0
     await another.close()
+
+
+async def test_a_log_in_a_database_is_shared_by_those_who_open_it(
+    tmp_path: Path, database: str
+) -> None:
+    scope = ServiceScope("both")
+    settings = LogSettings(data=tmp_path, database_url=SecretStr(database))
+    one, another = await open_log(scope, settings), await open_log(scope, settings)
+
+    await one.append(some_events(uuid4(), [1]))
+
+    assert await another.head() == 1
+    assert not (tmp_path / "log.db").exists()
+    await scope.close()
+
+
+async def test_the_password_of_a_database_is_not_shown() -> None:
+    settings = LogSettings(database_url=SecretStr("postgresql://me:secret@there/log"))
+
+    assert "secret" not in repr(settings)

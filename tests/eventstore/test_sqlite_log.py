@@ -25,6 +25,7 @@ from pointsman.eventstore import (
 )
 from pointsman.eventstore.ports import Committed, DuplicateCommand, Fenced, Leadership
 from pointsman.runtime.durable_sqlite import UnsafeSettingsError, connect_writer, require_durable
+from tests.support.electing import elected
 from tests.support.log_events import NOON_US, ManualClock, a_command, an_event, some_events
 
 
@@ -36,17 +37,17 @@ def path(tmp_path: Path) -> Path:
 async def test_everything_is_there_after_a_restart(path: Path) -> None:
     stream = uuid4()
     async with SqliteEventStore(path) as store:
-        epoch = await store.lead("pool", "a")
+        first = await elected(store, "pool", "a")
         await store.append(Append([an_event(stream, 1)], a_command("m")))
         before = await store.read(0)
 
     async with SqliteEventStore(path) as store:
-        old = Append([an_event(stream, 2)], leadership=Leadership("pool", epoch))
+        old = Append([an_event(stream, 2)], leadership=first)
         assert list(await store.read(0)) == list(before)
         assert await store.append(some_events(stream, [1])) == VersionConflict(stream, actual=1)
         assert isinstance(await store.append(Append([], a_command("m"))), DuplicateCommand)
-        assert await store.lead("pool", "b") == epoch + 1
-        assert await store.append(old) == Fenced(epoch + 1)
+        assert await elected(store, "pool", "b") == Leadership("pool", first.epoch + 1)
+        assert await store.append(old) == Fenced(first.epoch + 1)
         assert await store.append(some_events(stream, [2])) == Appended((2,))
 
 
@@ -153,7 +154,7 @@ def test_the_schema_of_a_newer_release_is_refused(path: Path) -> None:
     with pytest.raises(LogSchemaError, match="Upgrade") as caught:
         SqliteEventStore(path)
 
-    assert (caught.value.found, caught.value.known) == (2, 1)
+    assert (caught.value.found, caught.value.known) == (3, 2)
 
 
 def test_the_tables_of_another_program_are_refused(path: Path) -> None:

@@ -46,8 +46,9 @@ async def test_a_newer_event_stops_the_views_that_read_it_and_no_other(
         assert not await tasks.caught_up(last, timeout_s=60)
 
     assert tasks.stopped is not None
-    assert (tasks.stopped.position, tasks.stopped.code) == (4, "newer_version")
-    assert "upgrade this service" in tasks.stopped.reason
+    assert (tasks.stopped.position, tasks.stopped.code) == (4, "newer_event")
+    assert tasks.stopped.topic == newer.topic.replace(".v1", ".v2")
+    assert "Upgrade Pointsman" in tasks.stopped.reason
     assert chain_value(tasks.path) == chain_of([1, 2, 3])
     assert others.state is ProjectionState.FOLLOWING
     assert chain_value(others.path) == chain_of([5])
@@ -84,7 +85,7 @@ async def test_an_aggregates_event_is_passed_over_by_a_view_that_does_not_read_i
 @pytest.mark.parametrize(
     ("topic", "state", "code"),
     [
-        ("task.teleported.v1", b"{}", "unknown_topic"),
+        ("task.teleported.v1", b"{}", "newer_event"),
         ("task.cancelled.v1", b"{}", "unreadable_event"),
     ],
 )

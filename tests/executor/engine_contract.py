@@ -1,6 +1,6 @@
 """What every engine must do; inherited once per implementation."""
 
-from pointsman.executor.ports import Call, Engine
+from pointsman.executor.ports import Call, Engine, Output
 
 
 class EngineContract:
@@ -33,6 +33,18 @@ class EngineContract:
         output = await engine.infer(self.call(b""))
 
         assert output.data == b""
+
+    async def test_a_batch_gives_every_call_its_own_output(self, engine: Engine) -> None:
+        payloads = [b"first", b"", bytes(range(256)) * 4]
+
+        outputs = await engine.infer_batch([self.call(payload) for payload in payloads])
+
+        assert [each.data for each in outputs if isinstance(each, Output)] == payloads
+
+    async def test_it_says_how_many_tasks_a_call_carries(self, engine: Engine) -> None:
+        carried = {residency.variant: residency.max_batch for residency in engine.residency}
+
+        assert carried[self.variant] > 1
 
     async def test_its_canary_comes_back(self, engine: Engine) -> None:
         await engine.canary()

@@ -1,7 +1,7 @@
 """An engine and a leader that do what a test tells them, and builders of orders."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from pointsman.contracts.events import Residency
@@ -17,9 +17,19 @@ from pointsman.contracts.leases import (
     Renewal,
 )
 from pointsman.contracts.message import BlobRef
+from pointsman.contracts.token_streams import StreamPart
 from pointsman.executor.holding.devices import Device
 from pointsman.executor.holding.leases import LeaseHolder
-from pointsman.executor.ports import Call, Engine, EngineError, Identity, Leader, Output
+from pointsman.executor.ports import (
+    Call,
+    Engine,
+    EngineError,
+    Identity,
+    Leader,
+    OnPiece,
+    Output,
+    Streams,
+)
 from pointsman.runtime.blobs import Blobs
 from pointsman.testing.memory_blobs import MemoryBlobs
 
@@ -29,15 +39,21 @@ LOST = EngineError("engine_unavailable", "connection refused", retryable=True, d
 
 
 class FakeEngine:
-    """Gives payloads back; with `hold` only when `release` is called, with `failure` never."""
+    """Gives payloads back; with `hold` only when `release` is called, with `failure` never.
+
+    `pieces` are told before that, as a streaming model does.
+    """
 
     def __init__(self, *, hold: bool = False) -> None:
         self.device_class = "noop"
         self.residency = (Residency(variant="echo", slots=8),)
         self.failure: EngineError | None = None
         self.canary_failure: EngineError | None = None
+        self.pieces: list[bytes] = []
         self.quiet = True
         self.calls: list[Call] = []
+        self.batches: list[Sequence[Call]] = []
+        """Those that came as one; each is named by its first call when it is cancelled."""
         self.cancelled: list[str] = []
         self.canaries = 0
         self._open = asyncio.Event()
@@ -50,9 +66,12 @@ class FakeEngine:
     async def open(self) -> None:
         """Ready at once."""
 
-    async def infer(self, call: Call) -> Output:
+    async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
         self.calls.append(call)
         try:
+            for piece in self.pieces:
+                assert on_piece is not None
+                on_piece(piece)
             await self._open.wait()
         except asyncio.CancelledError:
             self.cancelled.append(call.id)
@@ -60,6 +79,11 @@ class FakeEngine:
         if self.failure is not None:
             raise self.failure
         return Output(data=call.payload, model_version="1")
+
+    async def infer_batch(self, calls: Sequence[Call]) -> Sequence[Output | EngineError]:
+        self.batches.append(calls)
+        await self.infer(calls[0])
+        return [Output(data=call.payload, model_version="1") for call in calls]
 
     async def canary(self) -> None:
         self.canaries += 1
@@ -112,6 +136,35 @@ class MemoryLeader:
         return [report.outcome for report in self.reports]
 
 
+class MemoryStreams:
+    """Implements `ports.Streams`: keeps the parts that `listening` somebody hears."""
+
+    def __init__(self, *, listening: bool = True) -> None:
+        self.listening = listening
+        self.sent = 0
+        self.parts: list[StreamPart] = []
+        self.unheard: set[tuple[UUID, int]] = set()
+
+    async def publish(self, part: StreamPart) -> None:
+        self.sent += 1
+        key = (part.task, part.attempt)
+        if self.listening:
+            self.parts.append(part)
+            self.unheard.discard(key)
+        else:
+            self.unheard.add(key)
+
+    def heard(self, task: UUID, attempt: int) -> bool:
+        return (task, attempt) not in self.unheard
+
+    def forget(self, task: UUID, attempt: int) -> None:
+        self.unheard.discard((task, attempt))
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts)
+
+
 def device(engine: Engine, leader: Leader, *, canary_every_s: float = 60.0) -> Device:
     return Device(
         "cpu-0",
@@ -129,12 +182,15 @@ def holder(
     leader: Leader,
     blobs: Blobs | None = None,
     clock: Callable[[], float] = lambda: 0.0,
+    streams: Streams | None = None,
+    cpu: Device | None = None,
 ) -> LeaseHolder:
     return LeaseHolder(
         IDENTITY,
-        [device(engine, leader)],
+        [cpu or device(engine, leader)],
         blobs=blobs or MemoryBlobs(),
         leader=leader,
+        streams=streams or MemoryStreams(),
         clock=clock,
     )
 
@@ -152,6 +208,7 @@ def grant(
     variant: str = "echo",
     parameters: dict[str, str] | None = None,
     run_timeout_s: float = 30.0,
+    batch: str = "",
 ) -> Grant:
     return Grant(
         task=task_id(task),
@@ -163,6 +220,7 @@ def grant(
         media_type="text/plain",
         run_timeout_s=run_timeout_s,
         parameters=parameters,
+        batch=batch,
     )
 
 

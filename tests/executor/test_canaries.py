@@ -11,7 +11,7 @@ from pointsman.contracts.canaries import (
     RunCanary,
 )
 from pointsman.executor.holding.canaries import MAX_TIMEOUT_S, Canaries
-from pointsman.executor.ports import Call, EngineDeadlineError, EngineError, Output
+from pointsman.executor.ports import Call, EngineDeadlineError, EngineError, OnPiece, Output
 from pointsman.testing.waiting import wait_until
 from tests.executor.fakes import LOST, FakeEngine, MemoryLeader, device
 
@@ -19,16 +19,16 @@ from tests.executor.fakes import LOST, FakeEngine, MemoryLeader, device
 class LateEngine(FakeEngine):
     """Has no time for canaries."""
 
-    async def infer(self, call: Call) -> Output:
+    async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
         if call.id == "pointsman-canary":
             raise EngineDeadlineError("the time was over")
-        return await super().infer(call)
+        return await super().infer(call, on_piece)
 
 
 class TalkativeEngine(FakeEngine):
     """Answers with more than a canary may bring."""
 
-    async def infer(self, call: Call) -> Output:
+    async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
         return Output(data=call.payload * 2 * MAX_CANARY_BYTES)
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 from pointsman.contracts.leases import RunCancelled, RunCompleted
 from pointsman.contracts.message import BlobRef
+from pointsman.runtime.blob_rows import BlobKind
 from pointsman.testing.memory_blobs import MemoryBlobs
 from pointsman.testing.waiting import wait_until
 from tests.executor.fakes import (
@@ -66,10 +67,12 @@ class SlowStore(MemoryBlobs):
         self.stored = asyncio.Event()
         self.stored.set()
 
-    async def put(self, tenant: str, data: bytes, media_type: str) -> BlobRef:
+    async def put(
+        self, tenant: str, data: bytes, media_type: str, kind: BlobKind = BlobKind.KEPT
+    ) -> BlobRef:
         self.storing.set()
         await self.stored.wait()
-        return await super().put(tenant, data, media_type)
+        return await super().put(tenant, data, media_type, kind)
 
 
 async def test_a_cancellation_after_the_engine_has_answered_does_not_waste_the_result() -> None:

@@ -23,6 +23,7 @@ from tests.executor.fakes import (
     IDENTITY,
     FakeEngine,
     MemoryLeader,
+    MemoryStreams,
     device,
     grant,
     holder,
@@ -216,7 +217,7 @@ async def test_a_lost_device_is_told_before_the_attempts_that_died_with_it() -> 
     engine.failure = EngineError("engine_unavailable", "gone", retryable=True, device_lost=True)
     engine.canary_failure = engine.failure
     cpu = device(engine, leader)
-    executor = LeaseHolder(IDENTITY, [cpu], blobs=blobs, leader=leader)
+    executor = LeaseHolder(IDENTITY, [cpu], blobs=blobs, leader=leader, streams=MemoryStreams())
     payload = await stored(blobs)
     watching = asyncio.create_task(cpu.watch())
 

@@ -190,9 +190,8 @@ def test_a_model_that_batches_is_sent_a_batch_of_one() -> None:
         {"input": [{"name": "IMAGE", "data_type": 11, "dims": [3, 224, 224]}]},
         {"input": []},
         {"output": [{"name": "LOGITS", "data_type": 11, "dims": [10]}]},
-        {"model_transaction_policy": {"decoupled": True}},
     ],
-    ids=["other-input", "no-input", "other-output", "streaming"],
+    ids=["other-input", "no-input", "other-output"],
 )
 def test_a_model_that_takes_or_gives_anything_else_is_not_offered(
     changes: dict[str, object],

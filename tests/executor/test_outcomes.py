@@ -4,7 +4,8 @@ import pytest
 
 from pointsman.contracts.leases import RunFailed, RunTimedOut
 from pointsman.contracts.message import BlobRef
-from pointsman.executor.ports import Call, EngineDeadlineError, EngineError, Output
+from pointsman.executor.ports import Call, EngineDeadlineError, EngineError, OnPiece, Output
+from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import BlobsUnavailableError
 from pointsman.testing.memory_blobs import MemoryBlobs
 from pointsman.testing.waiting import wait_until
@@ -71,12 +72,14 @@ async def test_a_damaged_payload_is_not_worth_another_attempt() -> None:
 
 
 class FullDisk(MemoryBlobs):
-    async def put(self, tenant: str, data: bytes, media_type: str) -> BlobRef:
+    async def put(
+        self, tenant: str, data: bytes, media_type: str, kind: BlobKind = BlobKind.KEPT
+    ) -> BlobRef:
         raise BlobsUnavailableError("disk full")
 
 
 class Defective(FakeEngine):
-    async def infer(self, call: Call) -> Output:
+    async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
         raise KeyError(call.variant)
 
 

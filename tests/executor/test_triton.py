@@ -89,6 +89,22 @@ class TestTritonEngine(EngineContract):
 
         assert (caught.value.code, caught.value.retryable) == ("invalid_input", False)
 
+    async def test_a_payload_that_the_model_refuses_fails_its_whole_batch(
+        self, engine: TritonEngine
+    ) -> None:
+        with pytest.raises(EngineError) as caught:
+            await engine.infer_batch([call("summarize_lead", text) for text in (b"A text.", b" ")])
+
+        assert (caught.value.code, caught.value.retryable) == ("invalid_input", False)
+
+    async def test_a_deadline_ends_a_batch(self, engine: TritonEngine) -> None:
+        late = [call("identity", b"a", timeout_s=0.05, delay_ms="20000") for _ in range(2)]
+
+        with pytest.raises(EngineDeadlineError):
+            await engine.infer_batch(late)
+
+        assert (await engine.infer(call("identity", b"b"))).data == b"b"
+
     async def test_a_canary_behind_our_own_calls_says_nothing(self, engine: TritonEngine) -> None:
         calls = [
             asyncio.create_task(engine.infer(call("identity", b"a", delay_ms="20000")))

@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 
 from pointsman.contracts import subjects
 from pointsman.contracts.events import Decision, ModelRegistered
-from pointsman.contracts.queries import ListEvents, PoolRow
+from pointsman.contracts.queries import ListEvents, LogRow
 from pointsman.contracts.streams import stream_id
 from pointsman.eventstore.publications import PackedFeed
 from pointsman.eventstore.relay import Relay
@@ -34,10 +34,9 @@ class LogKeeper:
         found = await self.store.read(asked.after, limit=asked.limit)
         await message.respond(msgspec.json.encode(found))
 
-    async def pool(self, message: Msg) -> None:
-        row = PoolRow(
-            pool="main", epoch=1, holder="h", position=await self.store.head(), queued=0, granted=0
-        )
+    async def log(self, message: Msg) -> None:
+        identity = await self.store.identity()
+        row = LogRow(identity.incarnation, await self.store.head())
         await message.respond(msgspec.json.encode(row))
 
     async def task(self, *decisions: Decision) -> UUID:
@@ -56,7 +55,7 @@ async def log_keeper(url: str) -> AsyncGenerator[LogKeeper]:
     keeper = LogKeeper(nc, MemoryEventStore())
     await provision(nc)
     await nc.subscribe(subjects.query("scheduler", "events"), cb=keeper.events)
-    await nc.subscribe(subjects.query("scheduler", "pool"), cb=keeper.pool)
+    await nc.subscribe(subjects.query("scheduler", "log"), cb=keeper.log)
     relay = Relay(keeper.store, nc, PackedFeed(), provision=lambda: provision(nc))
     relaying = asyncio.create_task(relay.run())
     try:

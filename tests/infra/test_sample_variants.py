@@ -11,6 +11,9 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 
+from pointsman.executor.adapters.triton import TritonEngine
+from pointsman.executor.ports import Call, Output
+from pointsman.runtime.servers import LocalTriton
 from pointsman.testing.inference import InferenceClient, inference_client
 from pointsman.testing.servers import SAMPLE_MODELS, triton, triton_here
 from pointsman.testing.waiting import wait_until
@@ -18,7 +21,9 @@ from pointsman.testing.waiting import wait_until
 pytestmark = [pytest.mark.triton, pytest.mark.asyncio(loop_scope="module")]
 
 MODELS = sorted(path.name for path in SAMPLE_MODELS.iterdir() if path.is_dir())
-TEXT_MODELS = [model for model in MODELS if model != "identity"]
+GENERATING = [model for model in MODELS if model.startswith("generate_")]
+BATCHING = [model for model in MODELS if model not in GENERATING]
+TEXT_MODELS = [model for model in MODELS if model != "identity" and model not in GENERATING]
 INSTANCES_OF_IDENTITY = 2
 
 TEXT = (
@@ -29,15 +34,18 @@ TEXT = (
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[InferenceClient]:
-    """All sample models on one server."""
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LocalTriton]:
+    """All sample models."""
     support = triton_here()
     if not support.ok:
         pytest.skip(str(support))
-    async with (
-        triton(tmp_path_factory.mktemp("sample-models"), MODELS) as server,
-        inference_client(server.grpc_address) as connected,
-    ):
+    async with triton(tmp_path_factory.mktemp("sample-models"), MODELS) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def client(server: LocalTriton) -> AsyncGenerator[InferenceClient]:
+    async with inference_client(server.grpc_address) as connected:
         yield connected
 
 
@@ -102,7 +110,7 @@ async def test_an_embedding_is_a_unit_vector_and_nearer_to_the_like(
 
 @pytest.mark.parametrize("model", MODELS)
 async def test_the_same_payload_gives_the_same_bytes(client: InferenceClient, model: str) -> None:
-    answers = {await client.infer(model, TEXT.encode()) for _ in range(3)}
+    answers = {await answered(client, model, TEXT.encode()) for _ in range(3)}
 
     assert len(answers) == 1
     assert answers != {b""}
@@ -128,6 +136,26 @@ async def test_a_payload_that_cannot_be_worked_on_is_refused_with_its_reason(
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert reason in str(refused.value.details())
     assert await client.infer(model, TEXT.encode()) != b""
+
+
+@pytest.mark.parametrize("model", BATCHING)
+async def test_a_batch_gives_what_each_payload_gives_alone(
+    server: LocalTriton, client: InferenceClient, model: str
+) -> None:
+    texts = [TEXT.encode(), b"One sentence only.", TEXT[:90].encode()]
+    alone = [await client.infer(model, text) for text in texts]
+    engine = TritonEngine(f"grpc://{server.grpc_address}")
+    await engine.open()
+
+    outputs = await engine.infer_batch(
+        [
+            Call(id="t", variant=model, payload=text, media_type="text/plain", timeout_s=30.0)
+            for text in texts
+        ]
+    )
+    await engine.close()
+
+    assert [each.data for each in outputs if isinstance(each, Output)] == alone
 
 
 @pytest.mark.parametrize("delay", ["soon", -1])
@@ -171,3 +199,10 @@ async def test_a_deadline_ends_a_long_call(client: InferenceClient) -> None:
 
     assert over.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert await client.infer("identity", b"next", timeout_s=10) == b"next"
+
+
+async def answered(client: InferenceClient, model: str, payload: bytes) -> bytes:
+    """The whole answer, in one piece or in several."""
+    if model not in GENERATING:
+        return await client.infer(model, payload)
+    return b"".join([piece async for piece in client.stream(model, payload)])

@@ -56,6 +56,7 @@ class FakeHost:
 
     def __init__(self, figures: Figures = IDLE) -> None:
         self.figures = figures
+        self.addresses = frozenset({"localhost", "127.0.0.1"})
 
     def read(self) -> Figures:
         return self.figures

@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from pointsman.contracts import subjects
 from pointsman.contracts.canaries import CanaryAnswered, RunCanary
 from pointsman.contracts.message import Message
-from pointsman.contracts.queries import DeviceRow, ListEvents, PoolRow
+from pointsman.contracts.queries import DeviceRow, ListEvents, LogRow
 from pointsman.contracts.telemetry import DeviceReading, PoolSample
 from pointsman.eventstore import SqliteEventStore
 from pointsman.eventstore.publications import PackedFeed
@@ -50,7 +50,7 @@ class PoolStandIn:
             for verb, answer in (
                 ("devices", pool.on_devices),
                 ("events", pool.on_events),
-                ("pool", pool.on_pool),
+                ("log", pool.on_log),
             ):
                 await nc.subscribe(subjects.query("scheduler", verb), cb=answer)
             await nc.subscribe("pm.cmd.executor.*.canary", cb=pool.on_canary)
@@ -90,15 +90,9 @@ class PoolStandIn:
         events = await self.store.read(asked.after, limit=asked.limit)
         await message.respond(msgspec.json.encode(events))
 
-    async def on_pool(self, message: Msg) -> None:
-        row = PoolRow(
-            pool="main",
-            epoch=1,
-            holder="stand-in",
-            position=await self.store.head(),
-            queued=0,
-            granted=0,
-        )
+    async def on_log(self, message: Msg) -> None:
+        identity = await self.store.identity()
+        row = LogRow(identity.incarnation, await self.store.head())
         await message.respond(msgspec.json.encode(row))
 
     async def on_canary(self, message: Msg) -> None:

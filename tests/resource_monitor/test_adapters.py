@@ -1,10 +1,10 @@
 """The machine, its GPUs and the engines' metrics."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import pynvml
 import pytest
 
 from pointsman.resource_monitor.adapters.host import PsutilHost
@@ -13,10 +13,9 @@ from pointsman.resource_monitor.adapters.triton_metrics import TritonMetrics, en
 from pointsman.resource_monitor.domain.measuring import Figures, GpuReading
 from pointsman.resource_monitor.ports import Gpus
 from pointsman.resource_monitor.settings import metrics_addresses
-from pointsman.testing.clock import FakeClock
 from tests.resource_monitor.fakes import GPU_A, GPU_B, FakeGpus
 from tests.resource_monitor.gpus_contract import GpusContract
-from tests.resource_monitor.nvml_stand_in import NvmlStandIn, StandInGpu
+from tests.resource_monitor.nvml_census import read_soon
 
 METRICS = """\
 # HELP nv_inference_count Number of inferences performed
@@ -40,103 +39,16 @@ class TestFakeGpus(GpusContract):
         return FakeGpus(GPU_A, GPU_B)
 
 
-class TestNvmlOnAStandIn(GpusContract):
-    @pytest.fixture
-    def gpus(self) -> Gpus:
-        return NvmlGpus(lambda: NvmlStandIn(StandInGpu("GPU-a"), StandInGpu("GPU-b")))
-
-
 class TestNvmlOnThisMachine(GpusContract):
     @pytest.fixture
-    async def gpus(self) -> Gpus:
+    async def gpus(self) -> AsyncGenerator[Gpus]:
         gpus = NvmlGpus()
-        census = await gpus.read()
+        census = await read_soon(gpus)
         if not census.gpus:
+            await gpus.close()
             pytest.skip(f"no GPU can be read here: {census.absent}")
-        return gpus
-
-
-async def test_a_gpus_figures_are_read() -> None:
-    census = await NvmlGpus(lambda: NvmlStandIn(StandInGpu("GPU-a"))).read()
-
-    assert census.gpus == (GpuReading("GPU-a", Figures(0.5, 0.25, 4096.0, 61.0, 250.0)),)
-
-
-async def test_what_a_gpu_cannot_tell_is_not_measured() -> None:
-    gpu = StandInGpu("GPU-a", power_error=pynvml.NVML_ERROR_NOT_SUPPORTED)
-
-    (reading,) = (await NvmlGpus(lambda: NvmlStandIn(gpu)).read()).gpus
-
-    assert reading.figures is not None
-    assert (reading.figures.power_w, reading.figures.utilisation) == (None, 0.5)
-
-
-async def test_without_a_driver_there_is_nothing_to_read_and_the_census_says_why() -> None:
-    nvml = NvmlStandIn(init_error=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
-
-    census = await NvmlGpus(lambda: nvml).read()
-
-    assert census.gpus == ()
-    assert census.absent
-
-
-async def test_a_driver_that_is_missing_is_looked_for_every_ten_seconds() -> None:
-    nvml = NvmlStandIn(StandInGpu("GPU-a"), init_error=pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
-    clock = FakeClock()
-    gpus = NvmlGpus(lambda: nvml, monotonic=clock.monotonic)
-
-    for _ in range(3):
-        await gpus.read()
-    looked = nvml.inits
-    nvml.init_error = 0
-    clock.passes(10)
-
-    assert looked == 1
-    assert len((await gpus.read()).gpus) == 1
-
-
-@pytest.mark.parametrize(
-    "error", [pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_UNKNOWN, pynvml.NVML_ERROR_TIMEOUT]
-)
-async def test_a_gpu_that_stops_answering_is_lost_and_comes_back(error: int) -> None:
-    first, second = StandInGpu("GPU-a"), StandInGpu("GPU-b")
-    gpus = NvmlGpus(lambda: NvmlStandIn(first, second))
-    await gpus.read()
-
-    first.error = error
-    lost = await gpus.read()
-    first.error = 0
-    back = await gpus.read()
-
-    assert [(gpu.uuid, gpu.figures is None) for gpu in lost.gpus] == [
-        ("GPU-a", True),
-        ("GPU-b", False),
-    ]
-    assert all(gpu.figures for gpu in back.gpus)
-
-
-async def test_a_driver_that_goes_away_leaves_its_gpus_lost() -> None:
-    nvml = NvmlStandIn(StandInGpu("GPU-a"))
-    gpus = NvmlGpus(lambda: nvml)
-    await gpus.read()
-
-    nvml.count_error = pynvml.NVML_ERROR_UNINITIALIZED
-
-    assert (await gpus.read()).gpus == (GpuReading("GPU-a", None),)
-
-
-async def test_a_driver_that_hangs_leaves_its_gpus_lost_until_it_answers() -> None:
-    nvml = NvmlStandIn(StandInGpu("GPU-a"))
-    gpus = NvmlGpus(lambda: nvml)
-    await gpus.read()
-
-    nvml.free.clear()
-    hanging = await gpus.read()
-    nvml.free.set()
-    answered = await gpus.read()
-
-    assert hanging.gpus == (GpuReading("GPU-a", None),)
-    assert answered.gpus[0].figures is not None
+        yield gpus
+        await gpus.close()
 
 
 def test_the_host_is_read() -> None:
@@ -147,6 +59,12 @@ def test_the_host_is_read() -> None:
     assert figures.memory is not None
     assert 0 < figures.memory < 1
     assert figures.temperature_c is None
+
+
+def test_the_host_knows_its_own_addresses() -> None:
+    addresses = PsutilHost().addresses
+
+    assert {"localhost", "127.0.0.1", socket.gethostname()} <= addresses
 
 
 def test_an_engines_metrics_tell_its_gpu() -> None:

@@ -21,7 +21,7 @@ from pointsman.contracts.resource_monitor import (
     Snapshot,
 )
 from pointsman.eventstore import Append
-from pointsman.eventstore.service import open_log
+from pointsman.eventstore.service import LogSettings, open_log
 from pointsman.resource_monitor.__main__ import SERVICE
 from pointsman.runtime.service import ServiceScope
 from pointsman.testing.servers import nats_server
@@ -156,7 +156,7 @@ async def test_it_can_be_stopped_and_started_again_on_the_same_log_in_one_proces
 ) -> None:
     settings = SERVICE.settings(nats_url=nats_url, data=tmp_path / "data")
     outer = ServiceScope("outer")
-    store = open_log(outer, tmp_path / "data")
+    store = await open_log(outer, LogSettings(data=tmp_path / "data"))
     async with PoolStandIn.on(nats_url, tmp_path / "pool") as pool:
         pool.rows = [device("cpu-0")]
         for _ in range(2):

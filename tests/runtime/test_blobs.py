@@ -19,6 +19,7 @@ from pointsman.runtime.blobs import (
 from pointsman.runtime.file_lock import FileInUseError
 from pointsman.testing.memory_blobs import MemoryBlobs
 from tests.support.blobs_contract import BlobsContract
+from tests.support.small_disk import fill, small_disk
 
 
 class TestMemoryBlobs(BlobsContract):
@@ -165,3 +166,20 @@ async def test_a_content_under_a_false_size_is_still_checked(blobs: SqliteBlobs)
     assert await blobs.get("acme", msgspec.structs.replace(ref, size=1)) == bytes(100_000)
     with pytest.raises(BlobMissingError):
         await blobs.get("acme", msgspec.structs.replace(ref, digest="f" * 64, size=1))
+
+
+async def test_a_full_disk_is_said_loses_nothing_and_works_again_with_space(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mib=4) as disk:
+        blobs = SqliteBlobs(disk / "blobs", "scheduler")
+        kept = await blobs.put("acme", b"before", "text/plain")
+        ballast = fill(disk)
+
+        with pytest.raises(BlobsUnavailableError, match="full") as refused:
+            await blobs.put("acme", bytes(1_000_000), "text/plain")
+        ballast.unlink()
+        again = await blobs.put("acme", b"after", "text/plain")
+
+        assert refused.value.code == "blobs_unavailable"
+        assert await blobs.get("acme", kept) == b"before"
+        assert await blobs.get("acme", again) == b"after"
+        await blobs.close()

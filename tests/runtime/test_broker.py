@@ -9,6 +9,7 @@ from pointsman.contracts.commands import (
     Answer,
     CancelTask,
     Done,
+    NotLeader,
     Rejected,
     Unavailable,
     decode_answer,
@@ -16,7 +17,7 @@ from pointsman.contracts.commands import (
 )
 from pointsman.runtime.broker import body_decoder, build_broker
 from pointsman.runtime.connection import Connection
-from pointsman.runtime.errors import TransientError
+from pointsman.runtime.errors import NotLeaderError, TransientError
 from pointsman.runtime.servers import LocalNats
 from pointsman.runtime.settings import NatsSettings
 from pointsman.testing.waiting import wait_until
@@ -64,6 +65,23 @@ async def test_a_handler_that_raises_answers_unavailable(
     answer = decode_answers(reply.data)[0]
     assert isinstance(answer, Unavailable)
     assert str(error) in answer.message
+    await broker.stop()
+
+
+async def test_a_handler_that_leads_no_more_answers_that_it_does_not_lead(
+    nc: Connection, nats_settings: NatsSettings
+) -> None:
+    broker = build_broker(nats_settings, name="test", on_fatal=_unexpected)
+
+    @broker.subscriber("pm.cmd.test.cancel", decoder=body_decoder(list[CancelTask]))
+    async def cancel(commands: list[CancelTask]) -> list[Answer]:
+        raise NotLeaderError("another leads")
+
+    await broker.start()
+
+    reply = await nc.request("pm.cmd.test.cancel", _packed(COMMAND), timeout=5)
+
+    assert decode_answers(reply.data) == [NotLeader()]
     await broker.stop()
 
 

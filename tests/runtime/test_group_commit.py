@@ -10,7 +10,8 @@ from threading import Event
 import pytest
 
 from pointsman.runtime import durable_sqlite
-from pointsman.runtime.group_commit import Batch, GroupCommit
+from pointsman.runtime.group_commit import GroupCommit
+from pointsman.runtime.waiting_jobs import Batch
 from pointsman.testing.waiting import wait_until
 
 
@@ -106,6 +107,15 @@ async def test_what_waits_during_a_commit_is_committed_together_in_order(
     assert await asyncio.gather(*tasks) == [1, 3, 3, 3]
     assert names.batches == [["first"], ["a", "b", "c"]]
     assert stored(path) == names.announced == ["first", "a", "b", "c"]
+
+
+async def test_jobs_of_one_turn_of_the_loop_share_a_commit(
+    commits: GroupCommit[str, int], names: Names
+) -> None:
+    answers = await asyncio.gather(*submit_all(commits, ["a", "b", "c"]))
+
+    assert answers == [3, 3, 3]
+    assert names.batches == [["a", "b", "c"]]
 
 
 async def test_an_answer_comes_after_the_announcement_and_the_commit(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -141,14 +142,40 @@ class TestLocalTriton:
             assert server.alive
             assert server.http_address == address
 
-    async def test_a_model_that_cannot_be_loaded_is_named(self, tmp_path: Path) -> None:
+    async def test_a_server_without_any_model_does_not_start_and_names_them(
+        self, tmp_path: Path
+    ) -> None:
         server = LocalTriton(TRITON_ENVIRONMENT, SAMPLE_MODELS, tmp_path, ["no_such_model"])
 
         with pytest.raises(ServerStartError, match="no_such_model") as failed:
             await server.start()
 
-        assert failed.value.code == "triton_start_failed"
+        assert failed.value.code == "models_not_loaded"
+        assert str(server.log) in failed.value.next_step
+        assert failed.value.log_tail
         assert not server.alive
+
+    async def test_a_model_that_cannot_be_loaded_is_named_and_the_others_are_served(
+        self, tmp_path: Path
+    ) -> None:
+        repository = tmp_path / "models"
+        for name in ("identity", "broken"):
+            shutil.copytree(SAMPLE_MODELS / "identity", repository / name)
+        config = repository / "broken" / "config.pbtxt"
+        config.write_text(config.read_text().replace('"identity"', '"broken"'))
+        model = repository / "broken" / "1" / "model.py"
+        model.write_text(f"raise RuntimeError('no weights')\n{model.read_text()}")
+        shutil.copytree(SAMPLE_MODELS.parent / "pointsman_samples", tmp_path / "pointsman_samples")
+
+        models = ("identity", "broken", "absent")
+        async with triton(tmp_path, models, repository=repository) as server:
+            not_loaded = server.not_loaded
+
+            assert server.alive
+
+        assert not_loaded.keys() == {"broken", "absent"}
+        assert "RuntimeError: no weights" in not_loaded["broken"]
+        assert "no such model" in not_loaded["absent"]
 
 
 PROGRAM = f"""

@@ -145,6 +145,22 @@ async def test_without_anybody_who_answers_the_patience_ends_with_a_clear_error(
     await asker.stop()
 
 
+async def test_a_service_that_stays_unavailable_is_quoted_when_the_patience_is_over(
+    nc: Connection,
+) -> None:
+    def full(commands: list[CancelTask]) -> list[Any]:
+        return [Unavailable(retry_after_s=0.1, message="the disk is full") for _ in commands]
+
+    await Leader(nc, full).listen()
+    asker = requests(nc, patience_s=0.35)
+
+    with pytest.raises(NoAnswerError) as caught:
+        await asker.ask(command(1))
+
+    assert caught.value.last == "unavailable: the disk is full"
+    await asker.stop()
+
+
 async def test_a_silent_service_is_asked_again_until_the_patience_is_over(nc: Connection) -> None:
     heard: list[bytes] = []
 

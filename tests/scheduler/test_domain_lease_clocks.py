@@ -88,3 +88,20 @@ def test_a_renewal_lists_everything_that_is_held() -> None:
 def test_a_lease_that_was_just_granted_is_given_time_to_arrive() -> None:
     assert not LeaseClocks.resend_due(0.5)
     assert LeaseClocks.resend_due(1.5)
+
+
+def test_a_reason_that_was_not_there_prolongs_no_lease() -> None:
+    clocks = LeaseClocks(now=START)
+
+    clocks.resume("log", now=START + 9)
+
+    assert clocks.absent(ALL, now=START + LEASE_TTL_S + 1) == list(ALL)
+
+
+def test_who_turns_out_to_have_been_deaf_gives_every_lease_a_full_life() -> None:
+    clocks = LeaseClocks(now=START)
+
+    clocks.deaf_until(START + 3600)
+
+    assert clocks.absent(ALL, now=START + 3600 + LEASE_TTL_S) == []
+    assert clocks.absent(ALL, now=START + 3600 + LEASE_TTL_S + 1) == list(ALL)

@@ -24,6 +24,8 @@ OUTCOMES: Final = st.sampled_from(
         RunFailed(code="bad_output", message="wrong shape", retryable=False),
         RunFailed(code="unavailable", message="refused", retryable=True),
         RunFailed(code="unavailable", message="gone", retryable=True, device_lost=True),
+        RunFailed(code="invalid_input", message="one of them", retryable=True, shared=True),
+        RunFailed(code="deadline_exceeded", message="too long", retryable=True, shared=True),
         RunTimedOut(run_s=2.0),
         RunCancelled(),
     ]

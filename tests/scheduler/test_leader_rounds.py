@@ -12,8 +12,9 @@ from pointsman.contracts.task_states import TERMINAL, TaskState, next_state
 from pointsman.contracts.topics import EventCodec
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.granting import decide_round
-from pointsman.scheduler.leading.decision_log import FencedError
+from pointsman.scheduler.leading.lead import FencedError
 from pointsman.testing.waiting import wait_until
+from tests.support.electing import elected
 from tests.support.leading import Scheduler, World, leading, scheduler
 from tests.support.pool_state import state
 from tests.support.scheduling import attach, offer, report, submission
@@ -212,7 +213,7 @@ async def test_a_leader_that_was_overtaken_stops() -> None:
     async with leading(world) as overtaken:
         task = await submitted(overtaken)
         await wait_until(lambda: len(world.orders.grants) == 1)
-        await world.store.lead("main", "somebody else")
+        await elected(world.store, "main", "somebody else")
 
         with pytest.raises(FencedError) as caught:
             await overtaken.leader.cancel(CancelTask(command_id="c", task=task, by="cli"))
@@ -226,7 +227,7 @@ async def test_the_rounds_of_an_overtaken_leader_end_with_the_fence() -> None:
     here = await scheduler(world)
     await here.leader.attach(attach(offer()))
     task = await submitted(here)
-    await world.store.lead("main", "somebody else")
+    await elected(world.store, "main", "somebody else")
 
     with pytest.raises(FencedError):
         await asyncio.wait_for(here.leader.run(), timeout=5)

@@ -10,6 +10,7 @@ from pointsman.contracts.commands import Accepted, Duplicate, Rejected, SubmitTa
 from pointsman.contracts.events import TaskAccepted
 from pointsman.contracts.levels import Level
 from pointsman.contracts.message import BlobRef, PriorityClass
+from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import BlobsUnavailableError
 from pointsman.testing.memory_blobs import MemoryBlobs
 from tests.support.influences import level_changed
@@ -21,7 +22,9 @@ from tests.support.task_events import record, stream_of
 class FullBlobs(MemoryBlobs):
     """A blob store whose disk is full."""
 
-    async def put(self, tenant: str, data: bytes, media_type: str) -> BlobRef:
+    async def put(
+        self, tenant: str, data: bytes, media_type: str, kind: BlobKind = BlobKind.KEPT
+    ) -> BlobRef:
         raise BlobsUnavailableError("no space left")
 
 

@@ -1,20 +1,23 @@
 """Taking the lead: memory is the whole log, whoever else writes to it meanwhile."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
+from msgspec import structs
 
 from pointsman.contracts.levels import LEVELS, Level
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.topics import AGGREGATE_TOPICS, EventCodec
-from pointsman.eventstore.ports import Append, NewEvent
+from pointsman.eventstore.ports import Append, AppendAnswer, NewEvent
+from pointsman.eventstore.reading import NewerEventError
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.leading.take_lead import take_lead
+from pointsman.scheduler.leading.folding import Folding
+from pointsman.scheduler.leading.take_lead import Candidate
 from pointsman.testing.clock import FakeClock
 from pointsman.testing.memory_event_store import MemoryEventStore
 from tests.support.influences import level_changed, preferred
-from tests.support.task_events import record, stream_of
+from tests.support.task_events import accepted, dead_letter, record, stream_of
 
 LADDER = stream_of(uuid4(), [level_changed(level) for level in LEVELS[1:]])
 
@@ -26,18 +29,17 @@ class BusyStore(MemoryEventStore):
         super().__init__()
         self._while_read = while_read
         self._others = iter(LADDER)
-        self._leads = False
 
-    async def lead(self, pool: str, holder: str) -> int:
-        self._append_other()
-        self._leads = True
-        return await super().lead(pool, holder)
+    async def append(self, append: Append, *, timeout_s: float = 5.0) -> AppendAnswer:
+        if append.take_over is not None:
+            self._append_other()
+        return await super().append(append, timeout_s=timeout_s)
 
     async def read(
         self, after: int, *, limit: int = 1000, topics: Sequence[str] = ()
     ) -> Sequence[Recorded]:
         page = await super().read(after, limit=limit, topics=topics)
-        if self._leads and self._while_read:
+        if self._while_read:
             # Committed after the page was made, heard of before it is folded.
             self._append_other()
         return page
@@ -50,15 +52,8 @@ class BusyStore(MemoryEventStore):
 
 async def led(store: MemoryEventStore) -> tuple[Pool, list[Exception]]:
     pool, broken = Pool("main"), list[Exception]()
-    await take_lead(
-        pool,
-        store,
-        EventCodec(),
-        holder="here",
-        clock=FakeClock(),
-        on_end=lambda _: None,
-        on_broken=broken.append,
-    )
+    await Folding(pool, store, EventCodec(), on_broken=broken.append).start()
+    await Candidate(pool, store, EventCodec(), FakeClock(), holder="here").elected()
     return pool, broken
 
 
@@ -96,20 +91,42 @@ async def test_what_other_libraries_fold_is_passed_over() -> None:
 
 
 async def test_folding_ends_when_the_service_ends() -> None:
-    store, pool, ends = MemoryEventStore(), Pool("main"), list[Callable[[], None]]()
-    await take_lead(
-        pool,
-        store,
-        EventCodec(),
-        holder="here",
-        clock=FakeClock(),
-        on_end=ends.append,
-        on_broken=lambda error: pytest.fail(repr(error)),
-    )
+    store, pool = MemoryEventStore(), Pool("main")
+    folding = Folding(pool, store, EventCodec(), on_broken=lambda error: pytest.fail(repr(error)))
+    await folding.start()
     before = pool.applied_to
 
-    for end in ends:
-        end()
+    await folding.stop()
     await record(store, LADDER[:1])
 
     assert pool.applied_to == before
+
+
+def of_a_newer_release(event: NewEvent) -> NewEvent:
+    name = event.topic.rpartition(".v")[0]
+    return structs.replace(event, topic=f"{name}.v2", state=b'{"at":1.0,"applied_to":0,"new":true}')
+
+
+async def test_an_event_of_a_newer_release_keeps_a_scheduler_from_leading() -> None:
+    store = MemoryEventStore()
+    await record(store, stream_of(uuid4(), [accepted()]))
+    (newer,) = stream_of(uuid4(), [accepted()])
+    await store.append(Append([of_a_newer_release(newer)]))
+
+    with pytest.raises(NewerEventError, match="Upgrade Pointsman") as refused:
+        await led(store)
+
+    assert (refused.value.code, refused.value.position) == ("newer_event", 2)
+    assert refused.value.topic == "task.accepted.v2"
+    assert await store.leader("main") is None
+
+
+async def test_a_newer_event_that_no_decision_stands_on_is_passed_over() -> None:
+    store = MemoryEventStore()
+    (rating,) = stream_of(uuid4(), [dead_letter()])
+    await store.append(Append([of_a_newer_release(rating)]))
+
+    pool, broken = await led(store)
+
+    assert broken == []
+    assert pool.applied_to == await store.head()

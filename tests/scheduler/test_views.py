@@ -53,7 +53,7 @@ async def store(tmp_path: Path) -> AsyncGenerator[SqliteEventStore]:
 async def following(
     data: Path, store: SqliteEventStore, *, on_stopped: OnStopped | None = None
 ) -> AsyncGenerator[TaskViews]:
-    views = TaskViews(data, LogTail(store), on_stopped=on_stopped)
+    views = TaskViews(data, await LogTail.following(store), on_stopped=on_stopped)
     task = asyncio.create_task(views.run())
     try:
         yield views

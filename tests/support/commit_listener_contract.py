@@ -82,3 +82,29 @@ class CommitListenerContract:
 
         assert [each.recorded.position for each in first] == [1]
         assert [each.recorded.position for each in seen] == [1, 2]
+
+    async def test_a_follower_gets_commits_of_this_process_before_their_answers(
+        self, store: EventStore
+    ) -> None:
+        await store.append(some_events(uuid4(), [1]))
+        head = await store.head()
+        seen: list[Committed] = []
+        await store.follow(seen.extend)
+        event = an_event(uuid4(), 1)
+
+        answer = await store.append(Append([event]))
+
+        assert isinstance(answer, Appended)
+        assert [each.recorded.position for each in seen if each.recorded.position > head] == [2]
+        assert seen[-1].event is event.event
+
+    async def test_a_follower_that_was_ended_hears_no_more(self, store: EventStore) -> None:
+        seen: list[Committed] = []
+        end = await store.follow(seen.extend)
+        await store.append(some_events(uuid4(), [1]))
+
+        end()
+        await store.append(some_events(uuid4(), [1]))
+        store.wake()
+
+        assert [each.recorded.position for each in seen] == [1]

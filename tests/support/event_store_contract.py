@@ -17,10 +17,12 @@ from pointsman.eventstore.ports import (
     VersionConflict,
 )
 from tests.support.commit_listener_contract import CommitListenerContract
+from tests.support.electing import elected
+from tests.support.election_contract import ElectionContract
 from tests.support.log_events import NOON_US, TOPIC, ManualClock, a_command, an_event, some_events
 
 
-class EventStoreContract(CommitListenerContract):
+class EventStoreContract(CommitListenerContract, ElectionContract):
     """Subclasses give the fixture `store`, made with the fixture `clock`."""
 
     @pytest.fixture
@@ -115,36 +117,30 @@ class EventStoreContract(CommitListenerContract):
         assert answer == Appended((1,))
 
     async def test_an_earlier_leader_is_fenced(self, store: EventStore) -> None:
-        first, second = await store.lead("pool", "a"), await store.lead("pool", "b")
+        first, second = await elected(store, "pool", "a"), await elected(store, "pool", "b")
 
-        old = await store.append(
-            Append([an_event(uuid4(), 1)], leadership=Leadership("pool", first))
-        )
-        new = await store.append(
-            Append([an_event(uuid4(), 1)], leadership=Leadership("pool", second))
-        )
+        old = await store.append(Append([an_event(uuid4(), 1)], leadership=first))
+        new = await store.append(Append([an_event(uuid4(), 1)], leadership=second))
 
-        assert (first, second) == (1, 2)
+        assert (first.epoch, second.epoch) == (1, 2)
         assert (old, new) == (Fenced(2), Appended((1,)))
         assert [event.epoch for event in await store.read(0)] == [2]
 
     async def test_pools_have_epochs_of_their_own(self, store: EventStore) -> None:
-        await store.lead("a", "x")
-        await store.lead("a", "x")
+        await elected(store, "a", "x")
+        await elected(store, "a", "x")
 
-        assert await store.lead("b", "x") == 1
+        assert await elected(store, "b", "x") == Leadership("b", 1)
 
     async def test_an_append_in_doubt_is_repeated_and_answered_with_its_positions(
         self, store: EventStore
     ) -> None:
-        epoch = await store.lead("pool", "a")
+        leadership = await elected(store, "pool", "a")
         stream = uuid4()
-        append = Append(
-            [an_event(stream, 1), an_event(stream, 2)], a_command("m"), Leadership("pool", epoch)
-        )
+        append = Append([an_event(stream, 1), an_event(stream, 2)], a_command("m"), leadership)
         await store.append(append)
         await store.append(some_events(stream, [3]))
-        await store.lead("pool", "b")
+        await elected(store, "pool", "b")
 
         assert await store.append(append) == Appended((1, 2))
         assert await store.head() == 3

@@ -9,14 +9,17 @@ from pointsman.contracts.events import Decision, ModelRegistered
 from pointsman.contracts.leases import Grant, Lease, LeaseOrder, LeaseReceipt
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.dead_letters import DeadLetterBox
+from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.dispatch import Dispatch
+from pointsman.scheduler.leading.folding import Folding
+from pointsman.scheduler.leading.lead import Lead
 from pointsman.scheduler.leading.pool_leader import PoolLeader
 from pointsman.scheduler.leading.redrive import Redrive
 from pointsman.scheduler.leading.submissions import Submissions
-from pointsman.scheduler.leading.take_lead import register_models, take_lead
+from pointsman.scheduler.leading.take_lead import Candidate, register_models
 from pointsman.testing.clock import FakeClock
 from pointsman.testing.memory_blobs import MemoryBlobs
 from pointsman.testing.memory_event_store import MemoryEventStore
@@ -49,9 +52,15 @@ class FakeOrders:
 
     seen_by_log: Callable[[], int] = lambda: 0
     sent: list[LeaseOrder] = field(default_factory=list[LeaseOrder])
+    introduced: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    """Executors that were told of an epoch and nothing else."""
     heads: list[int] = field(default_factory=list[int])
     """Head of the log at the moment of each sending."""
     reachable: asyncio.Event = field(default_factory=asyncio.Event)
+    bus: bool = True
+    """Whether the bus answers."""
+    stale: bool = False
+    """Whether executors have seen a later epoch."""
     under_way: int = 0
     """Orders without receipt that are still being sent."""
 
@@ -59,6 +68,9 @@ class FakeOrders:
         self.reachable.set()
 
     async def send(self, executor: str, order: LeaseOrder) -> LeaseReceipt | None:
+        if not order.grants and not order.cancels:
+            self.introduced.append((executor, order.epoch))
+            return None
         self.sent.append(order)
         self.heads.append(self.seen_by_log())
         self.under_way += 1
@@ -72,8 +84,12 @@ class FakeOrders:
         return LeaseReceipt(
             executor=executor,
             incarnation="first",
+            stale_epoch=self.stale,
             held=tuple(Lease(task=grant.task, attempt=grant.attempt) for grant in order.grants),
         )
+
+    async def bus_answers(self) -> bool:
+        return self.bus
 
     @property
     def grants(self) -> list[Grant]:
@@ -82,6 +98,14 @@ class FakeOrders:
     @property
     def cancels(self) -> list[Lease]:
         return [lease for order in self.sent for lease in order.cancels]
+
+
+class KeptLead(Lead):
+    """A lead whose renewals always come in time, however a test moves its clock."""
+
+    @property
+    def certain(self) -> bool:
+        return self._over is None
 
 
 @dataclass(slots=True)
@@ -93,6 +117,7 @@ class Scheduler:
     clock: FakeClock
     orders: FakeOrders
     pool: Pool
+    lead: Lead
     log: DecisionLog
     clocks: LeaseClocks
     dispatch: Dispatch
@@ -101,6 +126,10 @@ class Scheduler:
     dead_letters: DeadLetterBox
     redrive: Redrive
     broken: list[Exception]
+
+    async def grant(self) -> None:
+        """Decide and record one round; nothing is sent."""
+        await self.log.record_all(decide_round(self.pool, at=self.clock.wall()))
 
     async def history(self) -> list[Decision]:
         """Every event of the log, in order."""
@@ -118,25 +147,21 @@ class World:
     orders: FakeOrders = field(default_factory=FakeOrders)
 
 
-async def scheduler(world: World) -> Scheduler:
+async def scheduler(world: World, *, holder: str = "here") -> Scheduler:
     """A scheduler that has folded the log and leads the pool; its rounds do not run yet."""
     store, clock, pool, codec = world.store, world.clock, Pool("main"), EventCodec()
     broken: list[Exception] = []
-    log = await take_lead(
-        pool,
-        store,
-        codec,
-        holder="here",
-        clock=clock,
-        on_end=lambda _: None,
-        on_broken=broken.append,
-    )
+    folding = Folding(pool, store, codec, on_broken=broken.append)
+    await folding.start()
+    leadership = await Candidate(pool, store, codec, clock, holder=holder).elected()
+    clocks = LeaseClocks(now=clock.monotonic())
+    lead = KeptLead(store, leadership, clocks, clock, give_way_s=0.01)
+    log = DecisionLog(store, codec, lead)
     await register_models(pool, log, FakeRegistry([model("fast")]), clock)
     world.orders.seen_by_log = lambda: pool.applied_to
-    clocks = LeaseClocks(now=clock.monotonic())
-    dispatch = Dispatch(pool, world.orders, clocks, clock)
+    dispatch = Dispatch(pool, world.orders, lead, clocks, clock)
     leader = PoolLeader(pool, log, dispatch, clocks, clock, FixedDraws())
-    store.on_commit(lambda _: leader.wake())
+    await store.follow(lambda _: leader.wake())
     submissions = Submissions(pool, log, world.blobs, clock)
     return Scheduler(
         store=store,
@@ -144,6 +169,7 @@ async def scheduler(world: World) -> Scheduler:
         clock=clock,
         orders=world.orders,
         pool=pool,
+        lead=lead,
         log=log,
         clocks=clocks,
         dispatch=dispatch,

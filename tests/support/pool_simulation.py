@@ -4,6 +4,7 @@ Every decision is recorded and folded; `check` compares what the pool says with 
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -34,7 +35,7 @@ from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.preparation import decide_prepare
 from tests.support.influences import OTHERS
-from tests.support.pool_state import check_grant, ended, state, state_of
+from tests.support.pool_state import check_batches, check_grant, ended, state, state_of
 from tests.support.scheduling import (
     NOON,
     PAYLOAD,
@@ -51,9 +52,9 @@ from tests.support.scheduling import (
 DEVICES: Final = {
     "executor-1": (
         offer("cpu-0", slots=2, variants=("best", "fast")),
-        offer("gpu-0", slots=3, variants=("fast", "label")),
+        offer("gpu-0", slots=3, variants=("fast", "label"), max_batch=3),
     ),
-    "executor-2": (offer("gpu-1", slots=1, variants=("best",)),),
+    "executor-2": (offer("gpu-1", slots=1, variants=("best",), max_batch=4),),
 }
 EXECUTOR_OF: Final = {item.device: name for name, offers in DEVICES.items() for item in offers}
 
@@ -83,7 +84,9 @@ class Simulation:
         self.accepted: list[UUID] = []
         self.granted: list[tuple[UUID, TaskGranted]] = []
         self.calls: dict[str, dict[tuple[UUID, int], float]] = {name: {} for name in EXECUTOR_OF}
-        """What engines work on, by device, with the time at which each gives up."""
+        """Attempts that engines work on, by device, with the time at which each gives up."""
+        self.batch_of: dict[tuple[UUID, int], str] = {}
+        """The shared call of an attempt that has one."""
         self._incarnations: Counter[str] = Counter()
         for executor in DEVICES:
             self.restart(executor)
@@ -141,8 +144,11 @@ class Simulation:
         assert decided == decide_round(folded(self.history.entries), at=self.now)
         for item in decided:
             self.record(item)
+        check_batches(granted_events(decided), self.history)
         for task, grant in granted_events(decided).items():
             check_grant(grant, self.history.of(task))
+            if grant.batch is not None:
+                self.batch_of[task, grant.attempt] = grant.batch.id
             self.granted.append((task, grant))
             gives_up = self._elapsed + grant.run_timeout_s
             self.calls[grant.device][task, grant.attempt] = gives_up
@@ -224,6 +230,7 @@ class Simulation:
                 slots=item.slots,
                 variants=tuple(loaded.variant for loaded in item.residency),
                 quiescent=quiescent or not self.calls[item.device],
+                max_batch=item.residency[0].max_batch,
             )
             for item in DEVICES[executor]
         ]
@@ -273,4 +280,17 @@ class Simulation:
             assert not set(device.held) & set(device.suspect)
             assert device.occupied <= device.offer.slots
             assert set(self.calls[name]) <= set(device.held) | set(device.suspect)
-            assert len(self.calls[name]) <= device.offer.slots
+            assert device.occupied == self._calls_of({*device.held, *device.suspect})
+            assert self._calls_of(self.calls[name]) <= device.offer.slots
+            for variant, slots in device.slots_of.items():
+                mine = {
+                    key
+                    for taken in (device.held, device.suspect)
+                    for key, slot in taken.items()
+                    if slot.variant == variant
+                }
+                assert self._calls_of(mine) <= slots
+
+    def _calls_of(self, attempts: Iterable[tuple[UUID, int]]) -> int:
+        """Attempts that share a call take one slot."""
+        return len({self.batch_of.get(key, key) for key in attempts})

@@ -1,10 +1,15 @@
 """What can be read off a pool and off the history of a task."""
 
+from collections import defaultdict
+from collections.abc import Mapping
+from uuid import UUID
+
 from pointsman.contracts.events import Decision, TaskAccepted, TaskGranted, TaskPrepared
 from pointsman.contracts.task_states import TERMINAL, IllegalTransitionError, TaskState, next_state
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import PREPARATION_S
+from tests.support.scheduling import History
 
 
 def state(pool: Pool, now: float) -> dict[str, object]:
@@ -52,3 +57,25 @@ def check_grant(grant: TaskGranted, history: list[Decision]) -> None:
     if waits and not prepared and grant.attempt == 1:
         assert grant.at >= accepted.at + PREPARATION_S
     assert all(0 < cause.position <= grant.applied_to for cause in grant.explanation.causes)
+
+
+def check_batches(grants: Mapping[UUID, TaskGranted], history: History) -> None:
+    """What must hold of the calls that the grants of one round share."""
+    batches: defaultdict[str, list[tuple[UUID, TaskGranted]]] = defaultdict(list)
+    for task, grant in grants.items():
+        if grant.batch is not None:
+            batches[grant.batch.id].append((task, grant))
+    for name, members in batches.items():
+        places = {grant.batch for _, grant in members}
+        accepted = [history.of(task)[0] for task, _ in members]
+        tasks = [event for event in accepted if isinstance(event, TaskAccepted)]
+        first, opener = members[0]
+        assert name == f"{first}/{opener.attempt}"
+        assert len(places) == 1
+        assert len(members) == next(place.size for place in places if place is not None) > 1
+        assert len({(grant.device, grant.variant, grant.at) for _, grant in members}) == 1
+        assert len({(task.family, task.variants) for task in tasks}) == 1
+        assert [task.key for task in tasks] == sorted(task.key for task in tasks)
+        for _, grant in members:
+            assert grant.batch is not None
+            assert len(members) <= grant.batch.most

@@ -142,6 +142,7 @@ def attached(
     executor: str = "executor-1",
     incarnation: str = "first",
     quiescent: bool = False,
+    max_batch: int = 1,
 ) -> events.DeviceAttached:
     return events.DeviceAttached(
         at=NOON,
@@ -153,7 +154,7 @@ def attached(
         endpoint="grpc://127.0.0.1:8001",
         device_class="cpu",
         slots=slots,
-        residency=tuple(Residency(variant=variant, slots=slots) for variant in variants),
+        residency=tuple(Residency(variant=v, slots=slots, max_batch=max_batch) for v in variants),
         quiescent=quiescent,
     )
 
@@ -224,13 +225,14 @@ def offer(
     slots: int = 1,
     variants: tuple[str, ...] = ("fast",),
     quiescent: bool = False,
+    max_batch: int = 1,
 ) -> DeviceOffer:
     return DeviceOffer(
         device=device,
         endpoint="grpc://127.0.0.1:8001",
         device_class="cpu",
         slots=slots,
-        residency=tuple(Residency(variant=variant, slots=slots) for variant in variants),
+        residency=tuple(Residency(variant=v, slots=slots, max_batch=max_batch) for v in variants),
         quiescent=quiescent,
     )
 

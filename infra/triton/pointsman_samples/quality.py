@@ -1,8 +1,9 @@
 """The quality of each family on generated texts: what the registry's figures are made of."""
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Final
+import math
+from collections.abc import Awaitable
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,19 @@ from numpy.typing import NDArray
 from pointsman_samples import corpus
 from pointsman_samples.scores import rouge_1, rouge_l
 
-Ask = Callable[[bytes], Awaitable[bytes]]
+
+class Ask(Protocol):
+    """One call to a model, with request parameters; gives the whole answer."""
+
+    def __call__(self, payload: bytes, /, **parameters: int) -> Awaitable[bytes]: ...
+
 
 # Another seed than train_classifier.py's: no text of the measure was ever trained on.
 SEED: Final = 20_260_702
 DOCUMENTS: Final = 200
 LABELLED: Final = 1_000
 PAIRS: Final = 400
+HELD_OUT: Final = 60
 
 
 async def summary_quality(ask: Ask) -> float:
@@ -45,6 +52,20 @@ async def embedding_quality(ask: Ask) -> float:
     nearest = np.argmax(rephrased @ originals.T, axis=1)
     right = sum(int(found) == own for own, found in enumerate(nearest))
     return right / len(pairs)
+
+
+async def text_quality(ask: Ask) -> float:
+    """Share of the doubt about the next word that the model takes away, on texts it never saw.
+
+    With the perplexity P and a vocabulary of V words: ``1 - log(P) / log(V)``; 0 is guessing.
+    """
+    bits, tokens, vocabulary = 0.0, 0, 1
+    for document in corpus.documents(SEED, HELD_OUT):
+        score = json.loads(await ask(document.text.encode(), score=1))
+        bits -= float(score["log2_probability"])
+        tokens += int(score["tokens"])
+        vocabulary = int(score["vocabulary"])
+    return 1 - bits / tokens / math.log2(vocabulary)
 
 
 async def identity_quality(ask: Ask) -> float:

@@ -39,10 +39,13 @@ on the machine.
   - `classify`: share of {labelled} short texts that get the subject they were written about; they
     contain words of other subjects, small talk and slips of the pen, and were not trained on.
   - `embed`: share of {pairs} rephrased sentences whose nearest original, among all, is their own.
+  - `generate`: share of the doubt about the next word that the model takes away on {held_out} texts
+    that it was not trained on: `1 - log(perplexity) / log(vocabulary)`, where 0 is guessing.
   - `identity`: share of payloads that come back byte for byte.
 - **memory**: proportional set size of the model's processes after the run.
 - **load**: median time Triton takes to load the model.
-- **p50, p99**: time of a call, one client; **calls/s**: with eight clients.
+- **p50, p99**: time of a call, one client; **calls/s**: with eight clients. A call of `generate`
+  continues a sentence with 64 tokens or up to the end of the text.
 
 | variant | how |
 |---|---|
@@ -52,10 +55,18 @@ on the machine.
 | `classify_linear` | a linear layer over the hashed embedding, trained by `train_classifier.py` |
 | `classify_lexicon` | counts words of a list for each subject |
 | `embed_hashed` | 256 little-endian 32-bit floats from hashed words and n-grams, L2-normalised |
+| `generate_order4` | words that followed the last three words in training, smoothed (Witten-Bell) |
+| `generate_bigram` | the same with the last word only |
 | `identity` | gives the payload back; for benchmarks and tests |
 
 Every model takes the request parameter `delay_ms`: an added delay, for tests that need a long call.
 It ends at once when the request is cancelled.
+
+The models of `generate` are trained while they are loaded, on texts that the project generates too,
+and send one piece of text for each token. They take `max_tokens` (64, at most 4096), `temperature`
+(1; at 0 the most probable word comes every time) and `seed` (0): the same text and parameters give
+the same continuation. `score` = 1 asks for the probability of the text instead, as JSON.
+`token_delay_ms` is an added delay before each token.
 """
 
 
@@ -83,6 +94,7 @@ class Circumstances:
     documents: int
     labelled: int
     pairs: int
+    held_out: int
 
 
 def load(path: Path) -> list[Variant]:

@@ -6,7 +6,7 @@ exists nowhere else. Requests, responses and tensors are its objects.
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Request: TypeAlias = Any
 Response: TypeAlias = Any
 Tensor: TypeAlias = Any
+Row: TypeAlias = NDArray[Any]
 pb_utils: Any = triton_python_backend_utils
 
 MAX_TEXT_BYTES = 1024 * 1024
@@ -33,17 +34,30 @@ class CancelledRequestError(Exception):
 
 
 def answer_texts(requests: Sequence[Request], answer: Callable[[str], bytes]) -> list[Response]:
-    """Answer each request with the bytes that ``answer`` makes of its text."""
-    return answer_each(requests, lambda payload: bytes_tensor(answer(text_of(payload))))
+    """Answer each request with the bytes that ``answer`` makes of its texts."""
+    return answer_each(requests, lambda payload: bytes_row(answer(text_of(payload))))
 
 
-def answer_each(requests: Sequence[Request], answer: Callable[[bytes], Tensor]) -> list[Response]:
-    """Answer each request with the tensor that ``answer`` makes of its payload.
+def answer_each(requests: Sequence[Request], answer: Callable[[bytes], Row]) -> list[Response]:
+    """Answer each request with the rows that ``answer`` makes of its payloads.
 
     A request that was cancelled while it was queued still arrives here, and is not worked on. Every
     model takes the request parameter ``delay_ms``, see ``_wait_added_delay``.
     """
     return [_answer_one(request, answer) for request in requests]
+
+
+def stream_texts(
+    requests: Sequence[Request],
+    pieces: Callable[[str, Mapping[str, object]], Iterator[str]],
+) -> None:
+    """Send each request the pieces that ``pieces`` makes of its text and parameters, as they come.
+
+    One request after the other; a cancelled one ends before its next piece. The request parameter
+    ``token_delay_ms`` adds a delay before every piece, which stands for a slower model.
+    """
+    for request in requests:
+        _stream_one(request, pieces)
 
 
 def text_of(payload: bytes) -> str:
@@ -63,23 +77,51 @@ def text_of(payload: bytes) -> str:
     return text
 
 
-def bytes_tensor(payload: bytes) -> Tensor:
-    return pb_utils.Tensor("OUTPUT", np.array([payload], dtype=np.object_))
-
-
-def vector_tensor(vector: NDArray[np.float32]) -> Tensor:
-    return pb_utils.Tensor("OUTPUT", vector)
+def bytes_row(payload: bytes) -> Row:
+    """One row of OUTPUT that holds bytes; the row of a vector is the vector itself."""
+    return np.array([payload], dtype=np.object_)
 
 
 def _answer_one(request: Request, answer: Callable[[bytes], Tensor]) -> Response:
     try:
-        _wait_added_delay(request)
-        payload = pb_utils.get_input_tensor_by_name(request, "INPUT").as_numpy()[0]
-        return pb_utils.InferenceResponse(output_tensors=[answer(payload)])
+        return pb_utils.InferenceResponse(output_tensors=[_stacked(request, answer)])
     except BadInputError as error:
         return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
     except CancelledRequestError as error:
         return _failure(str(error), pb_utils.TritonError.CANCELLED)
+
+
+def _stream_one(
+    request: Request, pieces: Callable[[str, Mapping[str, object]], Iterator[str]]
+) -> None:
+    sender: Any = request.get_response_sender()
+    try:
+        _wait_added_delay(request)
+        payload = pb_utils.get_input_tensor_by_name(request, "INPUT").as_numpy()[0]
+        text, parameters = text_of(payload), json.loads(request.parameters() or "{}")
+        delay_s = _milliseconds(parameters, "token_delay_ms") / 1000
+        for piece in pieces(text, parameters):
+            _wait(delay_s, sender.is_cancelled, "cancelled between two pieces")
+            tensor = pb_utils.Tensor("OUTPUT", bytes_row(piece.encode()))
+            sender.send(pb_utils.InferenceResponse(output_tensors=[tensor]))
+    except BadInputError as error:
+        sender.send(_failure(str(error), pb_utils.TritonError.INVALID_ARG))
+    except CancelledRequestError as error:
+        sender.send(_failure(str(error), pb_utils.TritonError.CANCELLED))
+    finally:
+        sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+def _stacked(request: Request, answer: Callable[[bytes], Row]) -> Tensor:
+    """Answer every payload of a request, one after the other; one bad payload fails them all.
+
+    A model that batches gets one payload in each row of INPUT, and gives as many rows of OUTPUT.
+    """
+    rows: list[Row] = []
+    for payload in pb_utils.get_input_tensor_by_name(request, "INPUT").as_numpy().reshape(-1):
+        _wait_added_delay(request)
+        rows.append(answer(payload))
+    return pb_utils.Tensor("OUTPUT", np.stack(rows))
 
 
 def _failure(message: str, code: int) -> Response:
@@ -89,25 +131,34 @@ def _failure(message: str, code: int) -> Response:
 def _wait_added_delay(request: Request) -> None:
     """Wait for the milliseconds of ``delay_ms``: an added delay that stands for longer work.
 
+    It is waited for each payload: the models work on a batch one after the other.
+
     Raises:
         CancelledRequestError: the request was cancelled before or during the wait.
         BadInputError: the parameter is not a whole number of milliseconds.
     """
     if request.is_cancelled():
         raise CancelledRequestError("cancelled before the work began")
-    delay_ms = _parameter(request, "delay_ms")
-    if delay_ms is None:
-        return
-    if not isinstance(delay_ms, int) or delay_ms < 0:
-        raise BadInputError(f"delay_ms must be a whole number of milliseconds, not {delay_ms!r}")
-    until = time.monotonic() + delay_ms / 1000
-    while (left := until - time.monotonic()) > 0:
-        if request.is_cancelled():
-            raise CancelledRequestError("cancelled during the added delay")
+    # Most requests have none: the search in the JSON text is cheaper than decoding it each time.
+    parameters = request.parameters()
+    if "delay_ms" in parameters:
+        delay_s = _milliseconds(json.loads(parameters), "delay_ms") / 1000
+        _wait(delay_s, request.is_cancelled, "cancelled during the added delay")
+
+
+def _wait(seconds: float, is_cancelled: Callable[[], bool], when: str) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        if is_cancelled():
+            raise CancelledRequestError(when)
+        left = until - time.monotonic()
+        if left <= 0:
+            return
         time.sleep(min(left, _CANCEL_POLL_S))
 
 
-def _parameter(request: Request, name: str) -> object:
-    # Most requests have none: the search in the JSON text is cheaper than decoding it each time.
-    parameters = request.parameters()
-    return json.loads(parameters).get(name) if name in parameters else None
+def _milliseconds(parameters: Mapping[str, object], name: str) -> int:
+    found = parameters.get(name, 0)
+    if not isinstance(found, int) or found < 0:
+        raise BadInputError(f"{name} must be a whole number of milliseconds, not {found!r}")
+    return found

@@ -84,6 +84,20 @@ class RedriveDeadLetter(Message, frozen=True):
     by: str
 
 
+class ArchiveTasks(Message, frozen=True):
+    """Move tasks out of the log that ended beyond `after` and up to a moment, some at a time.
+
+    Exactly one of `before_position` and `before_time` is given. What it repeats is not moved twice.
+    """
+
+    command_id: str
+    by: str
+    before_position: int | None = None
+    before_time: float | None = None
+    after: int = 0
+    """`upto` of the answer before."""
+
+
 class Accepted(Message, frozen=True, tag_field="status", tag="accepted"):
     """The command took effect at `position`."""
 
@@ -104,6 +118,21 @@ class Done(Message, frozen=True, tag_field="status", tag="done"):
     detail: str = ""
 
 
+class Archived(Message, frozen=True, tag_field="status", tag="archived"):
+    """Some ended tasks stand in a segment of the archive now, or there were none."""
+
+    upto: int
+    """Tasks that ended up to this position have been looked at."""
+    more: bool
+    """Whether to ask again with `after` = `upto`."""
+    events: int = 0
+    tasks: int = 0
+    segment: str = ""
+    """Name of the file."""
+    size: int = 0
+    """Its bytes."""
+
+
 class Rejected(Message, frozen=True, tag_field="status", tag="rejected"):
     """Nothing was recorded; the sender must change the request."""
 
@@ -118,13 +147,17 @@ class NotLeader(Message, frozen=True, tag_field="status", tag="not_leader"):
 
 
 class Unavailable(Message, frozen=True, tag_field="status", tag="unavailable"):
-    """The log did not answer in time; repeat with the same command id."""
+    """Nothing was recorded, or that is in doubt; repeat with the same command id."""
 
     retry_after_s: float
     message: str = ""
+    code: str = ""
+    """What is in the way, if it is not the log: `disk_full`."""
+    next: str = ""
+    """What the operator can do."""
 
 
-Answer = Accepted | Duplicate | Done | Rejected | NotLeader | Unavailable
+Answer = Accepted | Duplicate | Done | Archived | Rejected | NotLeader | Unavailable
 
 _answer_encoder: Final = msgspec.json.Encoder()
 _answers_decoder: Final = msgspec.json.Decoder(list[Answer])

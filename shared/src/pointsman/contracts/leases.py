@@ -41,6 +41,10 @@ class Grant(Message, frozen=True):
     run_timeout_s: float
     parameters: dict[str, str] | None = None
     traceparent: str | None = None
+    keep_result: bool = False
+    """Its result becomes part of a conversation, so it is kept for longer than others."""
+    batch: str = ""
+    """Grants of one order with the same batch go to the engine as one call; empty: alone."""
 
 
 class LeaseOrder(Message, frozen=True):
@@ -78,6 +82,8 @@ class RunFailed(Message, frozen=True, tag_field="outcome", tag="failed"):
     retryable: bool
     device_lost: bool = False
     """The engine did not answer at all: the attempt is lost, not failed."""
+    shared: bool = False
+    """The call was shared, and which of its tasks made it fail is not known."""
 
 
 class RunTimedOut(Message, frozen=True, tag_field="outcome", tag="timed_out"):

@@ -12,6 +12,7 @@ verb            request         reply
 `models`        `AskPool`       list of `ModelRow`
 `devices`       `AskPool`       list of `DeviceRow`
 `pool`          `AskPool`       `PoolRow`
+`log`           `AskLog`        `LogRow`
 """
 
 from uuid import UUID
@@ -53,6 +54,10 @@ class ListDeadLetters(Message, frozen=True):
 
 class AskPool(Message, frozen=True):
     """A question about the pool that the answering scheduler leads."""
+
+
+class AskLog(Message, frozen=True):
+    """A question about the log itself."""
 
 
 class TaskRow(Message, frozen=True):
@@ -155,3 +160,21 @@ class PoolRow(Message, frozen=True):
     feed_position: int = 0
     """Last position that the relay has published to the feed."""
     pid: int = 0
+
+
+class Ancestor(Message, frozen=True):
+    """An earlier life of a log, and the last position that the present one shares with it."""
+
+    incarnation: str
+    position: int
+
+
+class LogRow(Message, frozen=True):
+    """Which life of the log this is, and how far it has come."""
+
+    incarnation: str
+    """A restore to an earlier time begins another."""
+    position: int
+    """Last committed position."""
+    ancestors: tuple[Ancestor, ...] = ()
+    """The lives that it was restored from, latest first."""

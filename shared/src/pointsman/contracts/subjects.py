@@ -3,9 +3,13 @@
 import base64
 import re
 from typing import Final
+from uuid import UUID
 
 FEED: Final = "pm.feed"
 """Packed committed events in log order, for our own services."""
+
+POKE: Final = "pm.poke.log"
+"""Core: a process says that it has appended to the log, to the others that follow it."""
 
 FEED_STREAM: Final = "PM_FEED"
 EVENT_STREAM: Final = "PM_EVT"
@@ -18,6 +22,7 @@ EVENT_SUBJECTS: Final = "pm.evt.>"
 COMMAND_SUBJECTS: Final = "pm.cmd.>"
 QUERY_SUBJECTS: Final = "pm.query.>"
 TELEMETRY_SUBJECTS: Final = "pm.tel.>"
+STREAM_SUBJECTS: Final = "pm.stream.*"
 
 TENANT_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}\Z"
 """Tenants are subject tokens, so they hold no dot, space or wildcard."""
@@ -83,6 +88,11 @@ def lease(pool: str, executor: str) -> str:
 def renewals(pool: str) -> str:
     """Lease renewals from executors to the leader of `pool`; lossy by design."""
     return f"pm.tel.lease.{pool}"
+
+
+def stream(task: UUID) -> str:
+    """What the model of a running task writes, while it writes it; lossy by design."""
+    return f"pm.stream.{task}"
 
 
 def feedback(tenant: str) -> str:

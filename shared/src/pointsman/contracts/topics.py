@@ -1,9 +1,9 @@
 """Registered topic names: what an event type is called in the log and on the bus."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -46,6 +46,17 @@ class UnreadableEventError(Exception):
     def __init__(self, topic: str, detail: str) -> None:
         super().__init__(f"event of topic {topic!r} cannot be read: {detail}")
         self.topic = topic
+
+
+class NotSwitchableError(Exception):
+    """A version that is to be written was never registered; the operator corrects the setting."""
+
+    code = "version_not_known"
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        named = ", ".join(sorted(topics))
+        self.next_step = "Upgrade this service first, or take the name out of the setting."
+        super().__init__(f"this release cannot write {named}. {self.next_step}")
 
 
 TOPICS: Final[Mapping[str, type[Decision]]] = MappingProxyType(
@@ -108,11 +119,21 @@ AGGREGATE_TOPICS: Final = frozenset(
 """Topics whose bytes are written by the library that folds them; `EventCodec` does not read them,
 and who folds structs passes over them."""
 
-Upcaster = Callable[[dict[str, object]], dict[str, object]]
+Change = Callable[[dict[str, object]], dict[str, object]]
+"""Makes the document of one version from that of another. Pure; it may change what it is given."""
 
-UPCASTERS: Final[Mapping[str, tuple[str, Upcaster]]] = MappingProxyType({})
+UPCASTERS: Final[Mapping[str, tuple[str, Change]]] = MappingProxyType({})
 """Old topic -> (next topic, change of the decoded document), applied until TOPICS has the topic."""
 
+DOWNCASTERS: Final[Mapping[str, tuple[str, Change]]] = MappingProxyType({})
+"""New topic -> (topic before it, change of the document), applied while it is not switched on.
+
+A version stands here in the release that brings it, so that readers are upgraded before anything
+new is written, and leaves in the next one.
+"""
+
+LATER_VERSIONS: Final = 16
+"""A reader that asks for topics by name also asks for so many versions that it does not know."""
 
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -125,26 +146,46 @@ def version_of(topic: str) -> tuple[str, int]:
     return name, int(suffix)
 
 
+class Written(NamedTuple):
+    """An event as it is stored: `event` is what every reader will make of `state`."""
+
+    topic: str
+    state: bytes
+    event: Decision
+
+
 class EventCodec:
-    """Turns events into their stored bytes and back; refuses what is not registered."""
+    """Turns events into their stored bytes and back; refuses what is not registered.
+
+    A version with a downcaster is written only if `switched_on` names it. Raises
+    `NotSwitchableError` when that names a version which this release does not know.
+    """
 
     def __init__(
         self,
         topics: Mapping[str, type[Decision]] = TOPICS,
-        upcasters: Mapping[str, tuple[str, Upcaster]] = UPCASTERS,
+        upcasters: Mapping[str, tuple[str, Change]] = UPCASTERS,
+        downcasters: Mapping[str, tuple[str, Change]] = DOWNCASTERS,
+        switched_on: Collection[str] = (),
     ) -> None:
         self._encoder = msgspec.json.Encoder()
         self._decoders = {topic: msgspec.json.Decoder(type_) for topic, type_ in topics.items()}
         self._types = dict(topics)
         self._upcasters = upcasters
+        self._downcasters = {
+            topic: before for topic, before in downcasters.items() if topic not in switched_on
+        }
         self._topic_of = {type_: topic for topic, type_ in topics.items()}
         self._newest: dict[str, int] = {}
         for topic in (*topics, *upcasters):
             name, version = version_of(topic)
             self._newest[name] = max(version, self._newest.get(name, 0))
+        unknown = {topic for topic in switched_on if topic not in {*topics, *upcasters}}
+        if unknown:
+            raise NotSwitchableError(unknown)
 
     def topic(self, event: Decision) -> str:
-        """The registered topic of an event; raises `UnknownTopicError`."""
+        """The newest topic of an event; raises `UnknownTopicError`."""
         try:
             return self._topic_of[type(event)]
         except KeyError:
@@ -153,6 +194,32 @@ class EventCodec:
     def encode(self, event: Decision) -> bytes:
         """UTF-8 JSON without spaces; an event that was decoded gives the same bytes again."""
         return self._encoder.encode(event)
+
+    def written(self, event: Decision) -> Written:
+        """The event in the version that is switched on; raises `UnknownTopicError`."""
+        topic, state = self.topic(event), self._encoder.encode(event)
+        if topic not in self._downcasters:
+            return Written(topic, state, event)
+        document = msgspec.json.decode(state, type=dict[str, object])
+        while topic in self._downcasters:
+            topic, change = self._downcasters[topic]
+            document = change(document)
+        state = self._encoder.encode(document)
+        # The writer goes on with what was stored, not with what an older version cannot hold.
+        return Written(topic, state, self.decode(topic, state))
+
+    def names(self, types: Iterable[type[Decision]]) -> frozenset[str]:
+        """The topics of event types, without version."""
+        return frozenset(version_of(self._topic_of[type_])[0] for type_ in types)
+
+    def versions(self, topics: Iterable[str]) -> frozenset[str]:
+        """Every version of these topics: older ones are read, later ones stop the reader."""
+        names = {version_of(topic)[0] for topic in topics}
+        return frozenset(
+            f"{name}.v{version}"
+            for name in names
+            for version in range(1, self._newest.get(name, 0) + LATER_VERSIONS + 1)
+        )
 
     def decode(self, topic: str, state: bytes) -> Decision:
         """Raises `UnknownTopicError`, `NewerVersionError` or `UnreadableEventError`."""
@@ -174,7 +241,8 @@ class EventCodec:
                 raise self._refusal(topic)
             topic, change = self._upcasters[topic]
             document = change(document)
-        return msgspec.convert(document, self._types[topic])
+        # As JSON again, so that it is read by the rules that stored bytes are read by.
+        return self._decoders[topic].decode(self._encoder.encode(document))
 
     def _refusal(self, topic: str) -> NewerVersionError | UnknownTopicError:
         name, version = version_of(topic)

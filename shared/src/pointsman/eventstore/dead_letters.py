@@ -9,6 +9,7 @@ from pointsman.contracts.events import DeadLetterRecorded
 from pointsman.contracts.streams import stream_id
 from pointsman.eventstore.journal import Journal
 from pointsman.runtime.acknowledgement import DeadLetter
+from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import Blobs
 from pointsman.runtime.clock import Clock
 
@@ -37,7 +38,7 @@ class DeadLetterBox:
         stream = stream_id(
             "dead_letter", f"{letter.subject}/{letter.message_id}/{digest}", letter.tenant
         )
-        body = await self._blobs.put(letter.tenant, letter.body, _MEDIA_TYPE)
+        body = await self._blobs.put(letter.tenant, letter.body, _MEDIA_TYPE, BlobKind.DEAD_LETTER)
         recorded = DeadLetterRecorded(
             at=self._clock.wall(),
             applied_to=self._applied_to(),

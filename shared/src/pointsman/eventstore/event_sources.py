@@ -13,12 +13,13 @@ from nats.errors import Error as NatsError
 from pointsman.contracts.recorded import Recorded, decode_pack
 from pointsman.eventstore.pace import Pace
 from pointsman.eventstore.ports import CommittedEvents, LogReader
-from pointsman.eventstore.stream_tip import POSITION_HEADER
+from pointsman.eventstore.stream_tip import LOG_HEADER, POSITION_HEADER
+from pointsman.runtime.errors import FatalError
 from pointsman.runtime.puller import ConsumerGoneError
 
 # A round costs two commits' worth of thread changes, so under load they are bounded; somebody who
-# waits for his own write waits 10 ms more at most.
-_ROUNDS_PER_S: Final = 100.0
+# waits for his own write waits 40 ms more at most.
+_ROUNDS_PER_S: Final = 25.0
 _BURST_ROUNDS: Final = 32.0
 _BATCH_EVENTS: Final = 1024
 _FEED_BATCH_EVENTS: Final = 4096
@@ -42,6 +43,10 @@ class EventSource(Protocol):
         """Last position of the log."""
         ...
 
+    async def incarnation(self) -> str:
+        """Which life of the log the events are of."""
+        ...
+
 
 class LogSource:
     """Reads the log."""
@@ -57,6 +62,21 @@ class LogSource:
 
     async def head(self) -> int:
         return await self._log.head()
+
+    async def incarnation(self) -> str:
+        return (await self._log.identity()).incarnation
+
+
+class LogRestoredError(FatalError):
+    """The log was restored while its events were followed."""
+
+    code = "log_restored"
+
+    def __init__(self, before: str, now: str) -> None:
+        super().__init__(
+            f"the log was restored: it is incarnation {now} now and was {before}.",
+            next_step="The service must be restarted, it then builds its views anew.",
+        )
 
 
 class FeedMessage(Protocol):
@@ -90,6 +110,8 @@ class Pack:
     last: int
     events: Sequence[Recorded]
     message: FeedMessage
+    log: str = ""
+    """Incarnation of the log that it was read from."""
 
 
 class FeedSource:
@@ -117,6 +139,8 @@ class FeedSource:
         self._pace = Pace(rounds_per_s, 1.0)
         self._provision = provision
         self._packs: deque[Pack] = deque()
+        self._life = ""
+        self._other_lives: set[str] = set()
 
     async def next(self, after: int) -> Sequence[Recorded]:
         while True:
@@ -135,6 +159,10 @@ class FeedSource:
 
     async def head(self) -> int:
         return await self._log.head()
+
+    async def incarnation(self) -> str:
+        self._life = (await self._log.identity()).incarnation
+        return self._life
 
     def _joined(self) -> Sequence[Recorded]:
         """The events of the packs that follow each other, so that they are committed at once."""
@@ -166,10 +194,24 @@ class FeedSource:
             return False
         for message in messages:
             pack = unpack(message)
-            if pack is None:
+            if pack is None or await self._is_leftover(pack):
                 await message.ack()
             else:
                 self._packs.append(pack)
+        return True
+
+    async def _is_leftover(self, pack: Pack) -> bool:
+        """Whether a pack is of a life of the log that was undone by a restore."""
+        if pack.log in {"", self._life}:
+            return False
+        if pack.log not in self._other_lives:
+            before, now = self._life, await self.incarnation()
+            if before not in {"", now}:
+                raise LogRestoredError(before, now)
+            if pack.log == now:
+                return False
+            self._other_lives.add(pack.log)
+            _log.warning("feed_leftovers_dropped", log=pack.log, first=pack.first)
         return True
 
     async def _restore(self) -> None:
@@ -184,7 +226,8 @@ def unpack(message: FeedMessage) -> Pack | None:
     """None for what is no pack: its positions then come from the log, with the next pack."""
     first, _, last = (message.headers or {}).get(POSITION_HEADER, "").partition("-")
     try:
-        return Pack(int(first), int(last), decode_pack(message.data), message)
+        log = (message.headers or {}).get(LOG_HEADER, "")
+        return Pack(int(first), int(last), decode_pack(message.data), message, log)
     except (ValueError, msgspec.MsgspecError) as error:
         _log.error("feed_message_unreadable", subject=message.subject, error=str(error))
         return None

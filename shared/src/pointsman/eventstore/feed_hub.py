@@ -114,6 +114,9 @@ class _HubSource:
     async def head(self) -> int:
         return await self._log.head()
 
+    async def incarnation(self) -> str:
+        return (await self._log.identity()).incarnation
+
 
 def _position(event: Recorded) -> int:
     return event.position

@@ -14,6 +14,7 @@ from pointsman.eventstore.ports import (
     EventStore,
     Leadership,
     NewEvent,
+    TakeOver,
 )
 
 
@@ -31,12 +32,18 @@ class Journal:
         """Append one decision; raises `LogUnavailableError`."""
         return await self._store.append(Append(self._events(decided), command, self._leadership))
 
+    async def elect(self, decided: Decided, take_over: TakeOver) -> AppendAnswer:
+        """Append what tells of an election, which it is; raises `LogUnavailableError`."""
+        return await self._store.append(Append(self._events(decided), take_over=take_over))
+
     async def record_all(self, decided: Sequence[Decided]) -> list[AppendAnswer]:
         """Append independent decisions; they share commits, each is answered on its own.
 
         Raises what `record` raises, for the first that failed and after the others were answered:
         whoever decides again must not do so while appends are still on their way.
         """
+        if len(decided) == 1:
+            return [await self.record(decided[0])]
         answers = await asyncio.gather(
             *(self.record(item) for item in decided), return_exceptions=True
         )
@@ -53,10 +60,10 @@ class Journal:
                 id=uuid7(),
                 stream=decided.stream,
                 version=decided.after + offset,
-                topic=self._codec.topic(event),
-                state=self._codec.encode(event),
-                event=event,
+                topic=written.topic,
+                state=written.state,
+                event=written.event,
                 tenant=decided.tenant,
             )
-            for offset, event in enumerate(decided.events, start=1)
+            for offset, written in enumerate(map(self._codec.written, decided.events), start=1)
         ]

@@ -12,7 +12,10 @@ import msgspec
 
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore import schema
-from pointsman.eventstore.ports import FeedFloor
+from pointsman.eventstore.archive_rows import select_linked, select_mark
+from pointsman.eventstore.log_identity import LogIdentity, identity_of
+from pointsman.eventstore.ports import FeedFloor, Leader
+from pointsman.eventstore.verification import LinkedEvent
 from pointsman.runtime import durable_sqlite
 from pointsman.runtime.errors import FatalError
 
@@ -101,6 +104,23 @@ class SqliteLogReader:
             lambda: self._connection.execute(statement, (stream,)).fetchone()
         )
         return None if row is None else FeedFloor(stream, *row)
+
+    async def leader(self, pool: str) -> Leader | None:
+        """The leader row of a pool; it never runs out in a file."""
+        statement = "SELECT epoch, holder FROM leader WHERE pool = ?"
+        row = await self._in_thread(lambda: self._connection.execute(statement, (pool,)).fetchone())
+        return None if row is None else Leader(pool, int(row[0]), str(row[1]), 0.0)
+
+    async def identity(self) -> LogIdentity:
+        statement = "SELECT key, value FROM log_meta"
+        rows = await self._in_thread(lambda: self._connection.execute(statement).fetchall())
+        return identity_of(dict(rows))
+
+    async def archived(self) -> str:
+        return await self._in_thread(lambda: select_mark(self._connection))
+
+    async def read_linked(self, streams: Sequence[UUID]) -> Sequence[LinkedEvent]:
+        return await self._in_thread(lambda: select_linked(self._connection, streams))
 
     async def close(self) -> None:
         await asyncio.to_thread(self._thread.shutdown)

@@ -1,47 +1,47 @@
-"""What the appending thread remembers of the log between two transactions."""
+"""What an appending process remembers of the log between two transactions."""
 
-import sqlite3
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
-from pointsman.eventstore import log_statements as sql
+from pointsman.eventstore.event_chain import NO_LINK
+from pointsman.eventstore.ports import Leader
 
-_MAX_HEADS: Final = 131_072
+MAX_HEADS: Final = 131_072
 """Streams whose last version is remembered, about 25 MB; the oldest half goes beyond it."""
 
+CommandKey = tuple[str, str, str]
+"""Consumer, tenant, message id."""
 
+KnownCommand = tuple[bytes, int, bytes]
+"""Request hash, position and reply."""
+
+Whereabouts = tuple[bytes, int, int]
+"""Stream, version and position of an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """The last event of the log, zeros before the first."""
+
+    position: int = 0
+    """Last position that was handed out."""
+    time_us: int = 0
+    link: bytes = NO_LINK
+
+
+@dataclass(slots=True)
 class LogState:
-    """Valid because one process appends; read again when another program has written anyway."""
+    """Valid while nobody else writes; whoever keeps it reads it anew after others have."""
 
-    def __init__(self) -> None:
-        self.position = 0
-        """Last position handed out."""
-        self.time_us = 0
-        """recorded_at of that event."""
-        self.heads: dict[str, int] = {}
-        """Last version by stream; complete for the streams of the present batch."""
-        self.epochs: dict[str, int] = {}
-        """Leader epoch by pool."""
-        self._data_version = -1
+    end: LogEnd = field(default_factory=LogEnd)
+    heads: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    """Last version by stream, 0 where there is none; complete for the streams of a group."""
+    leaders: dict[str, Leader] = field(default_factory=dict[str, Leader])
+    """Leader row by pool."""
+    leads_run_out: bool = True
+    """False where one process appends: then whoever has the log may lead."""
 
-    def forget(self) -> None:
-        """Read everything again before it is used next."""
-        self._data_version = -1
-
-    def refresh(self, connection: sqlite3.Connection) -> None:
-        """Start a batch; SQLite's data version changes when another connection commits."""
-        version = int(connection.execute("PRAGMA data_version").fetchone()[0])
-        if version != self._data_version:
-            self._data_version = version
-            self.heads.clear()
-            self.position, self.time_us = sql.select_end(connection)
-            self.epochs = sql.select_epochs(connection)
-
-    def remember_heads(self, connection: sqlite3.Connection, streams: Iterable[str]) -> None:
-        """Make `heads` complete for these streams."""
-        if len(self.heads) > _MAX_HEADS:
-            self.heads = dict(list(self.heads.items())[_MAX_HEADS // 2 :])
-        unknown = [stream for stream in dict.fromkeys(streams) if stream not in self.heads]
-        if unknown:
-            self.heads.update(dict.fromkeys(unknown, 0))
-            self.heads.update(sql.select_heads(connection, unknown))
+    def make_room(self) -> None:
+        """Forget streams that were not heard of for long."""
+        if len(self.heads) > MAX_HEADS:
+            self.heads = dict(list(self.heads.items())[MAX_HEADS // 2 :])

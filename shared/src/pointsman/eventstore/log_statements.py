@@ -10,16 +10,12 @@ from functools import cache
 from itertools import chain
 from typing import Any, Final
 
+from pointsman.eventstore.append_group import EventRow, InboxRow
+from pointsman.eventstore.event_chain import NO_LINK
+from pointsman.eventstore.log_state import CommandKey, KnownCommand, LogEnd, Whereabouts
+from pointsman.eventstore.ports import FeedFloor, Leader
+
 GROUP: Final = 16
-
-EventRow = tuple[str, int, str, bytes, int, bytes, int, str, int]
-"""Stream, version, topic, state, position, event id, recorded_at, tenant, epoch."""
-
-CommandKey = tuple[str, str, str]
-"""Consumer, tenant, message id."""
-
-InboxRow = tuple[str, str, str, bytes, int, bytes, int]
-"""Command key, request hash, position, reply, recorded_at."""
 
 
 def _row(width: int) -> str:
@@ -28,14 +24,14 @@ def _row(width: int) -> str:
 
 _EVENT: Final = (
     "INSERT INTO stored_events (originator_id, originator_version, topic, state,"
-    " notification_id, event_id, recorded_at, tenant, leader_epoch) VALUES "
+    " notification_id, event_id, recorded_at, tenant, leader_epoch, chain) VALUES "
 )
 _INBOX: Final = (
     "INSERT INTO inbox (consumer, tenant, message_id, request_hash, position, reply, recorded_at)"
     " VALUES "
 )
-_EVENT_ONE: Final = _EVENT + _row(9)
-_EVENT_GROUP: Final = _EVENT + ", ".join([_row(9)] * GROUP)
+_EVENT_ONE: Final = _EVENT + _row(10)
+_EVENT_GROUP: Final = _EVENT + ", ".join([_row(10)] * GROUP)
 _INBOX_ONE: Final = _INBOX + _row(7)
 _INBOX_GROUP: Final = _INBOX + ", ".join([_row(7)] * GROUP)
 
@@ -55,7 +51,8 @@ _EVENT_IDS: Final = (
     " FROM stored_events WHERE event_id IN ({wanted})"
 )
 _LAST: Final = (
-    "SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1"
+    "SELECT notification_id, recorded_at, chain FROM stored_events"
+    " ORDER BY notification_id DESC LIMIT 1"
 )
 _SEQUENCE: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'stored_events'"
 _PRUNE: Final = (
@@ -66,61 +63,61 @@ _PRUNE: Final = (
 
 def insert_events(connection: sqlite3.Connection, rows: Sequence[EventRow]) -> None:
     """Raises `sqlite3.IntegrityError` when a version or an event id is taken."""
-    _insert(connection, _EVENT_ONE, _EVENT_GROUP, rows)
+    _insert(connection, _EVENT_ONE, _EVENT_GROUP, [(row[0].hex(), *row[1:]) for row in rows])
 
 
 def insert_commands(connection: sqlite3.Connection, rows: Sequence[InboxRow]) -> None:
     _insert(connection, _INBOX_ONE, _INBOX_GROUP, rows)
 
 
-def select_heads(connection: sqlite3.Connection, streams: Sequence[str]) -> dict[str, int]:
+def select_heads(connection: sqlite3.Connection, streams: Sequence[bytes]) -> dict[bytes, int]:
     """Last version of each stream that has any."""
-    return dict(_select(connection, _HEADS, [(stream,) for stream in streams]))
+    rows = _select(connection, _HEADS, [(stream.hex(),) for stream in streams])
+    return {bytes.fromhex(stream): version for stream, version in rows}
 
 
 def select_commands(
     connection: sqlite3.Connection, keys: Sequence[CommandKey]
-) -> dict[CommandKey, tuple[bytes, int, bytes]]:
-    """Request hash, position and reply of each known command."""
+) -> dict[CommandKey, KnownCommand]:
+    """Each command that is known."""
     rows = _select(connection, _COMMANDS, keys)
     return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in rows}
 
 
 def select_event_ids(
     connection: sqlite3.Connection, ids: Sequence[bytes]
-) -> dict[bytes, tuple[str, int, int]]:
-    """Stream, version and position of each event that exists."""
+) -> dict[bytes, Whereabouts]:
+    """Each event that exists."""
     rows = _select(connection, _EVENT_IDS, [(id,) for id in ids])
-    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+    return {row[0]: (bytes.fromhex(row[1]), row[2], row[3]) for row in rows}
 
 
-def select_end(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Last position ever handed out and last recorded_at; zeros for an empty log."""
-    last = connection.execute(_LAST).fetchone() or (0, 0)
-    sequence = connection.execute(_SEQUENCE).fetchone() or (0,)
-    return max(int(last[0]), int(sequence[0])), int(last[1])
+def select_end(connection: sqlite3.Connection) -> LogEnd:
+    """The last event; its position is the last that was ever handed out."""
+    position, time_us, chain = connection.execute(_LAST).fetchone() or (0, 0, NO_LINK)
+    (sequence,) = connection.execute(_SEQUENCE).fetchone() or (0,)
+    return LogEnd(max(int(position), int(sequence)), int(time_us), chain)
 
 
-def select_epochs(connection: sqlite3.Connection) -> dict[str, int]:
-    return dict(connection.execute("SELECT pool, epoch FROM leader").fetchall())
+def select_leaders(connection: sqlite3.Connection) -> dict[str, Leader]:
+    rows = connection.execute("SELECT pool, epoch, holder FROM leader")
+    return {pool: Leader(pool, epoch, holder, 0.0) for pool, epoch, holder in rows}
 
 
-def upsert_leader(connection: sqlite3.Connection, pool: str, epoch: int, holder: str) -> None:
+def upsert_leader(connection: sqlite3.Connection, leader: Leader) -> None:
     connection.execute(
         "INSERT INTO leader (pool, epoch, holder) VALUES (?, ?, ?)"
         " ON CONFLICT (pool) DO UPDATE SET epoch = excluded.epoch, holder = excluded.holder",
-        (pool, epoch, holder),
+        (leader.pool, leader.epoch, leader.holder),
     )
 
 
-def upsert_floor(
-    connection: sqlite3.Connection, stream: str, incarnation: str, sequence: int, position: int
-) -> None:
+def upsert_floor(connection: sqlite3.Connection, floor: FeedFloor) -> None:
     connection.execute(
         "INSERT INTO feed_floor (stream, incarnation, sequence, position) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (stream) DO UPDATE SET incarnation = excluded.incarnation,"
         " sequence = excluded.sequence, position = excluded.position",
-        (stream, incarnation, sequence, position),
+        (floor.stream, floor.incarnation, floor.sequence, floor.position),
     )
 
 

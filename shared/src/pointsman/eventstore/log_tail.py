@@ -1,12 +1,13 @@
-"""The newest events in memory, for the readers that follow the log in its own process."""
+"""The newest events in memory, for the readers of one process that follow the log."""
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Self
 from uuid import UUID
 
 from pointsman.contracts.recorded import Recorded
+from pointsman.eventstore.log_identity import LogIdentity
 from pointsman.eventstore.ports import Committed, EventStore, FeedFloor
 
 KEEP_EVENTS: Final = 4096
@@ -14,19 +15,26 @@ KEEP_EVENTS: Final = 4096
 
 
 class LogTail:
-    """Implements `ports.LogReader` over a store whose events are all appended by this process.
+    """Implements `ports.LogReader` over a store that it follows; `following` makes one.
 
     A reader that follows closely costs neither a thread nor a query: statements in a thread wait
     for the interpreter lock at every row while the event loop is busy. Closing it closes nothing;
     the store outlives it.
     """
 
-    def __init__(self, store: EventStore, *, keep: int = KEEP_EVENTS) -> None:
+    def __init__(self, store: EventStore, *, keep: int) -> None:
         self._store = store
         self._keep = keep
         self._events: list[Recorded] = []
         self._waiters: set[asyncio.Future[None]] = set()
-        self._end = store.on_commit(self._take)
+        self._end: Callable[[], None] | None = None
+
+    @classmethod
+    async def following(cls, store: EventStore, *, keep: int = KEEP_EVENTS) -> Self:
+        """A tail that hears of every commit from now on, whoever makes it."""
+        tail = cls(store, keep=keep)
+        tail._end = await store.follow(tail._take)
+        return tail
 
     async def read(
         self, after: int, *, limit: int = 1000, topics: Sequence[str] = ()
@@ -60,12 +68,16 @@ class LogTail:
         finally:
             self._waiters.discard(woken)
 
+    async def identity(self) -> LogIdentity:
+        return await self._store.identity()
+
     async def floor(self, stream: str) -> FeedFloor | None:
         return await self._store.floor(stream)
 
     async def close(self) -> None:
         """Follow the store no more."""
-        self._end()
+        if self._end is not None:
+            self._end()
 
     def _take(self, committed: Sequence[Committed]) -> None:
         self._events.extend(each.recorded for each in committed)

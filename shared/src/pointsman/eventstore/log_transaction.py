@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from pointsman.eventstore import log_statements as sql
-from pointsman.eventstore.append_group import AppendGroup
-from pointsman.eventstore.log_state import LogState
+from pointsman.eventstore.append_group import AppendGroup, command_keys, event_ids
+from pointsman.eventstore.archive_rows import DeleteArchived, delete_archived
+from pointsman.eventstore.log_state import LogState, Whereabouts
 from pointsman.eventstore.ports import (
     Append,
     AppendAnswer,
@@ -15,15 +16,7 @@ from pointsman.eventstore.ports import (
     EventIdInUseError,
     FeedFloor,
 )
-from pointsman.runtime.group_commit import Batch
-
-
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """Answered with the new epoch."""
-
-    pool: str
-    holder: str
+from pointsman.runtime.waiting_jobs import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +27,7 @@ class PruneInbox:
     limit: int
 
 
-Job = Append | Lead | FeedFloor | PruneInbox
+Job = Append | FeedFloor | PruneInbox | DeleteArchived
 Answer = AppendAnswer | int
 
 
@@ -49,71 +42,84 @@ class LogTransaction:
     ) -> None:
         self._announce = announce
         self._clock = clock
-        self._state = LogState()
+        self._state = LogState(leads_run_out=False)
+        self._data_version = -1
 
     def forget(self) -> None:
-        self._state.forget()
+        self._data_version = -1
 
     def run(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> Batch[Answer]:
-        answers: list[Answer | Exception]
+        appends = [job for job in jobs if isinstance(job, Append)]
         try:
-            answers, committed = self._execute(connection, jobs, set())
+            group, answers = self._append(connection, appends, {})
         except sqlite3.IntegrityError:
-            # Somebody's event id is taken: find whose, so that the others are not refused too.
+            # Somebody's event id is taken: look for whose, so that the others are not refused too.
             self.forget()
             connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
-            answers, committed = self._execute_apart(connection, jobs)
-        return Batch(answers, partial(self._announce, committed) if committed else None)
+            found = _whereabouts(connection, event_ids(appends))
+            group, answers = self._append(connection, appends, found)
+        of_appends = iter(answers)
+        return Batch(
+            [
+                next(of_appends) if isinstance(job, Append) else _administer(connection, job)
+                for job in jobs
+            ],
+            partial(self._announce, group.committed) if group.committed else None,
+        )
 
-    def _execute_apart(
-        self, connection: sqlite3.Connection, jobs: Sequence[Job]
-    ) -> tuple[list[Answer | Exception], list[Committed]]:
-        answers: list[Answer | Exception] = []
-        committed: list[Committed] = []
-        refused: set[str] = set()
-        for job in jobs:
-            connection.execute("SAVEPOINT job")
-            try:
-                answer, events = self._execute(connection, [job], refused)
-            except sqlite3.IntegrityError as error:
-                self.forget()
-                connection.execute("ROLLBACK TO job")
-                answers.append(EventIdInUseError(str(error)))
-                if isinstance(job, Append):
-                    refused.update(event.stream.hex for event in job.events)
-            else:
-                answers += answer
-                committed += events
-            connection.execute("RELEASE job")
-        return answers, committed
+    def _append(
+        self,
+        connection: sqlite3.Connection,
+        appends: Sequence[Append],
+        whereabouts: dict[bytes, Whereabouts | None],
+    ) -> tuple[AppendGroup, list[AppendAnswer | EventIdInUseError]]:
+        self._refresh(connection, appends)
+        commands = sql.select_commands(connection, command_keys(appends))
+        while True:
+            group = AppendGroup(self._state, commands, whereabouts, now_us=self._clock())
+            answers = [group.append(append) for append in appends]
+            if not group.unknown_ids:
+                break
+            whereabouts = whereabouts | _whereabouts(connection, list(group.unknown_ids))
+        sql.insert_events(connection, group.events)
+        sql.insert_commands(connection, group.inbox)
+        for leader in group.elections.values():
+            sql.upsert_leader(connection, leader)
+        group.advance(self._state)
+        return group, answers
 
-    def _execute(
-        self, connection: sqlite3.Connection, jobs: Sequence[Job], refused: set[str]
-    ) -> tuple[list[Answer | Exception], list[Committed]]:
-        self._state.refresh(connection)
-        appends = [job for job in jobs if isinstance(job, Append)]
-        group = AppendGroup(connection, self._state, appends, refused, now_us=self._clock())
-        answers: list[Answer | Exception] = [
-            group.append(job) if isinstance(job, Append) else self._administer(connection, job)
-            for job in jobs
-        ]
-        group.write()
-        return answers, group.committed
+    def _refresh(self, connection: sqlite3.Connection, appends: Sequence[Append]) -> None:
+        state = self._state
+        # SQLite's data version changes when another connection commits.
+        version = int(connection.execute("PRAGMA data_version").fetchone()[0])
+        if version != self._data_version:
+            self._data_version = version
+            state.heads.clear()
+            state.end = sql.select_end(connection)
+            state.leaders = sql.select_leaders(connection)
+        state.make_room()
+        streams = (event.stream.bytes for append in appends for event in append.events)
+        unknown = [stream for stream in dict.fromkeys(streams) if stream not in state.heads]
+        if unknown:
+            state.heads.update(dict.fromkeys(unknown, 0))
+            state.heads.update(sql.select_heads(connection, unknown))
 
-    def _administer(
-        self, connection: sqlite3.Connection, job: Lead | FeedFloor | PruneInbox
-    ) -> int:
-        match job:
-            case Lead():
-                epoch = self._state.epochs.get(job.pool, 0) + 1
-                self._state.epochs[job.pool] = epoch
-                sql.upsert_leader(connection, job.pool, epoch, job.holder)
-                return epoch
-            case FeedFloor():
-                sql.upsert_floor(
-                    connection, job.stream, job.incarnation, job.sequence, job.position
-                )
-                return job.position
-            case PruneInbox():
-                return sql.delete_commands(connection, before_us=job.before_us, limit=job.limit)
+
+def _whereabouts(
+    connection: sqlite3.Connection, ids: Sequence[bytes]
+) -> dict[bytes, Whereabouts | None]:
+    return dict.fromkeys(ids) | sql.select_event_ids(connection, ids)
+
+
+def _administer(
+    connection: sqlite3.Connection, job: FeedFloor | PruneInbox | DeleteArchived
+) -> int:
+    match job:
+        case FeedFloor():
+            sql.upsert_floor(connection, job)
+            return job.position
+        case PruneInbox():
+            return sql.delete_commands(connection, before_us=job.before_us, limit=job.limit)
+        case DeleteArchived():
+            return delete_archived(connection, job)

@@ -14,11 +14,14 @@ from nats.errors import Error as NatsError
 
 from pointsman.eventstore.publications import Outgoing
 from pointsman.eventstore.stream_tip import (
+    LOG_HEADER,
     POSITION_HEADER,
     RELAY_HEADER,
     StreamMissingError,
     StreamTip,
 )
+from pointsman.runtime.crashpoints import CrashPoint, crashpoint
+from pointsman.runtime.publishing import publish_as_is
 
 WINDOW_MESSAGES: Final = 64
 WINDOW_BYTES: Final = 4 * 1024 * 1024
@@ -27,6 +30,7 @@ ACK_TIMEOUT_S: Final = 5.0
 # An answer vouches for everything before it, so a quarter of the window keeps the pipe filled.
 _ACK_EVERY: Final = WINDOW_MESSAGES // 4
 _ACK_EVERY_BYTES: Final = WINDOW_BYTES // 4
+_LIFE_CHARACTERS: Final = 8
 _NO_RESPONDERS: Final = "503"
 # Wrong last message id, wrong last sequence (two forms).
 _NOT_BEHIND: Final = (10070, 10071, 10164)
@@ -76,6 +80,15 @@ class _Sent(NamedTuple):
     at: float
 
 
+class Marks(NamedTuple):
+    """Whose messages these are."""
+
+    relay: str
+    """The run of a relay."""
+    log: str
+    """Incarnation of the log that it reads."""
+
+
 class Pipeline:
     """Numbered messages from a stream's tip on; an async context manager.
 
@@ -90,7 +103,14 @@ class Pipeline:
     """
 
     def __init__(
-        self, nc: Client, stream: str, tip: StreamTip, *, position: int, relay: str, renamed_to: int
+        self,
+        nc: Client,
+        stream: str,
+        tip: StreamTip,
+        *,
+        position: int,
+        marks: Marks,
+        renamed_to: int,
     ) -> None:
         """`renamed_to`: messages up to this position get ids that were never used before."""
         self.sequence = tip.sequence
@@ -100,7 +120,7 @@ class Pipeline:
         self._nc = nc
         self._stream = stream
         self._incarnation = tip.incarnation
-        self._relay = relay
+        self._marks = marks
         self._renamed_to = renamed_to
         self._last_id = ""
         self._next = tip.sequence + 1
@@ -143,7 +163,8 @@ class Pipeline:
         headers = message.headers
         headers["Nats-Expected-Last-Sequence"] = str(sequence - 1)
         headers[POSITION_HEADER] = f"{message.first}-{message.last}"
-        headers[RELAY_HEADER] = self._relay
+        headers[RELAY_HEADER] = self._marks.relay
+        headers[LOG_HEADER] = self._marks.log
         if self._last_id:
             headers["Nats-Expected-Last-Msg-Id"] = self._last_id
         self._last_id = headers["Nats-Msg-Id"] = self._message_id(message.last)
@@ -156,7 +177,8 @@ class Pipeline:
         if ask or self._unasked >= _ACK_EVERY or self._unasked_bytes >= _ACK_EVERY_BYTES:
             reply = f"{self._inbox}.{sequence}"
             self._unasked = self._unasked_bytes = 0
-        await self._nc.publish(message.subject, message.body, reply=reply, headers=headers)
+        crashpoint(CrashPoint.BEFORE_RELAY_PUBLISH)
+        await publish_as_is(self._nc, message.subject, message.body, reply=reply, headers=headers)
 
     async def settle(self) -> None:
         """Return when everything that asked for an answer has got it; raises as `check` does."""
@@ -178,8 +200,9 @@ class Pipeline:
             raise ConnectionInterruptedError(f"{self._stream} gave no answer for {waited:.1f} s")
 
     def _message_id(self, last: int) -> str:
-        suffix = f"-{self._relay}" if last <= self._renamed_to else ""
-        return f"{self._incarnation}-{last}{suffix}"
+        suffix = f"-{self._marks.relay}" if last <= self._renamed_to else ""
+        # Two lives of a log have different events at one position.
+        return f"{self._incarnation}-{self._marks.log[:_LIFE_CHARACTERS]}-{last}{suffix}"
 
     async def _room(self) -> None:
         self.check()
@@ -217,6 +240,7 @@ class Pipeline:
             self._confirm(sequence)
 
     def _confirm(self, sequence: int) -> None:
+        crashpoint(CrashPoint.AFTER_RELAY_PUBLISH)
         while self._sent and self._sent[0].sequence <= sequence:
             sent = self._sent.popleft()
             self._bytes -= sent.size

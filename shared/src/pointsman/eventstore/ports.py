@@ -1,4 +1,7 @@
-"""The port of the log: what every store must do, whatever it is made of."""
+"""The port of the log: what every store must do, whatever it is made of.
+
+What is made for each event is a struct, which costs a third of a frozen dataclass.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,13 +9,15 @@ from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID
 
+import msgspec
+
 from pointsman.contracts.events import Decision
 from pointsman.contracts.recorded import Recorded
+from pointsman.eventstore.log_identity import LogIdentity
 from pointsman.runtime.errors import FatalError, TransientError
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(msgspec.Struct, frozen=True):
     """An event to append. `state` are its stored bytes, `event` the same, decoded."""
 
     id: UUID
@@ -47,16 +52,29 @@ class Leadership:
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
-    """Events that are recorded together or not at all."""
+class TakeOver:
+    """Makes an append an election: `holder` leads the pool from this commit on.
+
+    `epoch` is the one after the epoch that the candidate saw; the leader before is fenced. `ttl_s`
+    is how long the lead lasts in the time of the log's database unless it is renewed.
+    """
+
+    pool: str
+    holder: str
+    epoch: int
+    ttl_s: float
+
+
+class Append(msgspec.Struct, frozen=True):
+    """Events that are recorded together or not at all; at most one of the two last is given."""
 
     events: Sequence[NewEvent]
     command: Command | None = None
     leadership: Leadership | None = None
+    take_over: TakeOver | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """Committed; positions and times in the order of the events."""
 
     positions: tuple[int, ...]
@@ -86,7 +104,28 @@ class Fenced:
     epoch: int
 
 
-AppendAnswer = Appended | DuplicateCommand | VersionConflict | Fenced
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another holder's lead has not run out yet."""
+
+    holder: str
+    expires_in_s: float
+
+
+AppendAnswer = Appended | DuplicateCommand | VersionConflict | Fenced | Held
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The leader row of a pool. `expires_in_s` is negative once the lead has run out.
+
+    It is zero for ever where one process appends: whoever has the file may lead.
+    """
+
+    pool: str
+    epoch: int
+    holder: str
+    expires_in_s: float
 
 
 class LogUnavailableError(TransientError):
@@ -125,12 +164,11 @@ class EventIdInUseError(Exception):
         super().__init__(f"an event id names another event already, make a new one: {detail}")
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """An event of this process right after its commit, with its decoded form."""
+class Committed(msgspec.Struct, frozen=True):
+    """An event right after its commit; `event` is its decoded form if this process wrote it."""
 
     recorded: Recorded
-    event: Decision
+    event: Decision | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +203,10 @@ class CommittedEvents(Protocol):
         """Last committed position, 0 for an empty log."""
         ...
 
+    async def identity(self) -> LogIdentity:
+        """Which life of the log this is: a restore to an earlier time begins another."""
+        ...
+
 
 class LogReader(CommittedEvents, Protocol):
     """The log itself, read from any process of its machine."""
@@ -187,7 +229,7 @@ class LogReader(CommittedEvents, Protocol):
 
 
 class EventStore(LogReader, Protocol):
-    """The log with its one appending process; used from one event loop."""
+    """The log as a process that appends has it; used from one event loop."""
 
     async def append(self, append: Append, *, timeout_s: float = 5.0) -> AppendAnswer:
         """Commit in one group with whatever else is waiting.
@@ -206,8 +248,28 @@ class EventStore(LogReader, Protocol):
         """
         ...
 
-    async def lead(self, pool: str, holder: str) -> int:
-        """Take leadership: bump the pool's epoch and return it; earlier epochs are fenced."""
+    async def follow(self, listener: CommitListener) -> Callable[[], None]:
+        """Call `listener` with each commit of the log from now on, whoever made it.
+
+        In log order and without gaps, from the position after the present head or an earlier one;
+        commits of this process before their answers are given. What is returned ends it.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Another process says that it has appended: look now, not at the next poll."""
+        ...
+
+    async def leader(self, pool: str) -> Leader | None:
+        """The leader row of a pool, None before its first election."""
+        ...
+
+    async def renew(self, leadership: Leadership, *, ttl_s: float) -> bool:
+        """Prolong a lead; false when another leads. Raises `LogUnavailableError`."""
+        ...
+
+    async def resign(self, leadership: Leadership) -> None:
+        """End a lead at once, so that a standby need not wait for its end."""
         ...
 
     async def set_floor(self, floor: FeedFloor) -> None:

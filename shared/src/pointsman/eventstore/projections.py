@@ -13,7 +13,8 @@ import structlog
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore.cancellation import raise_if_cancelled
 from pointsman.eventstore.event_sources import EventSource, FeedSource, LogSource
-from pointsman.eventstore.view_file import Fact, Projection, StoppedAt, ViewFile, concerns
+from pointsman.eventstore.reading import concerns
+from pointsman.eventstore.view_file import Fact, Projection, StoppedAt, ViewFile
 
 __all__ = [
     "EventSource",
@@ -56,11 +57,12 @@ class ProjectionRunner:
         self.name = projection.name
         self.path = view_path(data, projection.name)
         self.stopped: StoppedAt | None = None
-        self._concerns = concerns(projection)
+        self._concerns = concerns(projection.topics)
         self._file = ViewFile(self.path, projection)
         self._position = self._file.position
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"view-{projection.name}")
         self._waiters: set[tuple[int, asyncio.Future[None]]] = set()
+        self._rebuilding = 0
 
     @property
     def position(self) -> int:
@@ -86,7 +88,11 @@ class ProjectionRunner:
 
     async def rebuild(self) -> None:
         """Empty the view; a running `run` fills it again from the beginning of the log."""
-        await self._in_thread(self._file.rebuild)
+        self._rebuilding += 1
+        try:
+            await self._in_thread(self._file.rebuild)
+        finally:
+            self._rebuilding -= 1
         self._advance()
 
     async def caught_up(self, position: int, *, timeout_s: float) -> bool:
@@ -111,6 +117,10 @@ class ProjectionRunner:
         self._file.close()
 
     async def _start(self, source: EventSource) -> None:
+        log = await source.incarnation()
+        if await self._in_thread(lambda: self._file.adopt(log)):
+            _log.warning("view_of_another_life", view=self.name, log=log)
+            self._advance()
         head = await source.head()
         if self._position > head:
             # The log was restored to an earlier state: the view knows what never happened.
@@ -122,10 +132,19 @@ class ProjectionRunner:
             return
         upto = events[-1].position
         relevant = [event for event in events if self._concerns(event.type)]
+        if not relevant and self._pass_over(upto, after):
+            return
         stopped = await self._in_thread(lambda: self._apply(relevant, upto, after))
         self._advance()
         if stopped is not None:
             self._stop(stopped)
+
+    def _pass_over(self, upto: int, after: int) -> bool:
+        # A change of threads for nothing costs as much as a small batch.
+        if self._rebuilding or after > self._file.position or not self._file.pass_over(upto):
+            return False
+        self._advance()
+        return True
 
     def _apply(self, events: Sequence[Recorded], upto: int, after: int) -> StoppedAt | None:
         if after > self._file.position:
@@ -147,6 +166,7 @@ class ProjectionRunner:
             "projection_stopped",
             view=self.name,
             position=stopped.position,
+            topic=stopped.topic,
             code=stopped.code,
             reason=stopped.reason,
         )

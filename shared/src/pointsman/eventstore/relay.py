@@ -18,6 +18,7 @@ from pointsman.eventstore.log_reader import LogUnreadableError
 from pointsman.eventstore.pace import Pace
 from pointsman.eventstore.pipeline import (
     ConnectionInterruptedError,
+    Marks,
     Pipeline,
     PublishRefusedError,
     SupersededError,
@@ -26,8 +27,8 @@ from pointsman.eventstore.ports import FeedFloor, LogReader, LogUnavailableError
 from pointsman.eventstore.publications import Publication
 from pointsman.eventstore.stream_tip import (
     SlowestConsumer,
-    StreamAheadError,
     StreamMissingError,
+    StreamOfAnotherLogError,
     StreamTip,
     read_tip,
     resume_position,
@@ -55,7 +56,7 @@ _TRANSIENT: Final = (
     NatsError,
     OSError,
     PublishRefusedError,
-    StreamAheadError,
+    StreamOfAnotherLogError,
     TimeoutError,
 )
 
@@ -158,8 +159,9 @@ class Relay:
         position = await self._resume(tip)
         # The server remembers ids of purged messages for a while and would drop their return.
         renamed_to = await self._log.head() if tip.truncated else 0
+        marks = Marks(relay=self.id, log=(await self._log.identity()).incarnation)
         pipeline = Pipeline(
-            self._nc, self.stream, tip, position=position, relay=self.id, renamed_to=renamed_to
+            self._nc, self.stream, tip, position=position, marks=marks, renamed_to=renamed_to
         )
         self._position = self._read = position
         async with pipeline:

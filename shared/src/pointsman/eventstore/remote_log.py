@@ -10,8 +10,9 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from pointsman.contracts import subjects
-from pointsman.contracts.queries import AskPool, ListEvents, PoolRow
+from pointsman.contracts.queries import AskLog, ListEvents, LogRow
 from pointsman.contracts.recorded import Recorded
+from pointsman.eventstore.log_identity import LogIdentity
 
 _KEEPER: Final = "scheduler"
 _TIMEOUT_S: Final = 2.0
@@ -19,7 +20,7 @@ _RETRY_S: Final = 0.5
 
 _encoder: Final = msgspec.json.Encoder()
 _events: Final = msgspec.json.Decoder(list[Recorded])
-_pool: Final = msgspec.json.Decoder(PoolRow)
+_row: Final = msgspec.json.Decoder(LogRow)
 _log = structlog.get_logger(__name__)
 
 
@@ -40,7 +41,14 @@ class RemoteLog:
         return _events.decode(await self._ask("events", question, "["))
 
     async def head(self) -> int:
-        return _pool.decode(await self._ask("pool", AskPool(), '{"pool"')).position
+        return (await self._ask_log()).position
+
+    async def identity(self) -> LogIdentity:
+        answer = await self._ask_log()
+        return LogIdentity(answer.incarnation, answer.ancestors)
+
+    async def _ask_log(self) -> LogRow:
+        return _row.decode(await self._ask("log", AskLog(), '{"incarnation"'))
 
     async def _ask(self, verb: str, question: msgspec.Struct, expected: str) -> bytes:
         subject = subjects.query(_KEEPER, verb)

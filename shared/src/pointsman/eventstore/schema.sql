@@ -13,6 +13,7 @@ CREATE TABLE stored_events (
         DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)),
     tenant TEXT NOT NULL DEFAULT '',
     leader_epoch INTEGER NOT NULL DEFAULT 0,
+    chain BLOB NOT NULL DEFAULT x'',
     UNIQUE (originator_id, originator_version)
 );
 
@@ -28,6 +29,14 @@ CREATE TABLE inbox (
     recorded_at INTEGER NOT NULL,
     UNIQUE (consumer, tenant, message_id)
 );
+
+-- `incarnation`: which life of the log this is.
+CREATE TABLE log_meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+INSERT INTO log_meta VALUES ('incarnation', lower(hex(randomblob(16))));
 
 -- `expires_at` belongs to the layout; the file lock stands in for it while one process appends.
 CREATE TABLE leader (

@@ -1,7 +1,6 @@
 """The log in one SQLite file, for one appending process and any number of readers."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,8 +10,11 @@ from uuid import UUID
 
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore import schema
+from pointsman.eventstore.archive_rows import DeleteArchived
+from pointsman.eventstore.followers import CommitListeners
+from pointsman.eventstore.log_identity import LogIdentity
 from pointsman.eventstore.log_reader import POLL_S, SqliteLogReader
-from pointsman.eventstore.log_transaction import Answer, Job, Lead, LogTransaction, PruneInbox
+from pointsman.eventstore.log_transaction import Answer, Job, LogTransaction, PruneInbox
 from pointsman.eventstore.ports import (
     INBOX_KEEP_S,
     Append,
@@ -20,9 +22,12 @@ from pointsman.eventstore.ports import (
     CommitListener,
     Committed,
     FeedFloor,
+    Leader,
+    Leadership,
     LogInUseError,
     LogUnavailableError,
 )
+from pointsman.eventstore.verification import LinkedEvent
 from pointsman.runtime import durable_sqlite
 from pointsman.runtime.file_lock import FileInUseError, FileLock
 from pointsman.runtime.group_commit import GroupCommit
@@ -31,8 +36,6 @@ _ADMINISTRATION_TIMEOUT_S: Final = 5.0
 
 # Rows looked at in one transaction, so that appends never wait long behind pruning.
 _PRUNE_ROWS: Final = 1000
-
-_logger: Final = logging.getLogger(__name__)
 
 
 def wall_clock_us() -> int:
@@ -49,7 +52,7 @@ class SqliteEventStore:
 
     def __init__(self, path: Path, *, clock: Callable[[], int] = wall_clock_us) -> None:
         self._clock = clock
-        self._listeners: list[CommitListener] = []
+        self._listeners = CommitListeners()
         self._waiters: dict[asyncio.Future[None], int] = {}
         try:
             self._lock = FileLock(path)
@@ -94,13 +97,13 @@ class SqliteEventStore:
         return cast("AppendAnswer", await self._commits.submit(append, timeout_s=timeout_s))
 
     def on_commit(self, listener: CommitListener) -> Callable[[], None]:
-        # A new list each time: a listener may end itself while it is being called.
-        self._listeners = [*self._listeners, listener]
+        return self._listeners.add(listener)
 
-        def end() -> None:
-            self._listeners = [each for each in self._listeners if each is not listener]
+    async def follow(self, listener: CommitListener) -> Callable[[], None]:
+        return self.on_commit(listener)
 
-        return end
+    def wake(self) -> None:
+        """Nothing to do: no other process appends."""
 
     async def read(
         self, after: int, *, limit: int = 1000, topics: Sequence[str] = ()
@@ -131,8 +134,18 @@ class SqliteEventStore:
         finally:
             del self._waiters[woken]
 
-    async def lead(self, pool: str, holder: str) -> int:
-        return await self._administer(Lead(pool, holder))
+    async def leader(self, pool: str) -> Leader | None:
+        return await self._reader.leader(pool)
+
+    async def renew(self, leadership: Leadership, *, ttl_s: float) -> bool:  # noqa: ARG002 - a lead lasts as long as the file is held
+        leader = await self._reader.leader(leadership.pool)
+        return leader is not None and leader.epoch == leadership.epoch
+
+    async def resign(self, leadership: Leadership) -> None:
+        """Nothing to do: whoever has the file may lead."""
+
+    async def identity(self) -> LogIdentity:
+        return await self._reader.identity()
 
     async def floor(self, stream: str) -> FeedFloor | None:
         return await self._reader.floor(stream)
@@ -149,17 +162,21 @@ class SqliteEventStore:
             if some < _PRUNE_ROWS:
                 return deleted
 
-    async def _administer(self, job: Lead | FeedFloor | PruneInbox) -> int:
+    async def archived(self) -> str:
+        return await self._reader.archived()
+
+    async def read_linked(self, streams: Sequence[UUID]) -> Sequence[LinkedEvent]:
+        return await self._reader.read_linked(streams)
+
+    async def delete_archived(self, job: DeleteArchived) -> int:
+        return await self._administer(job)
+
+    async def _administer(self, job: FeedFloor | PruneInbox | DeleteArchived) -> int:
         answer = await self._commits.submit(job, timeout_s=_ADMINISTRATION_TIMEOUT_S)
         return cast("int", answer)
 
     def _announce(self, committed: Sequence[Committed]) -> None:
-        for listener in self._listeners:
-            try:
-                listener(committed)
-            except Exception:
-                # The events are committed whatever a listener makes of them; the others go on.
-                _logger.exception("a commit listener failed")
+        self._listeners.tell(committed)
         head = committed[-1].recorded.position
         for woken, position in self._waiters.items():
             if position < head and not woken.done():

@@ -14,6 +14,9 @@ from pointsman.runtime.streams import INCARNATION
 POSITION_HEADER: Final = "Pm-Position"
 """`first-last`, the log positions that a message stands for."""
 
+LOG_HEADER: Final = "Pm-Log"
+"""Incarnation of the log that a message was read from."""
+
 RELAY_HEADER: Final = "Pm-Relay"
 """Which run of which relay published a message."""
 
@@ -33,19 +36,17 @@ class StreamMissingError(Exception):
         self.stream = stream
 
 
-class StreamAheadError(Exception):
-    """The stream holds positions that the log has not reached: it belongs to another log."""
+class StreamOfAnotherLogError(Exception):
+    """The stream was filled from a log that this one does not descend from."""
 
-    code = "stream_ahead_of_log"
+    code = "stream_of_another_log"
 
-    def __init__(self, stream: str, *, published: int, head: int) -> None:
+    def __init__(self, stream: str, detail: str) -> None:
         super().__init__(
-            f"stream {stream} ends at position {published}, the log at {head}: it was filled "
-            f"from another log or before a restore. Delete the stream, the relay fills it again"
+            f"stream {stream} was filled from another log: {detail}. Delete the stream, the relay "
+            "fills it again, or start the services on the log that it belongs to"
         )
         self.stream = stream
-        self.published = published
-        self.head = head
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class StreamTip:
     """Last log position of the last existing message, 0 in an empty stream."""
     relay: str
     """Who published that message."""
+    log: str = ""
+    """Incarnation of the log that it was read from; empty in an empty stream."""
 
     @property
     def truncated(self) -> bool:
@@ -90,6 +93,7 @@ async def read_tip(nc: Client, stream: str) -> StreamTip:
         stored=stored,
         position=int(headers.get(POSITION_HEADER, "0-0").partition("-")[2]),
         relay=headers.get(RELAY_HEADER, ""),
+        log=headers.get(LOG_HEADER, ""),
     )
 
 
@@ -101,8 +105,17 @@ async def resume_position(
     The stream's own last message knows best. A floor row counts beside it when it is of the same
     incarnation and not ahead of the stream (a server that lost its tail in a power cut is behind
     its floor, and consumers may lack what was lost). A stream that tells nothing starts at the
-    slowest consumer. Raises `StreamAheadError`.
+    slowest consumer. A stream that an earlier life of the log has filled goes on behind what both
+    lives share; what it holds beyond that never happened here, and says so by its `LOG_HEADER`.
+    Raises `StreamOfAnotherLogError`.
     """
+    identity = await store.identity()
+    if tip.log not in {"", identity.incarnation}:
+        shared = identity.shared_with(tip.log)
+        if shared is None:
+            detail = f"incarnation {tip.log}, and this is {identity.incarnation}"
+            raise StreamOfAnotherLogError(stream, detail)
+        return min(tip.position, shared)
     floor = await store.floor(stream)
     floor_position = floor.position if floor is not None and _counts(floor, tip) else None
     if tip.stored:
@@ -113,7 +126,8 @@ async def resume_position(
         position = await slowest()
     head = await store.head()
     if position > head:
-        raise StreamAheadError(stream, published=position, head=head)
+        detail = f"it ends at position {position}, and the log at {head}"
+        raise StreamOfAnotherLogError(stream, detail)
     return position
 
 

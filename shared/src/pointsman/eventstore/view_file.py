@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +10,12 @@ from typing import Final, Protocol
 
 from pointsman.contracts.events import Decision
 from pointsman.contracts.recorded import Recorded
-from pointsman.contracts.topics import (
-    AGGREGATE_TOPICS,
-    TOPICS,
-    EventCodec,
-    NewerVersionError,
-    UnknownTopicError,
-    UnreadableEventError,
-    version_of,
-)
+from pointsman.contracts.topics import EventCodec
+from pointsman.eventstore.reading import DamagedEventError, NewerEventError, read_event
 
 _BUSY_TIMEOUT_S: Final = 5.0
 # Positions that a projection may have passed over without writing them down.
 _UNWRITTEN_POSITIONS: Final = 4096
-_KNOWN: Final = frozenset(version_of(topic)[0] for topic in (*TOPICS, *AGGREGATE_TOPICS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +68,8 @@ class StoppedAt:
     position: int
     code: str
     reason: str
+    topic: str = ""
+    """Empty when it was not the event's fault."""
 
 
 class ViewFile:
@@ -109,9 +103,9 @@ class ViewFile:
             if event.position <= self.position:
                 continue
             try:
-                decoded = self._projection.codec.decode(event.type, event.data)
-            except (NewerVersionError, UnknownTopicError, UnreadableEventError) as error:
-                stopped = StoppedAt(event.position, error.code, str(error))
+                decoded = read_event(self._projection.codec, event)
+            except (NewerEventError, DamagedEventError) as error:
+                stopped = StoppedAt(event.position, error.code, str(error), event.type)
                 upto = event.position - 1
                 break
             facts.append(Fact(event, decoded))
@@ -119,6 +113,24 @@ class ViewFile:
             self._commit(facts, upto)
         self.position = max(self.position, upto)
         return stopped
+
+    def adopt(self, log: str) -> bool:
+        """Make it a view of one life of the log; true if it was of another and is now empty."""
+        if log == self._log:
+            return False
+        emptied = self._log != ""
+        if emptied:
+            self.rebuild()
+        self._db.execute("UPDATE projection SET log = ?", (log,))
+        self._log = log
+        return emptied
+
+    def pass_over(self, upto: int) -> bool:
+        """Nothing up to `upto` is of concern; false when it is time to write that down."""
+        if upto - self._written >= _UNWRITTEN_POSITIONS:
+            return False
+        self.position = max(self.position, upto)
+        return True
 
     def rebuild(self) -> None:
         """Forget everything; readers see the old tables until this has happened."""
@@ -136,17 +148,19 @@ class ViewFile:
 
     def _load(self) -> None:
         self._written = 0
+        self._log = ""
         with contextlib.suppress(sqlite3.OperationalError):
-            row = self._db.execute("SELECT version, position FROM projection").fetchone()
+            row = self._db.execute("SELECT version, position, log FROM projection").fetchone()
             if row is not None and row[0] == self._projection.version:
                 self.position = self._written = int(row[1])
+                self._log = str(row[2])
                 return
         self.rebuild()
 
     def _create(self) -> None:
-        self._db.execute("CREATE TABLE projection (version INTEGER, position INTEGER)")
+        self._db.execute("CREATE TABLE projection (version INTEGER, position INTEGER, log TEXT)")
         version = self._projection.version
-        self._db.execute("INSERT INTO projection VALUES (?, 0)", (version,))
+        self._db.execute("INSERT INTO projection VALUES (?, 0, ?)", (version, self._log))
         self._projection.create(self._db)
 
     def _commit(self, facts: Sequence[Fact], upto: int) -> None:
@@ -166,20 +180,6 @@ class ViewFile:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-
-
-def concerns(projection: Projection) -> Callable[[str], bool]:
-    """Tell topics that the projection must look at: its own, and those that nobody here knows."""
-    seen: dict[str, bool] = {}
-
-    def concern(topic: str) -> bool:
-        known = seen.get(topic)
-        if known is None:
-            name = topic.rpartition(".v")[0]
-            known = seen[topic] = name in projection.topics or name not in _KNOWN
-        return known
-
-    return concern
 
 
 def _open(path: Path) -> sqlite3.Connection:

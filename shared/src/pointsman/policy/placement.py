@@ -47,6 +47,8 @@ class Option:
     """Why the option cannot be chosen whatever its score."""
     rank: int = 0
     """Place of the variant in the order of preference; before its registered quality."""
+    joins: bool = False
+    """No slot is free, but a call that was opened just now takes one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Choice:
     others: tuple[Candidate, ...]
     more: int
     more_digest: str
+    joins: bool = False
+    """It shares a call that has its slot already."""
 
 
 _HOT_C: Final = 90.0
@@ -93,23 +97,29 @@ def suitability(option: Option, weights: Weights) -> Candidate:
     )
 
 
-def _preference(ranked: tuple[int, Candidate]) -> tuple[bool, int, float, float, float, str]:
-    rank, c = ranked
-    return c.refused is not None, rank, -c.quality, -c.score, c.expected_s or 0.0, c.device
+def _preference(
+    ranked: tuple[int, bool, Candidate],
+) -> tuple[bool, int, float, bool, float, float, str]:
+    rank, joins, c = ranked
+    refused = c.refused is not None
+    return refused, rank, -c.quality, joins, -c.score, c.expected_s or 0.0, c.device
 
 
 def choose(options: Sequence[Option], weights: Weights) -> Choice | None:
     """The most preferred variant that can be had now; among its devices the most suitable one.
 
-    Ties go to the shorter expected time, then to the name. None if every option is refused.
+    A free slot comes before a place in somebody's call. Ties go to the shorter expected time, then
+    to the name. None if every option is refused.
     """
-    ranked = ((option.rank, suitability(option, weights)) for option in options)
-    scored = [candidate for _, candidate in sorted(ranked, key=_preference)]
+    ranked = ((option.rank, option.joins, suitability(option, weights)) for option in options)
+    order = sorted(ranked, key=_preference)
+    scored = [candidate for _, _, candidate in order]
     if not scored or scored[0].refused is not None:
         return None
     rest = scored[1 + OTHERS :]
     return Choice(
         chosen=scored[0],
+        joins=order[0][1],
         others=tuple(scored[1 : 1 + OTHERS]),
         more=len(rest),
         more_digest=hashlib.sha256(msgspec.json.encode(rest)).hexdigest()[:16] if rest else "",

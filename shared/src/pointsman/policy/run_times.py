@@ -6,6 +6,7 @@ a change of load within a minute at one run a second and is small enough to keep
 
 from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Iterable
 from math import ceil
 from typing import Final
 
@@ -19,13 +20,14 @@ _MEDIAN: Final = 0.5
 class RunTimes:
     """Run times of one variant in seconds."""
 
-    __slots__ = ("_last", "_prior_p50_s", "_prior_p99_s", "_sorted", "runs")
+    __slots__ = ("_known", "_last", "_prior_p50_s", "_prior_p99_s", "_sorted", "runs")
 
     def __init__(self, *, prior_p50_s: float, prior_p99_s: float) -> None:
         self._prior_p50_s = prior_p50_s
         self._prior_p99_s = prior_p99_s
         self._last: deque[float] = deque()
         self._sorted: list[float] = []
+        self._known: dict[float, float] = {}
         self.runs = 0
         """Runs ever counted."""
 
@@ -33,6 +35,7 @@ class RunTimes:
         """Take other figures of the registry; measured runs stay."""
         self._prior_p50_s = prior_p50_s
         self._prior_p99_s = prior_p99_s
+        self._known.clear()
 
     @property
     def measured(self) -> bool:
@@ -47,14 +50,34 @@ class RunTimes:
     def add(self, run_s: float) -> None:
         """Count one run; one that timed out counts with its timeout, a lower bound."""
         self.runs += 1
+        self._known.clear()
         if len(self._last) == _WINDOW:
             oldest = self._last.popleft()
             del self._sorted[bisect_left(self._sorted, oldest)]
         self._last.append(run_s)
         insort(self._sorted, run_s)
 
+    @property
+    def window(self) -> tuple[float, ...]:
+        """The runs that quantiles come from, oldest first."""
+        return tuple(self._last)
+
+    def restore(self, runs: int, window: Iterable[float]) -> None:
+        """Go on from what another object of this kind had counted."""
+        self.runs = runs
+        self._last = deque(window)
+        self._sorted = sorted(self._last)
+        self._known.clear()
+
     def quantile(self, share: float) -> float:
         """The nearest-rank quantile; the registry's p50 or p99 while too few runs are known."""
+        # Asked several times for each grant, and it changes with each end only.
+        known = self._known.get(share)
+        if known is None:
+            known = self._known[share] = self._quantile(share)
+        return known
+
+    def _quantile(self, share: float) -> float:
         if not self.measured:
             return self._prior_p50_s if share <= _MEDIAN else self._prior_p99_s
         return self._sorted[max(0, ceil(share * len(self._sorted)) - 1)]

@@ -41,8 +41,11 @@ def run_timeout_s(
     now: float,
     deadline: float | None,
     timed_out: int = 0,
+    added_s: float = 0.0,
 ) -> float:
     """Three times the measured p99 within the class's bounds.
+
+    `added_s` is what others that share the call add to that p99.
 
     The upper bound instead while fewer runs than a window are known, and for a task that has
     timed out before: a few short runs say nothing about the long ones of the same variant.
@@ -51,7 +54,8 @@ def run_timeout_s(
     bounds = TIMEOUT_BOUNDS.get(device_class, TIMEOUT_BOUNDS["cpu"])
     timeout = bounds.most_s
     if run_times.settled and not timed_out:
-        timeout = min(max(_TIMEOUT_FACTOR * run_times.p99_s, bounds.least_s), bounds.most_s)
+        usual = _TIMEOUT_FACTOR * (run_times.p99_s + added_s)
+        timeout = min(max(usual, bounds.least_s), bounds.most_s)
     if deadline is not None:
         timeout = min(timeout, deadline - now)
     return max(timeout, MIN_RUN_S)

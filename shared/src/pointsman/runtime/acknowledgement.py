@@ -17,6 +17,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.runtime.errors import TransientError
 from pointsman.runtime.telemetry import MessagingTelemetry, Operation, process_telemetry
 from pointsman.runtime.tracing import traceparent_of
@@ -99,7 +100,10 @@ async def settle(
         return await ending.retry(error)
     except Exception as error:  # noqa: BLE001 - whatever a message provokes ends as a dead letter
         return await ending.bury(str(getattr(error, "code", "handler_failed")), error)
-    return await ending.tell(Settled.ACK)
+    crashpoint(CrashPoint.BEFORE_INBOX_ACK)
+    settled = await ending.tell(Settled.ACK)
+    crashpoint(CrashPoint.AFTER_INBOX_ACK)
+    return settled
 
 
 class _Ending:

@@ -4,16 +4,21 @@ import asyncio
 import hashlib
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, cast
 
 from pointsman.contracts.message import BlobRef
+from pointsman.runtime import blob_rows as sql
 from pointsman.runtime import durable_sqlite
+from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.errors import TransientError
 from pointsman.runtime.file_lock import FileLock
-from pointsman.runtime.group_commit import Batch, GroupCommit
+from pointsman.runtime.group_commit import GroupCommit
+from pointsman.runtime.waiting_jobs import Batch
 
 MAX_BLOB_BYTES: Final = 64 * 1024 * 1024
 """A blob passes through memory whole, several times on its way to an engine."""
@@ -24,18 +29,9 @@ _PUT_TIMEOUT_S: Final = 10.0
 _INLINE_BYTES: Final = 64 * 1024
 
 _SHARD_NAME: Final = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
-_SCHEMA_VERSION: Final = 1
-_CREATE: Final = (
-    "BEGIN IMMEDIATE;"
-    " CREATE TABLE IF NOT EXISTS blob (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE,"
-    " tenant TEXT NOT NULL, data BLOB NOT NULL);"
-    f" PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-)
-_INSERT: Final = "INSERT OR IGNORE INTO blob (digest, tenant, data) VALUES (?, ?, ?)"
-_SELECT: Final = "SELECT data FROM blob WHERE digest = ? AND tenant = ?"
 
 _ResultT = TypeVar("_ResultT")
-_Row = tuple[str, str, bytes]
+_Row = tuple[str, str, bytes, str, int]
 
 
 class BlobTooLargeError(Exception):
@@ -59,6 +55,22 @@ class BlobMissingError(Exception):
             "or restore the shard if it was moved"
         )
         self.ref = ref
+
+
+class BlobExpiredError(BlobMissingError):
+    """The content was kept for as long as the operator wanted; the sender submits again."""
+
+    code = "blob_expired"
+
+    def __init__(self, ref: BlobRef, swept_at: int) -> None:
+        when = datetime.fromtimestamp(swept_at, UTC).isoformat(timespec="seconds")
+        Exception.__init__(
+            self,
+            f"blob {ref.digest} was deleted at {when}, when its time was over: submit the task "
+            "again, and fetch the result sooner or have it kept for longer",
+        )
+        self.ref = ref
+        self.swept_at = swept_at
 
 
 class BlobCorruptError(Exception):
@@ -86,14 +98,20 @@ class BlobsUnavailableError(TransientError):
 class Blobs(Protocol):
     """A store of immutable contents, separate per tenant."""
 
-    async def put(self, tenant: str, data: bytes, media_type: str) -> BlobRef:
-        """Durable when it returns. Raises `BlobTooLargeError` and `BlobsUnavailableError`."""
+    async def put(
+        self, tenant: str, data: bytes, media_type: str, kind: BlobKind = BlobKind.KEPT
+    ) -> BlobRef:
+        """Durable when it returns; `kind` says for how long it is kept.
+
+        Raises `BlobTooLargeError` and `BlobsUnavailableError`.
+        """
         ...
 
     async def get(self, tenant: str, ref: BlobRef) -> bytes:
         """The content, checked against its digest; another tenant's content is missing.
 
-        Raises `BlobMissingError`, `BlobCorruptError` and `BlobsUnavailableError`.
+        Raises `BlobMissingError` (for a while `BlobExpiredError`), `BlobCorruptError` and
+        `BlobsUnavailableError`.
         """
         ...
 
@@ -119,7 +137,7 @@ class _Insert:
     """Implements `group_commit.Transaction`: contents that are there already stay as they are."""
 
     def run(self, connection: sqlite3.Connection, jobs: Sequence[_Row]) -> Batch[None]:
-        connection.executemany(_INSERT, jobs)
+        connection.executemany(sql.INSERT, jobs)
         return Batch([None] * len(jobs))
 
     def forget(self) -> None:
@@ -131,36 +149,40 @@ class ShardReads:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._connections: dict[str, sqlite3.Connection] = {}
+        self._connections: dict[str, tuple[sqlite3.Connection, str]] = {}
 
     def get(self, tenant: str, ref: BlobRef) -> bytes:
         try:
-            row = self._shard(ref).execute(_SELECT, (ref.digest, tenant)).fetchone()
+            shard, select = self._shard(ref)
+            row = shard.execute(select, (ref.digest, tenant)).fetchone()
         except sqlite3.OperationalError as error:
             raise BlobsUnavailableError(str(error)) from error
         except sqlite3.DatabaseError as error:
             raise BlobCorruptError(ref, str(error)) from error
         if row is None:
             raise BlobMissingError(ref, "no such content")
-        data: object = row[0]
+        data, swept_at = cast("tuple[object, int | None]", row)
+        if swept_at is not None:
+            raise BlobExpiredError(ref, swept_at)
         if not isinstance(data, bytes) or digest(tenant, data) != ref.digest:
             raise BlobCorruptError(ref, "the content does not match its digest")
         return data
 
-    def _shard(self, ref: BlobRef) -> sqlite3.Connection:
-        connection = self._connections.get(ref.shard)
-        if connection is None:
+    def _shard(self, ref: BlobRef) -> tuple[sqlite3.Connection, str]:
+        shard = self._connections.get(ref.shard)
+        if shard is None:
             # A reference comes with a message, so its shard must not become any path.
             if not _SHARD_NAME.match(ref.shard):
                 raise BlobMissingError(ref, "not the name of a shard")
             path = self._directory / f"{ref.shard}.db"
             if not path.exists():
                 raise BlobMissingError(ref, "no such shard")
-            connection = self._connections[ref.shard] = durable_sqlite.connect_reader(path)
-        return connection
+            connection = durable_sqlite.connect_reader(path)
+            shard = self._connections[ref.shard] = (connection, sql.select_statement(connection))
+        return shard
 
     def close(self) -> None:
-        for connection in self._connections.values():
+        for connection, _ in self._connections.values():
             connection.close()
         self._connections.clear()
 
@@ -173,16 +195,19 @@ class SqliteBlobs:
     process has the same `writer`, `UnsafeSettingsError` and `sqlite3.Error`.
     """
 
-    def __init__(self, directory: Path, writer: str) -> None:
+    def __init__(
+        self, directory: Path, writer: str, *, clock: Callable[[], float] = time.time
+    ) -> None:
         if not _SHARD_NAME.match(writer):
             raise ValueError(f"shard name {writer!r} must match {_SHARD_NAME.pattern}")
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / f"{writer}.db"
         self._writer = writer
+        self._clock = clock
         self._lock = FileLock(path)
         try:
             connection = durable_sqlite.connect_writer(path)
-            connection.executescript(_CREATE)
+            sql.create_table(connection)
         except BaseException:
             self._lock.release()
             raise
@@ -193,10 +218,14 @@ class SqliteBlobs:
         self._threaded = ShardReads(directory)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="blob-reader")
 
-    async def put(self, tenant: str, data: bytes, media_type: str) -> BlobRef:
+    async def put(
+        self, tenant: str, data: bytes, media_type: str, kind: BlobKind = BlobKind.KEPT
+    ) -> BlobRef:
         require_size(data)
         address = await self._off_loop(len(data), lambda: digest(tenant, data))
-        await self._commits.submit((address, tenant, data), timeout_s=_PUT_TIMEOUT_S)
+        await self._commits.submit(
+            (address, tenant, data, kind, int(self._clock())), timeout_s=_PUT_TIMEOUT_S
+        )
         return BlobRef(digest=address, size=len(data), media_type=media_type, shard=self._writer)
 
     async def get(self, tenant: str, ref: BlobRef) -> bytes:

@@ -19,7 +19,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from pointsman.contracts.commands import Rejected, Unavailable
+from pointsman.contracts.commands import NotLeader, Rejected, Unavailable
 from pointsman.runtime.connection import (
     Connection,
     OnFatal,
@@ -27,7 +27,7 @@ from pointsman.runtime.connection import (
     connect,
     probe,
 )
-from pointsman.runtime.errors import TransientError
+from pointsman.runtime.errors import NotLeaderError, TransientError
 from pointsman.runtime.settings import NatsSettings
 from pointsman.runtime.telemetry import MessagingTelemetry, process_telemetry
 from pointsman.runtime.telemetry_middleware import telemetry_middleware
@@ -173,8 +173,9 @@ def build_broker(
     """Describe a broker; its `connect` (or `start`) connects as the function `connect` does.
 
     Request handlers get struct types (see `body_decoder`), and whatever they raise is answered:
-    a malformed body with `Rejected`, `TransientError`, those of `transient` and defects with
-    `Unavailable`. A request that is a JSON array gets an array with one element.
+    a malformed body with `Rejected`, `NotLeaderError` with `NotLeader`, other `TransientError`,
+    those of `transient` and defects with `Unavailable`. A request that is a JSON array gets an
+    array with one element.
     """
 
     async def open_connection() -> Connection:
@@ -227,9 +228,12 @@ class _Answering(BaseMiddleware[Any, Any]):
             answer = self._answer(error, msg.raw_message.subject)
         return [answer] if msg.body.lstrip().startswith(b"[") else answer
 
-    def _answer(self, error: Exception, subject: str) -> Rejected | Unavailable:
+    def _answer(self, error: Exception, subject: str) -> Rejected | NotLeader | Unavailable:
         if isinstance(error, RefusedError):
             return error.refusal
+        if isinstance(error, NotLeaderError):
+            _log.info("request_not_led", subject=subject, error=str(error))
+            return NotLeader()
         if isinstance(error, _MALFORMED):
             _log.warning("request_malformed", subject=subject, error=str(error))
             return Rejected(

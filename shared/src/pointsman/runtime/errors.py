@@ -11,6 +11,15 @@ class TransientError(Exception):
     code = "transient"
 
 
+class NotLeaderError(TransientError):
+    """Another process leads what the message is for, and takes it when it comes again.
+
+    A request handler's is answered with `NotLeader`.
+    """
+
+    code = "not_leader"
+
+
 class FatalError(Exception):
     """The process cannot go on; an operator has to act before a restart helps.
 

@@ -8,32 +8,15 @@ committed at once. Per batch the event loop is woken once.
 import asyncio
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import inf
 from queue import Empty, SimpleQueue
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-MAX_BATCH: Final = 512
-"""More gains nothing: the sync is then a few per cent of the batch."""
-
-MAX_WAITING: Final = 4096
-"""Jobs in memory; about a quarter of a second of work."""
+from pointsman.runtime.waiting_jobs import MAX_BATCH, MAX_WAITING, Batch, Waiting, WaitingJobs
 
 JobT = TypeVar("JobT")
 JobT_contra = TypeVar("JobT_contra", contravariant=True)
 AnswerT = TypeVar("AnswerT")
-
-
-@dataclass(frozen=True, slots=True)
-class Batch(Generic[AnswerT]):
-    """What one transaction did."""
-
-    answers: Sequence[AnswerT | Exception]
-    """One per job, in order; an exception fails that job alone."""
-    announce: Callable[[], None] | None = None
-    """Called on the event loop once the commit is durable, before the answers are given."""
 
 
 class Transaction(Protocol[JobT_contra, AnswerT]):
@@ -46,15 +29,6 @@ class Transaction(Protocol[JobT_contra, AnswerT]):
     def forget(self) -> None:
         """Drop what was learnt from the file: the transaction was rolled back or is in doubt."""
         ...
-
-
-class _Waiting(Generic[JobT, AnswerT]):
-    __slots__ = ("deadline", "future", "job")
-
-    def __init__(self, job: JobT, future: asyncio.Future[AnswerT], deadline: float) -> None:
-        self.job = job
-        self.future = future
-        self.deadline = deadline
 
 
 class GroupCommit(Generic[JobT, AnswerT]):
@@ -78,14 +52,11 @@ class GroupCommit(Generic[JobT, AnswerT]):
         self._transaction = transaction
         self._unavailable = unavailable
         self._max_batch = max_batch
-        self._max_waiting = max_waiting
-        self._queue: SimpleQueue[_Waiting[JobT, AnswerT] | None] = SimpleQueue()
-        self._waiting: deque[_Waiting[JobT, AnswerT]] = deque()
-        self._room: deque[asyncio.Future[None]] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = inf
-        self._closing = False
+        self._queue: SimpleQueue[list[Waiting[JobT, AnswerT]] | None] = SimpleQueue()
+        self._ready: list[Waiting[JobT, AnswerT]] = []
+        self._jobs: WaitingJobs[JobT, AnswerT] = WaitingJobs(
+            self._make_ready, unavailable, max_waiting=max_waiting
+        )
         # A daemon, so that a program that dies without `close` is not held up by a quiet queue.
         self._thread = threading.Thread(target=self._write, name=name, daemon=True)
         self._thread.start()
@@ -96,105 +67,49 @@ class GroupCommit(Generic[JobT, AnswerT]):
         Cancelling the caller does not take the job back. After `timeout_s` the error of
         `unavailable` is raised and the job is in doubt.
         """
-        loop = self._loop = self._loop or asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        while len(self._waiting) >= self._max_waiting and not self._closing:
-            await self._wait_for_room(loop, deadline)
-        if self._closing:
-            raise self._unavailable("it is closed")
-        waiting: _Waiting[JobT, AnswerT] = _Waiting(job, loop.create_future(), deadline)
-        self._waiting.append(waiting)
-        self._queue.put(waiting)
-        if deadline < self._timer_at:
-            self._watch(loop, deadline)
-        return await waiting.future
+        return await self._jobs.submit(job, timeout_s=timeout_s)
 
     async def close(self) -> None:
         """Commit and answer what waits, then close the connection. Later jobs are refused."""
-        if not self._closing:
-            self._closing = True
+        if not self._jobs.closing:
+            self._jobs.close()
+            self._hand_over()
             self._queue.put(None)
-            self._make_room(len(self._room))
         await asyncio.to_thread(self._thread.join)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._jobs.stop_watching()
 
-    async def _wait_for_room(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
-        place: asyncio.Future[None] = loop.create_future()
-        self._room.append(place)
-        try:
-            async with asyncio.timeout_at(deadline):
-                await place
-        except TimeoutError:
-            raise self._unavailable(f"{self._max_waiting} jobs already wait") from None
-        finally:
-            if place in self._room:
-                self._room.remove(place)
+    def _make_ready(self, waiting: Waiting[JobT, AnswerT]) -> None:
+        # Waking the thread costs more than a job does, so the jobs of one turn of the loop wake it
+        # once; they also share a commit then, instead of the first one having its own.
+        if not self._ready:
+            waiting.future.get_loop().call_soon(self._hand_over)
+        self._ready.append(waiting)
 
-    def _make_room(self, places: int) -> None:
-        while places > 0 and self._room:
-            place = self._room.popleft()
-            if not place.done():
-                place.set_result(None)
-                places -= 1
-
-    def _watch(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
-        # One timer for the earliest deadline, because a timer per job costs more than the job.
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = loop.call_at(deadline, self._expire, loop)
-
-    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer, self._timer_at = None, inf
-        now = loop.time()
-        earliest = inf
-        for waiting in self._waiting:
-            if waiting.future.done():
-                continue
-            if waiting.deadline <= now:
-                waiting.future.set_exception(self._unavailable("no answer in time"))
-            else:
-                earliest = min(earliest, waiting.deadline)
-        if earliest < inf:
-            self._watch(loop, earliest)
-
-    def _deliver(self, batch: Sequence[_Waiting[JobT, AnswerT]], done: Batch[AnswerT]) -> None:
-        try:
-            if done.announce is not None:
-                done.announce()
-        finally:
-            for waiting, answer in zip(batch, done.answers, strict=True):
-                self._waiting.popleft()
-                if waiting.future.done():
-                    continue
-                if isinstance(answer, Exception):
-                    waiting.future.set_exception(answer)
-                else:
-                    waiting.future.set_result(answer)
-            if self._room:
-                self._make_room(self._max_waiting - len(self._waiting))
+    def _hand_over(self) -> None:
+        ready, self._ready = self._ready, []
+        if ready:
+            self._queue.put(ready)
 
     def _write(self) -> None:
         closing = False
         while not closing:
-            batch, closing = self._take()
-            if batch:
-                self._answer(batch, self._commit([waiting.job for waiting in batch]))
+            waiting, closing = self._take()
+            for start in range(0, len(waiting), self._max_batch):
+                batch = waiting[start : start + self._max_batch]
+                self._answer(batch, self._commit([each.job for each in batch]))
         self._connection.close()
 
-    def _take(self) -> tuple[list[_Waiting[JobT, AnswerT]], bool]:
-        batch: list[_Waiting[JobT, AnswerT]] = []
-        waiting = self._queue.get()
-        while waiting is not None:
-            batch.append(waiting)
-            if len(batch) == self._max_batch:
-                return batch, False
+    def _take(self) -> tuple[list[Waiting[JobT, AnswerT]], bool]:
+        """Everything that is ready, at least one job; and whether it was the last."""
+        waiting: list[Waiting[JobT, AnswerT]] = []
+        ready = self._queue.get()
+        while ready is not None:
+            waiting += ready
             try:
-                waiting = self._queue.get_nowait()
+                ready = self._queue.get_nowait()
             except Empty:
-                return batch, False
-        return batch, True
+                return waiting, False
+        return waiting, True
 
     def _commit(self, jobs: Sequence[JobT]) -> Batch[AnswerT]:
         try:
@@ -218,10 +133,10 @@ class GroupCommit(Generic[JobT, AnswerT]):
                 # The next BEGIN reports what is wrong with the file to those who wait then.
                 return
 
-    def _answer(self, batch: Sequence[_Waiting[JobT, AnswerT]], done: Batch[AnswerT]) -> None:
+    def _answer(self, batch: Sequence[Waiting[JobT, AnswerT]], done: Batch[AnswerT]) -> None:
         loop = batch[0].future.get_loop()
         try:
-            loop.call_soon_threadsafe(self._deliver, batch, done)
+            loop.call_soon_threadsafe(self._jobs.deliver, batch, done)
         except RuntimeError:
             # The loop was closed without `close`: nobody is left to answer.
             return

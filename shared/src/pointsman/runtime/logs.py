@@ -11,6 +11,9 @@ from opentelemetry import trace
 # They log each connection attempt or each message at INFO; our own lines say it once.
 _QUIET_LIBRARIES: Final = ("nats", "faststream", "asyncio", "opentelemetry", "grpc")
 
+# Variables on the way to a defect hold passwords and the contents of tasks.
+_WITHOUT_LOCALS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
 
 def setup_logs(
     service: str,
@@ -52,10 +55,14 @@ def setup_logs(
 def _renderers(style: str) -> list[structlog.typing.Processor]:
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if style == "console":
-        return [remove, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.dev.plain_traceback
+        console = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=plain
+        )
+        return [remove, console]
     return [
         remove,
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS),
         structlog.processors.JSONRenderer(default=str),
     ]
 

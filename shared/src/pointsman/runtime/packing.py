@@ -197,7 +197,8 @@ class PackedRequests(Generic[C, A]):
         for asked, answer in zip(pack, answers, strict=True):
             wait_s = self._retry_after(answer)
             if wait_s is not None:
-                self._repeat([asked], f"unavailable: {answer}", at_least_s=wait_s)
+                why = getattr(answer, "message", "") or answer
+                self._repeat([asked], f"unavailable: {why}", at_least_s=wait_s)
             elif self._is_not_leader(answer):
                 self._repeat([asked], "not the leader")
             elif not asked.future.done():
@@ -253,12 +254,15 @@ class PackedRequests(Generic[C, A]):
             _log.info("request_repeated", subject=self._subject, commands=len(pack), last=last)
         again: list[Ask[A]] = []
         for asked in pack:
+            over = asked.until - loop.time() <= _SLACK_S
+            # The try that the end cut short says less than the answer before it.
+            if not (over and at_once and asked.attempts):
+                asked.last = last
             asked.attempts += 1
-            asked.last = last
             if asked.future.done():
                 continue
-            if asked.until - loop.time() <= _SLACK_S:
-                self._fail(asked, last)
+            if over:
+                self._fail(asked, asked.last)
             else:
                 again.append(asked)
         if again:

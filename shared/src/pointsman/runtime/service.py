@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 
+from pointsman.runtime.crashpoints import arm
 from pointsman.runtime.errors import FatalError
 from pointsman.runtime.health import Health, HealthServer
 from pointsman.runtime.logs import setup_logs
@@ -88,9 +89,10 @@ class ServiceScope:
     async def close(self, grace_s: float = GRACE_S) -> None:
         """Run what was registered; an ending that fails or is late does not keep the others."""
         until = asyncio.get_running_loop().time() + grace_s
-        for name, ending in reversed(self._endings):
+        # What is still starting may register more meanwhile.
+        while self._endings:
+            name, ending = self._endings.pop()
             await self._end(name, ending, until)
-        self._endings.clear()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -142,6 +144,7 @@ async def _serve(name: str, start: Start, settings: ServiceSettings, grace_s: fl
     if settings.parent_fd is not None:
         _watch_parent(scope, settings.parent_fd)
     try:
+        arm(settings.crash_at, allowed=settings.crashpoints)
         if settings.health_port is not None:
             server = HealthServer(scope.health, settings.health_port)
             await server.start()

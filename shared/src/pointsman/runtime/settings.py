@@ -47,6 +47,10 @@ class ServiceSettings(BaseSettings):
     """Loopback port of `/live` and `/ready`; 0 lets the system choose, none: not served."""
     parent_fd: NonNegativeInt | None = None
     """Read end of a pipe that the parent holds open; the service ends when the parent does."""
+    crash_at: str = ""
+    """For tests: `<point>:<hit>` of `pointsman.runtime.crashpoints`, where this process dies."""
+    crashpoints: bool = False
+    """For tests: whether `crash_at` counts."""
 
     @property
     def nats(self) -> NatsSettings:

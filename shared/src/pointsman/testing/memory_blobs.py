@@ -1,6 +1,7 @@
 """A blob store that keeps its contents in memory, for tests; nothing survives the process."""
 
 from pointsman.contracts.message import BlobRef
+from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import BlobCorruptError, BlobMissingError, digest, require_size
 
 
@@ -9,11 +10,16 @@ class MemoryBlobs:
 
     def __init__(self, shard: str = "memory") -> None:
         self._shard = shard
+        self.kinds: dict[str, BlobKind] = {}
+        """What each content was last put for, by digest."""
         self._contents: dict[tuple[str, str], bytes] = {}
 
-    async def put(self, tenant: str, data: bytes, media_type: str) -> BlobRef:
+    async def put(
+        self, tenant: str, data: bytes, media_type: str, kind: BlobKind = BlobKind.KEPT
+    ) -> BlobRef:
         require_size(data)
         address = digest(tenant, data)
+        self.kinds[address] = kind
         self._contents[tenant, address] = data
         return BlobRef(digest=address, size=len(data), media_type=media_type, shard=self._shard)
 

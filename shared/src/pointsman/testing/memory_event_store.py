@@ -5,11 +5,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
 from pointsman.contracts.recorded import Recorded
+from pointsman.eventstore.archive_rows import MOVED, DeleteArchived
+from pointsman.eventstore.event_chain import NO_LINK
+from pointsman.eventstore.log_identity import LogIdentity
 from pointsman.eventstore.ports import (
     INBOX_KEEP_S,
     Append,
@@ -22,10 +25,13 @@ from pointsman.eventstore.ports import (
     EventIdInUseError,
     FeedFloor,
     Fenced,
+    Leader,
+    Leadership,
     LogUnavailableError,
     NewEvent,
     VersionConflict,
 )
+from pointsman.eventstore.verification import LinkedEvent
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -47,10 +53,12 @@ class MemoryEventStore:
         self._clock = clock
         self._log: list[Recorded] = []
         self._inbox: dict[_CommandKey, tuple[bytes, int, bytes, int]] = {}
-        self._epochs: dict[str, int] = {}
+        self._leaders: dict[str, Leader] = {}
+        self._identity = LogIdentity(uuid4().hex)
         self._floors: dict[str, FeedFloor] = {}
         self._listeners: list[CommitListener] = []
         self._grown = asyncio.Event()
+        self._archived = ""
 
     async def append(
         self,
@@ -100,27 +108,44 @@ class MemoryEventStore:
     async def read(
         self, after: int, *, limit: int = 1000, topics: Sequence[str] = ()
     ) -> Sequence[Recorded]:
-        chosen = [event for event in self._log[after:] if not topics or event.type in topics]
+        beyond = [event for event in self._log if event.position > after]
+        chosen = [event for event in beyond if not topics or event.type in topics]
         return chosen[:limit]
 
     async def read_stream(self, stream: UUID, *, after: int = 0) -> Sequence[Recorded]:
         return [event for event in self._log if event.stream == stream and event.version > after]
 
     async def head(self) -> int:
-        return len(self._log)
+        return self._head
 
     async def wait_beyond(self, position: int, *, timeout_s: float) -> bool:
         try:
             async with asyncio.timeout(timeout_s):
-                while len(self._log) <= position:
+                while self._head <= position:
                     await self._grown.wait()
         except TimeoutError:
             return False
         return True
 
-    async def lead(self, pool: str, holder: str) -> int:  # noqa: ARG002 - nobody asks for it
-        self._epochs[pool] = self._epochs.get(pool, 0) + 1
-        return self._epochs[pool]
+    async def follow(self, listener: CommitListener) -> Callable[[], None]:
+        return self.on_commit(listener)
+
+    def wake(self) -> None:
+        """Nothing to do: no other process appends."""
+
+    async def leader(self, pool: str) -> Leader | None:
+        return self._leaders.get(pool)
+
+    async def renew(self, leadership: Leadership, *, ttl_s: float) -> bool:  # noqa: ARG002 - a lead never runs out here
+        if self.failure is not None:
+            raise LogUnavailableError(self.failure)
+        return self._epoch(leadership.pool) == leadership.epoch
+
+    async def resign(self, leadership: Leadership) -> None:
+        """Nothing to do: a lead never keeps another from leading here."""
+
+    async def identity(self) -> LogIdentity:
+        return self._identity
 
     async def floor(self, stream: str) -> FeedFloor | None:
         return self._floors.get(stream)
@@ -134,6 +159,19 @@ class MemoryEventStore:
         for key in old:
             del self._inbox[key]
         return len(old)
+
+    async def archived(self) -> str:
+        return self._archived
+
+    async def read_linked(self, streams: Sequence[UUID]) -> Sequence[LinkedEvent]:
+        return [LinkedEvent(event, NO_LINK) for event in self._log if event.stream in streams]
+
+    async def delete_archived(self, job: DeleteArchived) -> int:
+        if self._archived not in {job.previous, job.segment}:
+            return MOVED
+        self._archived, before = job.segment, len(self._log)
+        self._log = [event for event in self._log if event.position not in job.positions]
+        return before - len(self._log)
 
     async def close(self) -> None:
         """The log stays readable."""
@@ -159,10 +197,21 @@ class MemoryEventStore:
         return DuplicateCommand(position, reply, same_request=request_hash == command.request_hash)
 
     def _fenced(self, append: Append) -> Fenced | None:
-        if append.leadership is None:
-            return None
-        epoch = self._epochs.get(append.leadership.pool, 0)
-        return Fenced(epoch) if epoch != append.leadership.epoch else None
+        if append.leadership is not None:
+            epoch = self._epoch(append.leadership.pool)
+            return Fenced(epoch) if epoch != append.leadership.epoch else None
+        if append.take_over is not None:
+            epoch = self._epoch(append.take_over.pool)
+            return Fenced(epoch) if epoch != append.take_over.epoch - 1 else None
+        return None
+
+    @property
+    def _head(self) -> int:
+        return self._log[-1].position if self._log else 0
+
+    def _epoch(self, pool: str) -> int:
+        leader = self._leaders.get(pool)
+        return 0 if leader is None else leader.epoch
 
     def _conflict(self, events: Sequence[NewEvent], refused: set[UUID]) -> VersionConflict | None:
         heads = {event.stream: event.version for event in self._log}
@@ -182,11 +231,15 @@ class MemoryEventStore:
 
     def _record(self, append: Append, committed: list[Committed]) -> Appended:
         positions: list[int] = []
-        epoch = 0 if append.leadership is None else append.leadership.epoch
+        lead = append.leadership or append.take_over
+        epoch = 0 if lead is None else lead.epoch
+        if append.take_over is not None:
+            taken = append.take_over
+            self._leaders[taken.pool] = Leader(taken.pool, taken.epoch, taken.holder, 0.0)
         now_us = self._clock()
         for event in append.events:
             recorded = Recorded(
-                position=len(self._log) + 1,
+                position=self._head + 1,
                 id=event.id,
                 stream=event.stream,
                 version=event.version,
@@ -201,7 +254,7 @@ class MemoryEventStore:
             positions.append(recorded.position)
         if append.command is not None:
             command = append.command
-            row = (command.request_hash, len(self._log), command.reply, now_us)
+            row = (command.request_hash, self._head, command.reply, now_us)
             self._inbox[_key(command)] = row
         return Appended(tuple(positions))
 

@@ -1,4 +1,4 @@
-"""Real servers for tests: nats-server and Triton as child processes that end with the block."""
+"""Real servers for tests, as child processes that end with the block."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -7,6 +7,7 @@ from typing import Final
 
 from pointsman.runtime.servers import (
     LocalNats,
+    LocalPostgres,
     LocalTriton,
     NatsUser,
     TritonSupport,
@@ -24,6 +25,24 @@ async def nats_server(
 ) -> AsyncGenerator[LocalNats]:
     """Run a nats-server with its files in ``tmp / "nats"``; no ``users``: everything is allowed."""
     server = LocalNats(tmp / "nats", users, port, name=name, unauthenticated_for_tests=not users)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def postgres(tmp: Path, *, port: int = 0) -> AsyncGenerator[LocalPostgres]:
+    """Run a PostgreSQL with its files in ``tmp / "postgres"``.
+
+    ``dsn`` names its empty database for a log, ``create_database`` makes further ones: one server
+    for many tests is the cheap way, because a new server takes a second.
+
+    Raises:
+        ServerMissingError: PostgreSQL is not installed.
+    """
+    server = LocalPostgres(tmp / "postgres", port)
     try:
         await server.start()
         yield server

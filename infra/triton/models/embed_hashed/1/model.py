@@ -15,6 +15,4 @@ class TritonPythonModel:
     """The L2-normalised vector of a text from its hashed n-grams."""
 
     def execute(self, requests: Sequence[serving.Request]) -> list[serving.Response]:
-        return serving.answer_each(
-            requests, lambda payload: serving.vector_tensor(embed(serving.text_of(payload)))
-        )
+        return serving.answer_each(requests, lambda payload: embed(serving.text_of(payload)))

@@ -14,4 +14,4 @@ class TritonPythonModel:
     """Gives every payload back unchanged; the request parameter ``delay_ms`` adds a delay."""
 
     def execute(self, requests: Sequence[serving.Request]) -> list[serving.Response]:
-        return serving.answer_each(requests, serving.bytes_tensor)
+        return serving.answer_each(requests, serving.bytes_row)

@@ -35,6 +35,10 @@ _COMMANDS: Final = {
     "feedback": _Entry("feedback", "Rate results; see what was learned from it."),
     "project": _Entry("project", "Projects: their decisions and preferences."),
     "conversation": _Entry("conversation", "Conversations, now or at any past position."),
+    "log": _Entry("log", "Move ended tasks out of the log into an archive."),
+    "backup": _Entry("backup", "Copy the log and the blobs, also while the stack runs."),
+    "restore": _Entry("restore", "Make a data directory from a backup, as it was then."),
+    "verify": _Entry("verify", "Check that the log is still what was written."),
     "bench": _Entry("bench", "Measure the log and the path of a task."),
 }
 

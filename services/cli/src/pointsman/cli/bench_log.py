@@ -1,9 +1,9 @@
 """`pointsman bench log`: what the log's group commit is worth, measured here and now.
 
 Store level: every writer appends one event, waits for its commit and goes on. The other side is
-the recorder of the `eventsourcing` library on a file of its own, in threads, as an asyncio
-service would have to use it. Slices of all paths alternate, so that a slow moment of the machine
-hits each of them.
+the recorder of the `eventsourcing` library for the same database, on tables of its own, in
+threads, as an asyncio service would have to use it. Slices of all paths alternate, so that a slow
+moment of the machine hits each of them.
 """
 
 import asyncio
@@ -11,25 +11,30 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
+from urllib.parse import urlsplit
 
 import msgspec
 import uuid_utils.compat
 import uvloop
 from eventsourcing.domain import Aggregate, event
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
+from pointsman.cli.bench_log_tail import TailFigures, tail_writers
 from pointsman.contracts.events import TaskAccepted
 from pointsman.contracts.message import BlobRef, PriorityClass
 from pointsman.eventstore import (
     AggregateTopics,
     Append,
     Appended,
+    EventStore,
     NewEvent,
     Repository,
     SqliteEventStore,
 )
+from pointsman.eventstore.postgres import PostgresEventStore
+from pointsman.runtime.servers import LocalPostgres, ServerError
 
 _ROUNDS: Final = 4
 _TOPIC: Final = "task.accepted.v1"
@@ -47,10 +52,19 @@ class LogBenchFigures(TypedDict):
     aggregate_path_per_s: float
 
 
+class BenchImpossible(TypedDict):
+    """Why a store was not measured here."""
+
+    not_measured: str
+
+
 class LogBenchReport(TypedDict):
     """One entry per kind of store."""
 
     sqlite: LogBenchFigures
+    postgresql: LogBenchFigures | BenchImpossible
+    tail: NotRequired[TailFigures]
+    """What a reader saw of several writing processes, if it was asked for."""
 
 
 class BenchProject(Aggregate):
@@ -103,37 +117,81 @@ class _Slices:
         return ordered[len(ordered) * 99 // 100] * 1000
 
 
-def run_log_bench(seconds: float, writers: int, directory: Path) -> LogBenchReport:
-    """Append for about `seconds` in all to new files in `directory`."""
-    return uvloop.run(_bench(seconds, writers, directory))
+async def run_log_bench(
+    seconds: float, writers: int, directory: Path, *, tail_seconds: float = 0
+) -> LogBenchReport:
+    """Append for about `seconds` per store to new logs in `directory`."""
+    sqlite = await asyncio.to_thread(uvloop.run, _sqlite(seconds, writers, directory))
+    server = LocalPostgres(directory / "postgres")
+    try:
+        await server.start()
+        library = await server.create_database("library")
+        measured = _postgres(seconds, writers, server.dsn, library)
+        # An event loop of its own for each, as a service has it.
+        report = LogBenchReport(
+            sqlite=sqlite, postgresql=await asyncio.to_thread(uvloop.run, measured)
+        )
+        if tail_seconds:
+            report["tail"] = await tail_writers(server.dsn, tail_seconds)
+    except (ServerError, ImportError) as error:
+        return {"sqlite": sqlite, "postgresql": {"not_measured": str(error)}}
+    finally:
+        await server.stop()
+    return report
 
 
-async def _bench(seconds: float, writers: int, directory: Path) -> LogBenchReport:
-    task = _task()
+async def _sqlite(seconds: float, writers: int, directory: Path) -> LogBenchFigures:
     datastore = SQLiteDatastore(str(directory / "library.db"))
     recorder = SQLiteApplicationRecorder(datastore)
     recorder.create_table()
-    with ThreadPoolExecutor() as threads:
+    try:
         async with SqliteEventStore(directory / "log.db") as store:
-            group = _Slices(_group_commit(store, task))
-            library = _Slices(_library_recorder(recorder, threads, task))
-            aggregates = _Slices(_aggregate_path(store))
-            for _ in range(_ROUNDS):
-                for slices in (group, library, aggregates):
-                    await slices.run(seconds / _ROUNDS / 3, writers)
-    datastore.close()
+            return await _alternate(store, recorder, seconds, writers)
+    finally:
+        datastore.close()
+
+
+async def _postgres(seconds: float, writers: int, log: str, library: str) -> LogBenchFigures:
+    # The library's driver for PostgreSQL is not part of an installation, only of a checkout.
+    from eventsourcing.postgres import (  # noqa: PLC0415 - see above
+        PostgresApplicationRecorder,
+        PostgresDatastore,
+    )
+
+    at = urlsplit(library)
+    datastore = PostgresDatastore(
+        at.path[1:], at.hostname or "", str(at.port), at.username or "", at.password or ""
+    )
+    recorder = PostgresApplicationRecorder(datastore)
+    recorder.create_table()
+    try:
+        async with await PostgresEventStore.open(log) as store:
+            return await _alternate(store, recorder, seconds, writers)
+    finally:
+        datastore.close()
+
+
+async def _alternate(
+    store: EventStore, recorder: ApplicationRecorder, seconds: float, writers: int
+) -> LogBenchFigures:
+    task = _task()
+    with ThreadPoolExecutor() as threads:
+        group = _Slices(_group_commit(store, task))
+        library = _Slices(_library_recorder(recorder, threads, task))
+        aggregates = _Slices(_aggregate_path(store))
+        for _ in range(_ROUNDS):
+            for slices in (group, library, aggregates):
+                await slices.run(seconds / _ROUNDS / 3, writers)
     return {
-        "sqlite": {
-            "group_commit_per_s": round(group.per_s(), 1),
-            "library_recorder_per_s": round(library.per_s(), 1),
-            "ratio": round(group.per_s() / library.per_s(), 2),
-            "p99_ms": round(group.p99_ms(), 3),
-            "aggregate_path_per_s": round(aggregates.per_s(), 1),
-        }
+        "group_commit_per_s": round(group.per_s(), 1),
+        "library_recorder_per_s": round(library.per_s(), 1),
+        "ratio": round(group.per_s() / library.per_s(), 2),
+        "p99_ms": round(group.p99_ms(), 3),
+        "aggregate_path_per_s": round(aggregates.per_s(), 1),
     }
 
 
-def _group_commit(store: SqliteEventStore, task: TaskAccepted) -> AppendOne:
+def _group_commit(store: EventStore, task: TaskAccepted) -> AppendOne:
     state = msgspec.json.encode(task)
 
     async def append_one() -> None:
@@ -145,7 +203,7 @@ def _group_commit(store: SqliteEventStore, task: TaskAccepted) -> AppendOne:
 
 
 def _library_recorder(
-    recorder: SQLiteApplicationRecorder, threads: ThreadPoolExecutor, task: TaskAccepted
+    recorder: ApplicationRecorder, threads: ThreadPoolExecutor, task: TaskAccepted
 ) -> AppendOne:
     state = msgspec.json.encode(task)
 
@@ -157,7 +215,7 @@ def _library_recorder(
     return append_one
 
 
-def _aggregate_path(store: SqliteEventStore) -> AppendOne:
+def _aggregate_path(store: EventStore) -> AppendOne:
     repository = Repository(store, AggregateTopics([BenchProject]))
     payload = "x" * 300
 

@@ -2,7 +2,10 @@
 
 Each mode runs a stack of its own with all services, submits over `pm.cmd` as any client does and
 counts a task when its terminal event arrives on `pm.feed`. `noop` is the executor's stand-in: it
-shows what the control plane costs. `triton` runs the 1 KB identity model.
+shows what the control plane costs. `triton` runs the 1 KB identity model, each task in a call of
+its own; `triton_batched` has few slots instead, and tasks that find none free share a call. On
+`sqlite` all services share a process, on `postgresql` each has its own, beside a PostgreSQL of the
+bench.
 """
 
 import asyncio
@@ -10,16 +13,17 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Final, Literal, TypedDict
 from uuid import UUID, uuid4
 
 import msgspec
 import nats
-import psutil
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from pointsman.cli.bench_readings import Readings
 from pointsman.cli.stack.accounts import CLI, SCHEDULER, WATCHERS
 from pointsman.cli.stack.plan import POOL, StackPlan
 from pointsman.cli.stack.project import find_project
@@ -29,14 +33,21 @@ from pointsman.contracts import subjects
 from pointsman.contracts.commands import Accepted, Answer, NotLeader, SubmitTask, decode_answers
 from pointsman.runtime.packing import PackedRequests
 
-Mode = Literal["triton", "noop"]
-MODES: Final[tuple[Mode, ...]] = ("triton", "noop")
+Mode = Literal["triton", "triton_batched", "noop"]
+MODES: Final[tuple[Mode, ...]] = ("triton", "triton_batched", "noop")
+
+Store = Literal["sqlite", "postgresql"]
+STORES: Final[tuple[Store, ...]] = ("sqlite", "postgresql")
 
 PAYLOAD_BYTES: Final = 1024
 FAMILY: Final = "identity"
 SLOTS: Final = 64
+"""As many as clients, so that no task waits for a slot."""
+BATCH_SLOTS: Final = 4
+"""The executor's default."""
 _WARM_UP_TASKS: Final = 200
 _ANSWER_S: Final = 60.0
+_GRANTED: Final = "task.granted.v1"
 _TERMINAL: Final = frozenset({"task.completed.v1", "task.failed.v1", "task.expired.v1"})
 
 
@@ -50,11 +61,16 @@ class ModeFigures(TypedDict):
     idle_p99_ms: float
     events_per_task: float
     feed_lag_max_s: float
+    tasks_per_call: float
     clients: int
     tasks: int
     not_completed: int
     cpu_ms_per_task: dict[str, float]
     """Processor time by part of the stack, of its loaded part."""
+    rss_mib: dict[str, list[float]]
+    """Memory by part, after 10, 50 and 100 % of the loaded tasks."""
+    log_bytes_per_event: float
+    """By which the log's file has grown; whole checkpoints, so of many tasks only."""
 
 
 class TaskBenchReport(TypedDict):
@@ -76,8 +92,20 @@ class _Seen(msgspec.Struct):
     stream: UUID
     type: str
     time_us: int
+    data: msgspec.Raw
 
 
+class _Batch(msgspec.Struct):
+    size: int
+
+
+class _Grant(msgspec.Struct):
+    """What the bench needs of a grant."""
+
+    batch: _Batch | None = None
+
+
+_grants: Final = msgspec.json.Decoder(_Grant)
 _packs: Final = msgspec.json.Decoder(list[_Seen])
 
 
@@ -91,13 +119,27 @@ class _Feed:
     )
     lag_max_s: float = 0.0
     events: int = 0
+    granted: int = 0
+    calls: float = 0.0
+
+    def clear(self) -> None:
+        """Count from here."""
+        self.lag_max_s, self.events, self.granted, self.calls = 0.0, 0, 0, 0.0
+
+    @property
+    def tasks_per_call(self) -> float:
+        return round(self.granted / max(1.0, self.calls), 2)
 
     async def take(self, message: Msg) -> None:
         events = _packs.decode(message.data)
         self.events += len(events)
         self.lag_max_s = max(self.lag_max_s, time.time() - events[0].time_us / 1e6)
         for event in events:
-            if event.type in _TERMINAL:
+            if event.type == _GRANTED:
+                batch = _grants.decode(event.data).batch
+                self.granted += 1
+                self.calls += 1 / batch.size if batch is not None else 1
+            elif event.type in _TERMINAL:
                 waiting = self.waiting.pop(event.stream, None)
                 if waiting is None:
                     self.ended[event.stream] = event.type
@@ -147,13 +189,19 @@ class _Load:
         self.not_completed += end != "task.completed.v1"
         return time.perf_counter() - start
 
-    async def many(self, tasks: int, clients: int) -> float:
-        """Tasks per second with so many clients, each waiting for its task before the next."""
-        left = iter(range(tasks))
+    async def many(
+        self, tasks: int, clients: int, done: Callable[[int], None] = lambda _: None
+    ) -> float:
+        """Tasks per second with so many clients, each waiting for its task before the next.
+
+        `done` is told how many have ended.
+        """
+        left, ended = iter(range(tasks)), count(1)
 
         async def client() -> None:
             for _ in left:
                 await self.one()
+                done(next(ended))
 
         start = time.perf_counter()
         await asyncio.gather(*(client() for _ in range(clients)))
@@ -167,6 +215,7 @@ async def run_task_bench(
     clients: int = 64,
     idle_tasks: int = 500,
     services: tuple[str, ...] = (SCHEDULER, *WATCHERS),
+    store: Store = "sqlite",
     say: Callable[[str], None],
 ) -> TaskBenchReport:
     """Measure each mode on a stack of its own in a temporary directory.
@@ -181,24 +230,27 @@ async def run_task_bench(
                 data=Path(directory) / "data",
                 project=find_project(),
                 noop=mode == "noop",
-                slots=SLOTS,
+                slots=BATCH_SLOTS if mode == "triton_batched" else SLOTS,
+                max_batch=None if mode == "triton_batched" else 1,
                 services=services,
+                processes=store == "postgresql",
             )
             async with running_stack(plan, say) as stack:
-                figures.append(await _measure(mode, stack.record, tasks, clients, idle_tasks, say))
+                load = (tasks, clients, idle_tasks)
+                figures.append(await _measure(mode, store, stack.record, *load, say))
     return TaskBenchReport(modes=figures)
 
 
 async def _measure(
     mode: Mode,
+    store: Store,
     record: StackRecord,
     tasks: int,
     clients: int,
     idle_tasks: int,
     say: Callable[[str], None],
 ) -> ModeFigures:
-    nc = await _connect(record)
-    feed = _Feed()
+    nc, feed = await _connect(record), _Feed()
     await nc.subscribe(subjects.FEED, cb=feed.take)
     await nc.flush()
     load = _Load(nc, feed)
@@ -207,33 +259,28 @@ async def _measure(
         say(f"mode {mode}: one client, {idle_tasks} tasks")
         idle = sorted([await load.one() for _ in range(idle_tasks)])
         say(f"mode {mode}: {clients} clients, {tasks} tasks")
-        feed.lag_max_s, feed.events = 0.0, 0
-        before = _cpu_s(record)
-        per_s = await load.many(tasks, clients)
-        after = _cpu_s(record)
+        feed.clear()
+        readings = Readings.of(record, tasks)
+        per_s = await load.many(tasks, clients, readings.done)
     finally:
         await load.stop()
         await nc.close()
     return ModeFigures(
         mode=mode,
-        store="sqlite",
+        store=store,
         tasks_per_s=round(per_s, 1),
         idle_p50_ms=round(idle[len(idle) // 2] * 1e3, 2),
         idle_p99_ms=round(idle[int(len(idle) * 0.99)] * 1e3, 2),
         events_per_task=round(feed.events / tasks, 3),
         feed_lag_max_s=round(feed.lag_max_s, 3),
+        tasks_per_call=feed.tasks_per_call,
         clients=clients,
         tasks=tasks,
         not_completed=load.not_completed,
-        cpu_ms_per_task={
-            part: round((after[part] - before[part]) * 1e3 / tasks, 4) for part in before
-        },
+        cpu_ms_per_task=readings.cpu_ms_per_task,
+        rss_mib=readings.rss_mib,
+        log_bytes_per_event=readings.log_bytes_per_event(feed.events),
     )
-
-
-def _cpu_s(record: StackRecord) -> dict[str, float]:
-    times = {name: psutil.Process(part.pid).cpu_times() for name, part in record.parts.items()}
-    return {name: time.user + time.system for name, time in times.items()}
 
 
 async def _connect(record: StackRecord) -> Client:

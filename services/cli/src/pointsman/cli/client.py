@@ -22,6 +22,7 @@ from pointsman.contracts import subjects
 from pointsman.contracts.commands import (
     Accepted,
     Answer,
+    ArchiveTasks,
     CancelTask,
     Duplicate,
     NotLeader,
@@ -130,6 +131,10 @@ class StackClient:
         """Raises `CommandError`."""
         return await self._command("redrive", command)
 
+    async def archive(self, command: ArchiveTasks) -> Answer:
+        """Raises `CommandError`."""
+        return await self._command("archive", command)
+
     async def command(self, service: str, verb: str, command: Message) -> Answer:
         """Raises `CommandError`."""
         return await self._send(subjects.command(service, verb), command)
@@ -163,12 +168,13 @@ class StackClient:
         return answer
 
     def _no_answer(self, subject: str, last: str, silence: Silence) -> CommandError:
-        log = self.record.parts[SERVICES].log if SERVICES in self.record.parts else "its log"
+        parts = self.record.parts
+        logs = (parts[name].log for name in (SERVICES, SCHEDULER) if name in parts)
         return CommandError(
             f"no answer on {subject} within {PATIENCE_S:g} s ({last})",
             code=silence.value,
             exit_code=EXIT_CODES[silence],
-            next_step=f"look into {log}, or run pointsman doctor",
+            next_step=f"look into {next(logs, 'its log')}, or run pointsman doctor",
         )
 
 

@@ -15,7 +15,7 @@ class Moment:
     time: float | None = None
 
 
-def parse_moment(text: str | None) -> Moment:
+def parse_moment(text: str | None, *, option: str = "--at") -> Moment:
     """A number is a position, anything else an RFC 3339 time, in UTC unless it says otherwise.
 
     Raises `typer.BadParameter`.
@@ -29,7 +29,7 @@ def parse_moment(text: str | None) -> Moment:
     except ValueError:
         raise typer.BadParameter(
             f"{text!r} is neither a position of the log nor a time like 2026-01-01T12:00:00Z",
-            param_hint="--at",
+            param_hint=option,
         ) from None
     return Moment(time=(time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 

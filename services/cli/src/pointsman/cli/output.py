@@ -135,6 +135,12 @@ class Printer:
             self._write(_line(document) if self.output is OutputFormat.JSONL else text)
         self._streamed += 1
 
+    def piece(self, text: str) -> None:
+        """A part of a text that grows while people read it; nothing for programs."""
+        if self.for_people:
+            self._stdout.write(text)
+            self._stdout.flush()
+
     def end_stream(self) -> None:
         """Make what was streamed a whole document."""
         if self.output is OutputFormat.JSON:

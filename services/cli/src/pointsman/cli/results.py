@@ -7,6 +7,7 @@ from pointsman.cli.stack.data_directory import blobs
 from pointsman.contracts.message import BlobRef
 from pointsman.runtime.blobs import (
     BlobCorruptError,
+    BlobExpiredError,
     BlobMissingError,
     BlobsUnavailableError,
     ShardReads,
@@ -34,6 +35,15 @@ def read_bytes(data: Path, tenant: str, content: BlobRef) -> bytes:
         reads.close()
 
 
+def read_result(data: Path, tenant: str, result: BlobRef) -> bytes:
+    """As `read_bytes`; one whose time is over is `result_expired`."""
+    try:
+        return read_bytes(data, tenant, result)
+    except ResultMissingError as error:
+        code = "result_expired" if error.code == BlobExpiredError.code else error.code
+        raise ResultMissingError(code, str(error)) from error
+
+
 def text_of(content: bytes, media_type: str) -> str | None:
     """The text of a content, None when it is no text, whatever its media type promises."""
     return utf8(content) if media_type.startswith(_TEXTS) else None
@@ -49,4 +59,4 @@ def utf8(content: bytes) -> str | None:
 
 def read_text(data: Path, tenant: str, result: BlobRef) -> str | None:
     """The text of a result, None when it is no text; raises `ResultMissingError`. Blocking."""
-    return text_of(read_bytes(data, tenant, result), result.media_type)
+    return text_of(read_result(data, tenant, result), result.media_type)

@@ -10,7 +10,7 @@ from pointsman.cli.client import StackClient
 from pointsman.cli.documents import document
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.output import Printer
-from pointsman.cli.results import ResultMissingError, read_bytes, text_of
+from pointsman.cli.results import ResultMissingError, read_result, text_of
 from pointsman.cli.task_rows import COLUMNS, ended
 from pointsman.contracts.queries import TaskRow
 
@@ -47,7 +47,7 @@ async def _content(printer: Printer, client: StackClient, row: TaskRow) -> bytes
     if row.result is None:
         return None
     try:
-        return await asyncio.to_thread(read_bytes, client.record.data, row.tenant, row.result)
+        return await asyncio.to_thread(read_result, client.record.data, row.tenant, row.result)
     except ResultMissingError as error:
         printer.say(f"the result cannot be shown: {error}")
         return None
@@ -57,7 +57,7 @@ async def _write_result(client: StackClient, row: TaskRow, target: Path) -> None
     if row.result is None:
         raise _without_result(row)
     try:
-        content = await asyncio.to_thread(read_bytes, client.record.data, row.tenant, row.result)
+        content = await asyncio.to_thread(read_result, client.record.data, row.tenant, row.result)
     except ResultMissingError as error:
         raise CommandError(str(error), code=error.code, exit_code=ExitCode.FAILURE) from error
     try:

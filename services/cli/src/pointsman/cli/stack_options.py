@@ -39,6 +39,25 @@ Without = Annotated[
         "--without", metavar="SERVICE", help=f"Leave out one of {', '.join(WATCHERS)} (repeatable)."
     ),
 ]
+Processes = Annotated[
+    bool,
+    typer.Option("--processes", help="A process for each service, with the log in PostgreSQL."),
+]
+Standby = Annotated[
+    bool,
+    typer.Option("--standby", help="A second scheduler that takes over (with --processes)."),
+]
+Postgres = Annotated[
+    str | None,
+    typer.Option(
+        "--postgres",
+        metavar="DSN",
+        envvar="POINTSMAN_DATABASE_URL",
+        show_envvar=True,
+        help="Use this PostgreSQL; start none (with --processes). Give the DSN in the environment: "
+        "everybody on this machine can read arguments, and it holds a password.",
+    ),
+]
 
 
 def check_stack_options(
@@ -47,8 +66,18 @@ def check_stack_options(
     tenants: Sequence[str] = (),
     noop: bool = False,
     without: Sequence[str] = (),
+    processes: bool = False,
+    standby: bool = False,
+    postgres: str | None = None,
 ) -> None:
     """Raises `typer.BadParameter`."""
+    if standby and not processes:
+        raise typer.BadParameter("--standby needs --processes")
+    if postgres is not None and not processes:
+        raise typer.BadParameter(
+            "--postgres (or POINTSMAN_DATABASE_URL) needs --processes: one process for all "
+            "services keeps its log in a SQLite file"
+        )
     for name in without:
         if name not in WATCHERS:
             raise typer.BadParameter(f"--without takes one of {', '.join(WATCHERS)}")
@@ -81,7 +110,7 @@ def stack_errors() -> Generator[None]:
             str(error),
             code=error.code,
             exit_code=ExitCode.FAILURE,
-            next_step=f"read {error.log}, repair what it names and start again",
+            next_step=error.next_step,
         ) from error
     except OSError as error:
         # One that names a file is about the directory; others are about connections.

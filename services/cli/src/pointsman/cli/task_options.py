@@ -44,6 +44,6 @@ ResultTo = Annotated[
 def check_result_option(result: Path | None, output: OutputFormat, *, wait: bool = True) -> None:
     """Raises `typer.BadParameter`."""
     if result is not None and not wait:
-        raise typer.BadParameter("--result needs --wait")
+        raise typer.BadParameter("--result needs --wait, without --stream")
     if result == STDOUT and output is not OutputFormat.TABLE:
         raise typer.BadParameter("--result - prints nothing but the result; leave -o away")

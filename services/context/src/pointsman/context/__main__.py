@@ -21,7 +21,6 @@ from pointsman.context.remembering.questions import Questions
 from pointsman.context.remembering.rebuilding import Rebuilding
 from pointsman.context.remembering.response_cache import ResponseCache
 from pointsman.context.settings import Settings
-from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.aggregates import Repository
 from pointsman.eventstore.feed import follow_feed
 from pointsman.eventstore.ports import EventStore, LogUnavailableError
@@ -47,7 +46,7 @@ class _Parts:
         views: ContextViews,
         scheduler: Scheduler,
     ) -> None:
-        clock, codec, tokens = SystemClock(), EventCodec(), CharacterTokens()
+        clock, codec, tokens = SystemClock(), settings.codec(), CharacterTokens()
         topics = context_topics()
         repository = Repository(store, topics)
         pool = ContextPool(settings.context_pool_bytes)

@@ -3,7 +3,6 @@
 import sys
 from typing import Final
 
-from pointsman.contracts.topics import EventCodec
 from pointsman.degradation.adapters.sqlite_surroundings import SqliteSurroundings
 from pointsman.degradation.climbing.climber import Climber
 from pointsman.degradation.climbing.overrides import Overrides
@@ -30,7 +29,7 @@ _SERVICE: Final = "degradation"
 async def start(scope: ServiceScope, settings: Settings, store: EventStore) -> None:
     """Fold what was decided, take commands, then follow the feed."""
     record = Record(settings.pool)
-    own = OwnEvents(store, EventCodec(), TOPICS, record.evolve)
+    own = OwnEvents(store, settings.codec(), TOPICS, record.evolve)
 
     async def forget_log() -> None:
         own.close()

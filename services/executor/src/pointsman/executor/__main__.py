@@ -7,6 +7,7 @@ from typing import Final
 from uuid import uuid4
 
 from pointsman.executor.adapters.nats import NatsLeader
+from pointsman.executor.adapters.nats_streams import NatsStreams
 from pointsman.executor.adapters.noop import NoopEngine
 from pointsman.executor.adapters.triton import TritonEngine
 from pointsman.executor.handlers import build_router
@@ -40,12 +41,14 @@ async def start(scope: ServiceScope, settings: Settings, nats: NatsSettings) -> 
     await probe(connection, user=nats.user)
     leader = NatsLeader(connection, identity)
     scope.on_stop(leader.stop, "requests to the leader")
+    streams = NatsStreams(connection)
+    await streams.start()
     blobs = SqliteBlobs(settings.blobs, settings.name)
     scope.on_stop(blobs.close, "blobs")
     devices = [_device(address, settings, identity, leader) for address in settings.devices]
     for device in devices:
         scope.on_stop(device.close, device.name)
-    holder = LeaseHolder(identity, devices, blobs=blobs, leader=leader)
+    holder = LeaseHolder(identity, devices, blobs=blobs, leader=leader, streams=streams)
     offers = await asyncio.gather(*(device.offer() for device in devices))
     membership = Membership(identity, tuple(offers), leader=leader, holder=holder)
     broker.include_router(build_router(identity, holder, Canaries(devices)))
@@ -73,6 +76,7 @@ def _device(
         address.device,
         endpoint=address.endpoint,
         slots=settings.slots,
+        max_batch=settings.max_batch,
         engine=_engine(address.endpoint, settings),
         leader=leader,
         identity=identity,

@@ -11,6 +11,7 @@ from pointsman.executor.holding.canaries import Canaries
 from pointsman.executor.holding.leases import LeaseHolder
 from pointsman.executor.ports import Identity
 from pointsman.runtime.broker import body_decoder
+from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 
 
 def build_router(identity: Identity, holder: LeaseHolder, canaries: Canaries) -> NatsRouter:
@@ -21,7 +22,10 @@ def build_router(identity: Identity, holder: LeaseHolder, canaries: Canaries) ->
         subjects.lease(identity.pool, identity.executor), decoder=body_decoder(LeaseOrder)
     )
     async def take(order: LeaseOrder) -> LeaseReceipt:
-        return holder.take(order)
+        crashpoint(CrashPoint.BEFORE_RECEIPT)
+        receipt = holder.take(order)
+        crashpoint(CrashPoint.AFTER_RECEIPT)
+        return receipt
 
     @router.subscriber(
         subjects.command("executor", "canary", identity.executor),

@@ -1,16 +1,19 @@
 """What the executor needs from the world: engines that run calls, and the pool's leader."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
+from uuid import UUID
 
 from pointsman.contracts.events import Residency
+from pointsman.contracts.events.tasks import DEADLINE_EXCEEDED
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
     DeviceHealth,
     Renewal,
 )
+from pointsman.contracts.token_streams import StreamPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class EngineDeadlineError(EngineError):
     """The engine had not answered when the time of the call was over."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("deadline_exceeded", message, retryable=True)
+        super().__init__(DEADLINE_EXCEEDED, message, retryable=True)
 
 
 ENGINE_BUSY: Final = "engine_busy"
@@ -78,6 +81,10 @@ class EngineBusyError(EngineError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ENGINE_BUSY, message, retryable=True)
+
+
+OnPiece = Callable[[bytes], None]
+"""Hears the pieces of an answer while they come; together they are the output."""
 
 
 class Engine(Protocol):
@@ -97,8 +104,19 @@ class Engine(Protocol):
         """The variants that are loaded; known after `open`."""
         ...
 
-    async def infer(self, call: Call) -> Output:
-        """Run a call. Raises `EngineError`; cancelling the caller stops the call in the engine."""
+    async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
+        """Run a call. Raises `EngineError`; cancelling the caller stops the call in the engine.
+
+        A variant that streams calls `on_piece` with each piece; others never do.
+        """
+        ...
+
+    async def infer_batch(self, calls: Sequence[Call]) -> Sequence["Output | EngineError"]:
+        """Run calls of one variant with the same parameters as one; at most its `max_batch`.
+
+        An answer that is wrong for one of them is its own error. Raises `EngineError` when there
+        is no answer at all; cancelling the caller stops the call in the engine.
+        """
         ...
 
     async def canary(self) -> None:
@@ -134,6 +152,22 @@ class Leader(Protocol):
 
     async def renew(self, renewal: Renewal) -> None:
         """Send once; lossy by design."""
+        ...
+
+
+class Streams(Protocol):
+    """Where the parts of running attempts are published; lossy by design."""
+
+    async def publish(self, part: StreamPart) -> None:
+        """Send once, without waiting for anybody."""
+        ...
+
+    def heard(self, task: UUID, attempt: int) -> bool:
+        """False once it is known that nobody listened to the attempt's latest part."""
+        ...
+
+    def forget(self, task: UUID, attempt: int) -> None:
+        """The attempt has ended."""
         ...
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pointsman.executor.holding.devices import MAX_BATCH
+
 Token = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     """`device=endpoint`, separated by commas: `cpu-0=grpc://127.0.0.1:8001,noop-0=noop:`."""
     slots: int = Field(default=4, ge=1, le=4096)
     """Calls that each device runs at the same time, over all of its variants."""
+    max_batch: int = Field(default=MAX_BATCH, ge=1, le=1024)
+    """Tasks that one call carries at the most, where the model takes so many; 1: each its own."""
     noop_variants: Annotated[tuple[Token, ...], NoDecode] = ("noop",)
     """What `noop:` devices pretend to serve, separated by commas."""
     blobs: Path

@@ -33,7 +33,7 @@ _SERVICE: Final = "feedback"
 
 async def start(scope: ServiceScope, settings: Settings, store: EventStore) -> None:
     """Fold the log, follow the feed, then take requests and ratings."""
-    clock, codec, learned = SystemClock(), EventCodec(), Learned()
+    clock, codec, learned = SystemClock(), settings.codec(), Learned()
     blobs = SqliteBlobs(settings.data / "blobs", _SERVICE)
     scope.on_stop(blobs.close, "blobs")
     broker = build_broker(

@@ -6,7 +6,6 @@ from typing import Final
 from nats.aio.client import Client
 
 from pointsman.contracts.telemetry import READING_EVERY_S
-from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.feed import follow_feed
 from pointsman.eventstore.own_events import OwnEvents
 from pointsman.eventstore.ports import EventStore, LogUnavailableError
@@ -54,7 +53,7 @@ class _Monitoring:
         self.settings = settings
         self.clock = SystemClock()
         self.monitor = Monitor()
-        self.own = OwnEvents(store, EventCodec(), TOPICS, self.monitor.evolve)
+        self.own = OwnEvents(store, settings.codec(), TOPICS, self.monitor.evolve)
         self.recording = Recording(self.own)
         self.window = FeedWindow(self.clock)
 
@@ -92,8 +91,10 @@ class _Monitoring:
         window, monitor, recording, clock = self.window, self.monitor, self.recording, self.clock
         engines = TritonMetrics(metrics_addresses(self.settings.resource_monitor_metrics))
         devices = DeviceList(NatsPoolDevices(nc), clock)
+        gpus = NvmlGpus()
+        self.scope.on_stop(gpus.close, "nvml")
         readings = DeviceWatch(
-            devices, PsutilHost(), NvmlGpus(), engines, NatsReadings(nc), monitor, recording, clock
+            devices, PsutilHost(), gpus, engines, NatsReadings(nc), monitor, recording, clock
         )
         canaries = CanaryWatch(devices, NatsExecutors(nc), monitor, recording, clock)
         alerts = AlertWatch(devices, readings, window, monitor, recording, clock)

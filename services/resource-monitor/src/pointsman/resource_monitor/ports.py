@@ -15,6 +15,11 @@ from pointsman.resource_monitor.domain.measuring import EngineReading, Figures, 
 class Host(Protocol):
     """The machine that this process runs on."""
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Its names and addresses, as they may stand in the endpoint of an engine."""
+        ...
+
     def read(self) -> Figures:
         """Processor share since the last call, and memory; returns at once."""
         ...
@@ -27,7 +32,8 @@ class Gpus(Protocol):
         """Never raises and never waits for long.
 
         Without driver or GPU the census says why it is empty. A GPU that was read once stays in
-        the census; while it does not answer it has no figures.
+        the census under its UUID; while it does not answer it has no figures. A driver that hangs
+        has nothing to say of its GPUs; after three hangs in a row they have no figures.
         """
         ...
 

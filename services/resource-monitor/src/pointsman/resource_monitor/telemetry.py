@@ -31,6 +31,16 @@ HOST_MEMORY: Final = _meter.create_gauge(
     "pointsman.device.memory_ratio",
     description="Share of the memory of a CPU device's machine in use",
 )
+FIGURES_DROPPED: Final = _meter.create_counter(
+    "pointsman.resource_monitor.figures.dropped",
+    unit="{figure}",
+    description="Figures of GPUs that cannot be true, by GPU and figure",
+)
+DRIVER_HANGS: Final = _meter.create_counter(
+    "pointsman.resource_monitor.driver.hangs",
+    unit="{hang}",
+    description="Questions to the GPU driver that were given up",
+)
 SAMPLES: Final = _meter.create_counter(
     "pointsman.resource_monitor.samples",
     unit="{sample}",

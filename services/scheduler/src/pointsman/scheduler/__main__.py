@@ -1,44 +1,58 @@
-"""Composition root: settings, adapters, leader, routers."""
+"""Composition root: settings, adapters, candidate, leader, routers."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from socket import gethostname
 from typing import Final
 from uuid import uuid4
 
 import structlog
 from nats.aio.client import Client
 
-from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.dead_letters import DeadLetterBox
 from pointsman.eventstore.log_tail import LogTail
-from pointsman.eventstore.ports import EventStore, LogUnavailableError
+from pointsman.eventstore.ports import EventStore, Leadership, LogUnavailableError
 from pointsman.eventstore.publications import PackedFeed, PublicEvents
 from pointsman.eventstore.relay import Relay
 from pointsman.eventstore.service import Service
-from pointsman.runtime.blobs import SqliteBlobs
+from pointsman.policy.disk_room import Room
+from pointsman.runtime.blob_sweep import BlobSweep
 from pointsman.runtime.broker import ServiceBroker, build_broker, probe
 from pointsman.runtime.clock import SystemClock
+from pointsman.runtime.collector import collector_at_rest
 from pointsman.runtime.service import ServiceScope
 from pointsman.runtime.streams import provision
+from pointsman.scheduler.adapters.data_disk import DataDisk
 from pointsman.scheduler.adapters.nats_inbox import NatsInbox
 from pointsman.scheduler.adapters.nats_orders import NatsOrders
 from pointsman.scheduler.adapters.nats_readings import NatsReadings
+from pointsman.scheduler.adapters.own_files import open_own_files
 from pointsman.scheduler.adapters.registry_file import RegistryFile
+from pointsman.scheduler.adapters.snapshot_files import SnapshotFiles
 from pointsman.scheduler.adapters.system import SystemDraws
 from pointsman.scheduler.adapters.views import TaskViews
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.handlers import build_command_router, build_query_router
+from pointsman.scheduler.handlers import (
+    build_archive_router,
+    build_command_router,
+    build_query_router,
+)
+from pointsman.scheduler.leading.archive import TaskArchive
+from pointsman.scheduler.leading.blob_keeping import keep_blobs
 from pointsman.scheduler.leading.decision_log import DecisionLog
+from pointsman.scheduler.leading.disk_watch import DiskWatch
 from pointsman.scheduler.leading.dispatch import Dispatch
+from pointsman.scheduler.leading.folding import Folding
+from pointsman.scheduler.leading.lead import Lead
 from pointsman.scheduler.leading.load_readings import publish_load
 from pointsman.scheduler.leading.pool_leader import PoolLeader
+from pointsman.scheduler.leading.pool_snapshots import keep_snapshots, newest_snapshot
 from pointsman.scheduler.leading.questions import Questions
 from pointsman.scheduler.leading.redrive import Redrive
 from pointsman.scheduler.leading.submissions import Submissions
-from pointsman.scheduler.leading.take_lead import register_models, take_lead
+from pointsman.scheduler.leading.take_lead import Candidate, Standby, register_models
 from pointsman.scheduler.settings import Settings
 
 _SERVICE: Final = "scheduler"
@@ -48,55 +62,115 @@ _log = structlog.get_logger(__name__)
 
 
 class _Process:
-    """The parts of one scheduler while it starts."""
+    """The parts of one scheduler, which come to be while it starts and when it is elected."""
 
     def __init__(self, scope: ServiceScope, settings: Settings, store: EventStore) -> None:
         self.scope = scope
         self.settings = settings
         self.store = store
         self.clock = SystemClock()
-        self.codec = EventCodec()
+        self.codec = settings.codec()
+        self.registry = RegistryFile(settings.registry)
         self.pool = Pool(settings.pool)
+        self.snapshots = SnapshotFiles(settings.data / "snapshots")
+        self.own = open_own_files(settings.data)
+        scope.on_stop(self.own.blobs.close, "blobs")
+        self.lead: Lead | None = None
         self.leader: PoolLeader | None = None
 
     async def start(self) -> None:
-        """Lead the pool, then take requests: nobody is answered before that."""
-        scope, settings, pool, clock = self.scope, self.settings, self.pool, self.clock
-        store = self.store
-        registry = RegistryFile(settings.registry)
-        blobs = SqliteBlobs(settings.data / "blobs", _SERVICE)
-        scope.on_stop(blobs.close, "blobs")
-        scope.spawn(_prune(store), "inbox rows")
-        log = await take_lead(
-            pool,
-            store,
-            self.codec,
-            holder=str(uuid4()),
-            clock=clock,
-            on_broken=scope.fatal,
-            on_end=lambda end: self._on_end(end, "folding"),
-        )
-        await register_models(pool, log, registry, clock)
+        """Lead the pool and answer, or stand by until it can be led; nobody is answered before."""
+        scope, settings = self.scope, self.settings
+        folding = Folding(self.pool, self.store, self.codec, on_broken=scope.fatal)
+        scope.on_stop(folding.stop, "folding")
+        with collector_at_rest():
+            await newest_snapshot(self.pool, self.store, self.snapshots)
+            await folding.start()
+        # Registered before the broker, so that it comes after the last answer.
+        scope.on_stop(self._resign, "lead")
         broker = self._broker()
         connection = await broker.connect()
         scope.on_stop(broker.stop, "broker")
         await probe(connection, user=settings.nats_user)
-        tail = LogTail(store)
+        # Whoever leads needs the streams; making them takes a part of a take-over's time.
+        await provision(connection)
+        tail = await LogTail.following(self.store)
         scope.on_stop(tail.close, "log tail")
-        relay = await self._publish(store, tail, connection)
-        questions = self._questions(store, tail, relay)
-        self.leader = self._lead(log, store, connection)
-        submissions = Submissions(pool, log, blobs, clock)
-        readings = NatsReadings(connection)
-        scope.spawn(publish_load(pool, readings, clock, submissions.shed), "load readings")
-        redrive = Redrive(store, self.codec, log, blobs, submissions, clock)
-        broker.include_router(build_command_router(pool.name, self.leader, submissions, redrive))
-        broker.include_router(build_query_router(questions))
+        views = self._views(tail)
+        candidate = self._candidate(connection)
+
+        async def serve(leadership: Leadership) -> None:
+            await self._serve(leadership, broker, connection, tail, views)
+
+        async def stand_by() -> None:
+            await serve(await candidate.elected())
+
+        match await candidate.stand():
+            case Leadership() as leadership:
+                await serve(leadership)
+            case Standby(reason=reason):
+                self._standing_by(reason)
+                scope.spawn(stand_by(), "candidate")
+
+    def _candidate(self, nc: Client) -> Candidate:
+        return Candidate(
+            self.pool,
+            self.store,
+            self.codec,
+            self.clock,
+            holder=f"{gethostname()}-{os.getpid()}-{uuid4().hex[:8]}",
+            fit=lambda: nc.is_connected,
+            on_standby=self._standing_by,
+        )
+
+    def _standing_by(self, reason: str) -> None:
+        self.scope.health.set("lead", ok=True, detail=f"standby, {reason}")
+
+    async def _serve(
+        self,
+        leadership: Leadership,
+        broker: ServiceBroker,
+        nc: Client,
+        tail: LogTail,
+        views: TaskViews,
+    ) -> None:
+        scope, store, pool, clock = self.scope, self.store, self.pool, self.clock
+        clocks = LeaseClocks(now=clock.monotonic())
+        self.lead = lead = Lead(store, leadership, clocks, clock, on_state=self._lead_changed)
+        scope.health.set("lead", ok=True, detail=lead.name)
+        scope.spawn(lead.keep(), "lead keeper")
+        log = DecisionLog(store, self.codec, lead)
+        await register_models(pool, log, self.registry, clock)
+        scope.spawn(_prune(store), "inbox rows")
+        scope.spawn(keep_snapshots(pool, store, self.snapshots, clock), "snapshots")
+        relay = self._publish(tail, nc)
+        leader = await self._lead(log, clocks, nc)
+        disk = DiskWatch(
+            DataDisk(self.settings.data, budget_mib=self.settings.disk_budget_mib), self._disk_fills
+        )
+        scope.spawn(disk.run(), "disk")
+        sweep = BlobSweep(self.settings.data / "blobs", self.settings.blob_keep_s)
+        scope.spawn(keep_blobs(pool, sweep), "blobs")
+        submissions = Submissions(pool, log, self.own.blobs, clock, no_room=disk.refusal)
+        load = publish_load(pool, NatsReadings(nc), clock, submissions.shed)
+        scope.spawn(load, "load readings")
+        redrive = Redrive(store, self.codec, log, self.own.blobs, submissions, clock)
+        questions = self._questions(views, relay)
+        broker.include_router(build_command_router(pool.name, leader, submissions, redrive))
+        broker.include_router(build_archive_router(pool.name, TaskArchive(store, clock)))
+        broker.include_router(build_query_router(questions, lead))
         await broker.start()
-        self._take_tasks(
-            connection,
-            submissions,
-            DeadLetterBox(log, blobs, clock, applied_to=lambda: pool.applied_to),
+        letters = DeadLetterBox(log, self.own.blobs, clock, applied_to=lambda: pool.applied_to)
+        self._take_tasks(nc, submissions, letters)
+
+    def _questions(self, views: TaskViews, relay: Relay) -> Questions:
+        return Questions(
+            self.pool,
+            self.store,
+            self.codec,
+            views,
+            feed_position=lambda: relay.position,
+            pid=os.getpid(),
         )
 
     def _broker(self) -> ServiceBroker:
@@ -118,54 +192,58 @@ class _Process:
         if self.leader is not None:
             self.leader.connection_changed(connected=connected)
 
-    async def _publish(self, store: EventStore, tail: LogTail, nc: Client) -> Relay:
+    def _lead_changed(self, certain: bool, detail: str) -> None:  # noqa: FBT001 - a state
+        self.scope.health.set("lead", certain, detail)
+
+    def _disk_fills(self, room: Room, detail: str) -> None:
+        self.scope.health.set("disk", room is not Room.FULL, detail)
+
+    async def _resign(self) -> None:
+        if self.lead is not None:
+            await self.lead.resign()
+
+    def _publish(self, tail: LogTail, nc: Client) -> Relay:
         async def provide() -> None:
             await provision(nc)
 
-        await provide()
         relays = [
-            Relay(store, nc, publication, provision=provide, log=tail)
+            Relay(self.store, nc, publication, provision=provide, log=tail)
             for publication in (PackedFeed(), PublicEvents(self.settings.pool))
         ]
         for relay in relays:
             self.scope.spawn(relay.run(), f"relay {relay.stream}")
         return relays[0]
 
-    def _questions(self, store: EventStore, tail: LogTail, relay: Relay) -> Questions:
-        views = TaskViews(self.settings.data, tail, on_stopped=self._view_stopped)
+    def _views(self, tail: LogTail) -> TaskViews:
+        views = TaskViews(self.own.views, tail, on_stopped=self._view_stopped)
         self.scope.on_stop(views.close, "views")
         self.scope.spawn(views.run(), "views")
-        return Questions(
-            self.pool,
-            store,
-            self.codec,
-            views,
-            feed_position=lambda: relay.position,
-            pid=os.getpid(),
-        )
+        return views
 
     def _view_stopped(self, name: str, reason: str) -> None:
         """A view met an event of a newer release; it answers with what it has, the rest goes on."""
         self.scope.health.set(f"view {name}", ok=False, detail=reason)
 
-    def _lead(self, log: DecisionLog, store: EventStore, nc: Client) -> PoolLeader:
-        clocks = LeaseClocks(now=self.clock.monotonic())
-        dispatch = Dispatch(self.pool, NatsOrders(nc, self.pool.name), clocks, self.clock)
+    async def _lead(self, log: DecisionLog, clocks: LeaseClocks, nc: Client) -> PoolLeader:
+        orders = NatsOrders(nc, self.pool.name)
+        dispatch = Dispatch(self.pool, orders, log.lead, clocks, self.clock)
         self.scope.on_stop(dispatch.drain, "dispatch")
         leader = PoolLeader(self.pool, log, dispatch, clocks, self.clock, SystemDraws())
-        self._on_end(store.on_commit(lambda _: leader.wake()), "waking")
+        # After the pool, which has folded what it is woken for.
+        end = await self.store.follow(lambda _: leader.wake())
+
+        async def sleep() -> None:
+            end()
+
+        self.scope.on_stop(sleep, "waking")
+        self.leader = leader
+        leader.connection_changed(connected=nc.is_connected)
         self.scope.spawn(leader.run(), "leader")
         return leader
 
-    def _on_end(self, end: Callable[[], None], what: str) -> None:
-        async def ending() -> None:
-            end()
-
-        self.scope.on_stop(ending, what)
-
 
 async def start(scope: ServiceScope, settings: Settings, store: EventStore) -> None:
-    """Return when the pool is led and requests are taken."""
+    """Return when the pool is led and requests are taken, or another leads it."""
     await _Process(scope, settings, store).start()
 
 

@@ -1,14 +1,20 @@
 """Requests on the bus: translated, handed on, answered. Nothing is decided here."""
 
 import asyncio
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from faststream import ContextRepo
+from faststream.message import StreamMessage
+from faststream.middlewares import BaseMiddleware
 from faststream.nats import NatsRouter
+from nats.aio.msg import Msg
 
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import (
     Answer,
+    ArchiveTasks,
     CancelTask,
     PrepareTask,
     RedriveDeadLetter,
@@ -23,12 +29,14 @@ from pointsman.contracts.leases import (
     ReportAnswer,
 )
 from pointsman.contracts.queries import (
+    AskLog,
     AskPool,
     DeadLetterRow,
     DeviceRow,
     ListDeadLetters,
     ListEvents,
     ListTasks,
+    LogRow,
     ModelRow,
     OneTask,
     PoolRow,
@@ -37,6 +45,8 @@ from pointsman.contracts.queries import (
 )
 from pointsman.contracts.recorded import Recorded
 from pointsman.runtime.broker import RefusedError, body_decoder
+from pointsman.scheduler.leading.archive import TaskArchive
+from pointsman.scheduler.leading.lead import Lead
 from pointsman.scheduler.leading.pool_leader import PoolLeader
 from pointsman.scheduler.leading.questions import Questions
 from pointsman.scheduler.leading.redrive import Redrive
@@ -100,46 +110,85 @@ def build_command_router(
     return router
 
 
-def build_query_router(questions: Questions) -> NatsRouter:
-    """Questions; see `pointsman.contracts.queries` for the table."""
+def build_archive_router(pool: str, archive: TaskArchive) -> NatsRouter:
+    """Commands about the log of a pool."""
     router = NatsRouter()
 
-    def query(verb: str) -> str:
-        return subjects.query(_SERVICE, verb)
+    @router.subscriber(
+        subjects.command(_SERVICE, "archive", pool), decoder=body_decoder(list[ArchiveTasks])
+    )
+    async def archive_tasks(commands: list[ArchiveTasks]) -> list[Answer]:
+        return [await archive.archive(item) for item in commands]
 
-    @router.subscriber(query("tasks"), decoder=body_decoder(ListTasks))
+    return router
+
+
+def build_query_router(questions: Questions, lead: Lead) -> NatsRouter:
+    """Questions; see `pointsman.contracts.queries` for the table."""
+
+    def giving_way(msg: Msg | None, /, *, context: ContextRepo) -> _GivingWay:
+        return _GivingWay(msg, context, lead)
+
+    router = NatsRouter(middlewares=[giving_way])
+    _ask_about_log(router, questions)
+    _ask_about_pool(router, questions)
+    return router
+
+
+def _ask_about_log(router: NatsRouter, questions: Questions) -> None:
+    @router.subscriber(subjects.query(_SERVICE, "tasks"), decoder=body_decoder(ListTasks))
     async def tasks(asked: ListTasks) -> list[TaskRow]:
         return await questions.tasks(asked)
 
-    @router.subscriber(query("task"), decoder=body_decoder(OneTask))
+    @router.subscriber(subjects.query(_SERVICE, "task"), decoder=body_decoder(OneTask))
     async def task(asked: OneTask) -> TaskRow:
         return _found(await questions.task(asked.task), asked.task)
 
-    @router.subscriber(query("why"), decoder=body_decoder(OneTask))
+    @router.subscriber(subjects.query(_SERVICE, "why"), decoder=body_decoder(OneTask))
     async def why(asked: OneTask) -> Why:
         return _found(await questions.why(asked.task), asked.task)
 
-    @router.subscriber(query("events"), decoder=body_decoder(ListEvents))
+    @router.subscriber(subjects.query(_SERVICE, "events"), decoder=body_decoder(ListEvents))
     async def events(asked: ListEvents) -> list[Recorded]:
         return await questions.events(asked)
 
-    @router.subscriber(query("dead_letters"), decoder=body_decoder(ListDeadLetters))
+    @router.subscriber(
+        subjects.query(_SERVICE, "dead_letters"), decoder=body_decoder(ListDeadLetters)
+    )
     async def dead_letters(asked: ListDeadLetters) -> list[DeadLetterRow]:
         return await questions.dead_letters(asked)
 
-    @router.subscriber(query("models"), decoder=body_decoder(AskPool))
+    @router.subscriber(subjects.query(_SERVICE, "log"), decoder=body_decoder(AskLog))
+    async def log(_asked: AskLog) -> LogRow:
+        return await questions.log()
+
+
+def _ask_about_pool(router: NatsRouter, questions: Questions) -> None:
+    @router.subscriber(subjects.query(_SERVICE, "models"), decoder=body_decoder(AskPool))
     async def models(_asked: AskPool) -> list[ModelRow]:
         return questions.models()
 
-    @router.subscriber(query("devices"), decoder=body_decoder(AskPool))
+    @router.subscriber(subjects.query(_SERVICE, "devices"), decoder=body_decoder(AskPool))
     async def devices(_asked: AskPool) -> list[DeviceRow]:
         return questions.devices()
 
-    @router.subscriber(query("pool"), decoder=body_decoder(AskPool))
+    @router.subscriber(subjects.query(_SERVICE, "pool"), decoder=body_decoder(AskPool))
     async def pool(_asked: AskPool) -> PoolRow:
         return questions.pool()
 
-    return router
+
+class _GivingWay(BaseMiddleware[Any, Any]):
+    """A leader in doubt answers what it remembers, after whoever leads without doubt."""
+
+    def __init__(self, msg: Msg | None, context: ContextRepo, lead: Lead) -> None:
+        super().__init__(msg, context=context)
+        self._lead = lead
+
+    async def consume_scope(
+        self, call_next: Callable[[Any], Awaitable[object]], msg: StreamMessage[Msg]
+    ) -> object:
+        await self._lead.give_way()
+        return await call_next(msg)
 
 
 def _found(row: Row | None, task: UUID) -> Row:

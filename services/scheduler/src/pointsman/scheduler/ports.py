@@ -1,13 +1,37 @@
 """What the scheduler needs from the world."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from pointsman.contracts.events import ModelRegistered
 from pointsman.contracts.leases import LeaseOrder, LeaseReceipt
+from pointsman.contracts.message import BlobRef
 from pointsman.contracts.queries import DeadLetterRow, ListDeadLetters, ListTasks, TaskRow
 from pointsman.contracts.telemetry import PoolSample
+from pointsman.policy.disk_room import DiskReading
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.pool_snapshot import PoolCopy
+
+
+class Contents(Protocol):
+    """The blobs of all services, which are deleted when their time is over."""
+
+    async def use(self, contents: Iterable[tuple[str, BlobRef]]) -> None:
+        """Note that contents, with their tenants, are still needed; may take its time."""
+        ...
+
+    async def sweep(self) -> int:
+        """Delete what was not used for long; how many contents. Raises `sqlite3.Error`."""
+        ...
+
+
+class Disk(Protocol):
+    """The disk of the data directory."""
+
+    async def read(self) -> DiskReading:
+        """How full it is now; raises `OSError`."""
+        ...
 
 
 class Draws(Protocol):
@@ -25,6 +49,10 @@ class Orders(Protocol):
         """None if no receipt came within `RECEIPT_TIMEOUT_S`."""
         ...
 
+    async def bus_answers(self) -> bool:
+        """Whether the bus carries messages now; what had been sent to this process is here then."""
+        ...
+
 
 class Readings(Protocol):
     """The way to whoever watches the pool; lossy."""
@@ -39,6 +67,21 @@ class Registry(Protocol):
 
     def models(self, *, at: float, applied_to: int) -> Sequence[ModelRegistered]:
         """Every entry, as the event that would register it."""
+        ...
+
+
+class Snapshots(Protocol):
+    """Where a pool is written down, so that a start need not fold the whole log."""
+
+    async def restore(self, pool: Pool, *, incarnation: str, head: int) -> int:
+        """Make an empty pool what the newest usable snapshot says; its position, 0 without one.
+
+        What is damaged, of another release or life of the log, or ahead of `head` is passed over.
+        """
+        ...
+
+    async def save(self, copy: PoolCopy, *, pool: str, incarnation: str) -> None:
+        """Durable when it returns. Raises `OSError`."""
         ...
 
 

@@ -10,6 +10,8 @@ class Residency(Message, frozen=True):
     variant: str
     slots: int
     """Requests that it serves at the same time: instances x concurrent requests."""
+    max_batch: int = 1
+    """Tasks that one request may carry."""
 
 
 class DeviceAttached(Decision, frozen=True):

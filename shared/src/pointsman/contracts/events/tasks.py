@@ -137,8 +137,19 @@ class TaskPrepared(Decision, frozen=True):
     """Why there is no context, if there is none."""
 
 
+class BatchPlace(Message, frozen=True):
+    """A call that several attempts share; it takes one slot until the last of them has ended."""
+
+    id: str
+    """Of the attempt that opened it: `<task>/<attempt>`."""
+    size: int
+    """Attempts that were granted to it; fewer come if one is cancelled before the call begins."""
+    most: int
+    """How many its variant takes on this device."""
+
+
 class TaskGranted(Decision, frozen=True):
-    """An attempt holds a lease on a slot."""
+    """An attempt holds a lease on a slot, alone or with the others of its batch."""
 
     attempt: int
     round: int
@@ -152,6 +163,8 @@ class TaskGranted(Decision, frozen=True):
     explanation: Explanation
     samples: tuple[str, ...] = ()
     """Ids of the device samples that were used."""
+    batch: BatchPlace | None = None
+    """None: it has a call of its own."""
 
 
 class TaskCompleted(Decision, frozen=True):
@@ -234,6 +247,14 @@ class AttemptTimedOut(Decision, frozen=True):
 EXECUTOR_CANCELLED: Final = "executor_cancelled"
 """The holder stopped the call by itself, so that its slot is free at once."""
 
+BATCH_FAILED: Final = "batch_failed"
+"""The call failed for all who shared it. Whose input was the cause is not known, so that nobody has
+failed: each runs alone next. The call has ended, so that its slot is free."""
+
+
+DEADLINE_EXCEEDED: Final = "deadline_exceeded"
+"""Code of a call that had not ended when its time was over."""
+
 
 class AttemptLost(Decision, frozen=True):
     """The holder or the device went away; nobody will report this attempt."""
@@ -241,4 +262,7 @@ class AttemptLost(Decision, frozen=True):
     attempt: int
     device: str
     reason: str
-    """`executor_replaced`, `lease_expired`, `device_unavailable` or `EXECUTOR_CANCELLED`."""
+    """`executor_replaced`, `lease_expired`, `device_unavailable`, `EXECUTOR_CANCELLED` or
+    `BATCH_FAILED`."""
+    code: str = ""
+    """What a shared call failed with."""

@@ -9,7 +9,9 @@ from pointsman.runtime.servers.errors import (
 from pointsman.runtime.servers.nats import LocalNats
 from pointsman.runtime.servers.nats_config import MAX_PAYLOAD_BYTES, NatsUser
 from pointsman.runtime.servers.nats_program import check_nats_server, find_nats_server
-from pointsman.runtime.servers.process import ServerProcess, kill_leftovers
+from pointsman.runtime.servers.postgres import LocalPostgres
+from pointsman.runtime.servers.postgres_program import PostgresProgram, find_postgres
+from pointsman.runtime.servers.process import ServerAccount, ServerProcess, kill_leftovers
 from pointsman.runtime.servers.triton import LocalTriton
 from pointsman.runtime.servers.triton_environment import (
     Missing,
@@ -21,9 +23,12 @@ from pointsman.runtime.servers.triton_environment import (
 __all__ = [
     "MAX_PAYLOAD_BYTES",
     "LocalNats",
+    "LocalPostgres",
     "LocalTriton",
     "Missing",
     "NatsUser",
+    "PostgresProgram",
+    "ServerAccount",
     "ServerError",
     "ServerMissingError",
     "ServerProcess",
@@ -33,6 +38,7 @@ __all__ = [
     "TritonSupport",
     "check_nats_server",
     "find_nats_server",
+    "find_postgres",
     "kill_leftovers",
     "triton_support",
 ]

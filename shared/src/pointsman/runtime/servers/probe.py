@@ -5,14 +5,14 @@ import asyncio
 _TIMEOUT_S = 5.0
 
 
-async def http_get(port: int, path: str) -> tuple[int, bytes] | None:
-    """Get ``path`` from 127.0.0.1; None when nobody there gives a complete answer within 5 s."""
+async def http_ask(port: int, path: str, *, method: str = "GET") -> tuple[int, bytes] | None:
+    """Status and body of ``path`` at 127.0.0.1; None without a complete answer within 5 s."""
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
-                head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-                writer.write(f"{head}Connection: close\r\n\r\n".encode())
+                head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+                writer.write(f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
                 answer = await reader.read()
             finally:
                 writer.close()

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -15,19 +16,38 @@ import psutil
 # Runs between fork and the server. Doing this in a fresh interpreter instead of a preexec_fn keeps
 # arbitrary Python code out of a fork of a multi-threaded process. The check of the parent closes
 # the gap between the fork and prctl, in which the parent may already have died. The variables are
-# an argument because LD_LIBRARY_PATH of a server may not fit this interpreter.
+# an argument because LD_LIBRARY_PATH of a server may not fit this interpreter. The account comes
+# before the call of prctl, which the kernel forgets when a process changes its user, and after the
+# last import, because the account may not be able to read our library. The call asks for SIGKILL
+# when the parent dies.
 _LAUNCHER = """
 import json, os, sys
-parent, variables, command = int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]
+parent, variables, account = int(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
+command = sys.argv[4:]
 if sys.platform == "linux":
-    import ctypes, signal
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    import ctypes
+    prctl = ctypes.CDLL(None).prctl
+if account:
+    os.chdir("/")
+    os.setgroups([])
+    os.setgid(account[1])
+    os.setuid(account[0])
+if sys.platform == "linux":
+    prctl(1, 9, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(1)
 os.execve(command[0], command, variables)
 """
 
 _LEFTOVER_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAccount:
+    """A user of the system, by number; only root can start a server as another one."""
+
+    uid: int
+    gid: int
 
 
 class ServerProcess:
@@ -45,20 +65,29 @@ class ServerProcess:
 
     @classmethod
     async def spawn(
-        cls, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
+        cls,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        account: ServerAccount | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> Self:
         """Start ``command`` (first item: absolute path of a program); the log is appended to.
 
-        ``environment`` replaces the inherited variables.
+        ``environment`` replaces the inherited variables. With an ``account`` the server is that
+        user, in the root directory; it keeps the open files ``pass_fds`` under their numbers.
         """
         variables = json.dumps(dict(os.environ if environment is None else environment))
+        user = json.dumps(account and (account.uid, account.gid))
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             log_offset = os.fstat(descriptor).st_size
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), variables, *command,
+                sys.executable, "-I", "-S", "-c", _LAUNCHER,
+                str(os.getpid()), variables, user, *command,
                 stdin=asyncio.subprocess.DEVNULL, stdout=descriptor, stderr=descriptor,
-                start_new_session=True,
+                start_new_session=True, pass_fds=tuple(pass_fds),
             )  # fmt: skip
         finally:
             os.close(descriptor)
@@ -76,11 +105,11 @@ class ServerProcess:
         """Wait for the end of the server; negative values are the signal that ended it."""
         return await self._process.wait()
 
-    async def stop(self, grace_s: float) -> None:
+    async def stop(self, grace_s: float, request: signal.Signals = signal.SIGTERM) -> None:
         """Ask the server to end, and after ``grace_s`` kill whatever is left of its group."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
+                self._process.send_signal(request)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace_s):
                     await self._process.wait()

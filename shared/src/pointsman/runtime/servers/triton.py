@@ -4,20 +4,18 @@ import asyncio
 import hashlib
 import json
 import os
-import random
 import shutil
-import socket
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, cast
 
 from pointsman.runtime.servers.errors import ServerError, ServerMissingError, ServerStartError
-from pointsman.runtime.servers.probe import http_get
+from pointsman.runtime.servers.probe import http_ask
 from pointsman.runtime.servers.process import ServerProcess, kill_leftovers
 from pointsman.runtime.servers.triton_environment import TritonEnvironment, triton_support
+from pointsman.runtime.servers.triton_loading import not_loaded
+from pointsman.runtime.servers.triton_ports import TritonPorts
 
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where the Python backend puts its regions
 _PROGRAMS: Final = ("tritonserver", "triton_python_backend_stub")
@@ -26,24 +24,6 @@ _PORT_RETRY_S: Final = 0.2
 _READY_S: Final = 60.0
 _GRACE_S: Final = 10.0
 _PORT_TAKEN: Final = "already in use"
-# Below the range from which systems take the ports of outgoing connections: a client that keeps
-# trying to reach a dead server on a port of that range can connect to itself and block the port.
-_PORT_RANGE: Final = (20_000, 32_000)
-
-
-@dataclass(frozen=True, slots=True)
-class TritonPorts:
-    """Where one server listens on 127.0.0.1."""
-
-    grpc: int
-    http: int
-    metrics: int
-
-    @classmethod
-    def free(cls) -> "TritonPorts":
-        """Pick three ports on which nobody listens now."""
-        with ExitStack() as held:
-            return cls(*(_free_port(held) for _ in range(3)))
 
 
 class LocalTriton:
@@ -64,6 +44,8 @@ class LocalTriton:
     ) -> None:
         self.name = name
         self.models = tuple(models)
+        self.not_loaded: dict[str, str] = {}
+        """Models that the running server could not load, with the reason; it serves the others."""
         self._environment = environment.absolute()
         self._repository = repository.absolute()
         self._work = work.absolute()
@@ -103,6 +85,7 @@ class LocalTriton:
         Raises:
             ServerMissingError: ``triton_unsupported``; the message lists all that is missing.
             ServerStartError: ``triton_start_failed``; it ended, or was not ready within 60 s.
+                ``models_not_loaded``; it could load none of its models.
         """
         if self.alive:
             return
@@ -197,23 +180,31 @@ class LocalTriton:
         while process.alive:
             if await self._ready(ports):
                 self._ports = ports
+                await self._look_at_models(ports)
                 return True
             await asyncio.sleep(_POLL_S)
         if _PORT_TAKEN in process.log_tail():
             return False
         raise await self._failed("Triton ended during its start.")
 
+    async def _look_at_models(self, ports: TritonPorts) -> None:
+        self.not_loaded = await not_loaded(ports.http, self.models)
+        if self.models and len(self.not_loaded) == len(self.models):
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.not_loaded.items())
+            message = f"Triton could not load any model. {reasons}"
+            raise await self._failed(message, code="models_not_loaded")
+
     async def _ready(self, ports: TritonPorts) -> bool:
         """Tell whether our models are loaded and every face is up; metrics come up last."""
         for port, path in ((ports.http, "/v2/health/ready"), (ports.metrics, "/metrics")):
-            answer = await http_get(port, path)
+            answer = await http_ask(port, path)
             if answer is None or answer[0] != HTTPStatus.OK:
                 return False
         # On a port that is taken, another server may have answered.
         return (await self._metadata(ports))["name"] == self._identity
 
     async def _metadata(self, ports: TritonPorts) -> dict[str, object]:
-        answer = await http_get(ports.http, "/v2")
+        answer = await http_ask(ports.http, "/v2")
         if answer is None or answer[0] != HTTPStatus.OK:
             return {"name": None, "version": None}
         return cast("dict[str, object]", json.loads(answer[1]))
@@ -229,6 +220,9 @@ class LocalTriton:
             f"--backend-config=python,shm-region-prefix-name={self._prefix}",
             # The configurations are complete; completing them would start each model's stub twice.
             "--disable-auto-complete-config",
+            # One model that cannot be loaded is no reason to do without the others.
+            "--exit-on-error=false",
+            "--strict-readiness=false",
             "--allow-gpu-metrics=false",
             *(f"--{face}-address=127.0.0.1" for face in ("grpc", "http", "metrics")),
             f"--grpc-port={ports.grpc}",
@@ -236,12 +230,12 @@ class LocalTriton:
             f"--metrics-port={ports.metrics}",
         ]
 
-    async def _failed(self, message: str) -> ServerStartError:
+    async def _failed(self, message: str, *, code: str = "triton_start_failed") -> ServerStartError:
         process = self._started()
         await process.stop(0)
         next_step = f"Read {self.log}, repair what it names and start again."
         return ServerStartError(
-            message, code="triton_start_failed", next_step=next_step, log_tail=process.log_tail(40)
+            message, code=code, next_step=next_step, log_tail=process.log_tail(40)
         )
 
     def _started(self) -> ServerProcess:
@@ -276,15 +270,3 @@ def _variables(environment: TritonEnvironment) -> dict[str, str]:
         # cores from the others.
         "OPENBLAS_NUM_THREADS": "1",
     }
-
-
-def _free_port(held: ExitStack) -> int:
-    """Find a port and hold it until ``held`` is left."""
-    while True:
-        port = random.randrange(*_PORT_RANGE)
-        holder = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        try:
-            holder.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return port

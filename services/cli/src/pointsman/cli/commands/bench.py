@@ -1,6 +1,5 @@
 """`pointsman bench`: measured here and now."""
 
-import asyncio
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,8 +12,17 @@ import uvloop
 from pointsman.cli.bench_log import run_log_bench
 from pointsman.cli.bench_overload import MODES as OVERLOAD_MODES
 from pointsman.cli.bench_overload import run_overload_bench
+from pointsman.cli.bench_readings import memory_line
 from pointsman.cli.bench_services import run_services_bench
-from pointsman.cli.bench_tasks import MODES, BenchFailedError, Mode, run_task_bench
+from pointsman.cli.bench_takeover import SIMULATED, run_takeover_bench, start_rows
+from pointsman.cli.bench_tasks import (
+    MODES,
+    STORES,
+    BenchFailedError,
+    Mode,
+    Store,
+    run_task_bench,
+)
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.options import Output, run
 from pointsman.cli.output import OutputFormat, Printer, column
@@ -34,6 +42,15 @@ _LOG_COLUMNS: Final = (
     column("ratio"),
     column("p99 ms", "p99_ms"),
     column("aggregates/s", "aggregate_path_per_s"),
+    column("not measured", "not_measured"),
+)
+_TAIL_COLUMNS: Final = (
+    column("seconds"),
+    column("writers"),
+    column("processes"),
+    column("read"),
+    column("missed"),
+    column("out of order", "out_of_order"),
 )
 _TASK_COLUMNS: Final = (
     column("mode"),
@@ -42,7 +59,9 @@ _TASK_COLUMNS: Final = (
     column("idle p50 ms", "idle_p50_ms"),
     column("idle p99 ms", "idle_p99_ms"),
     column("events/task", "events_per_task"),
+    column("tasks/call", "tasks_per_call"),
     column("feed lag max s", "feed_lag_max_s"),
+    column("log B/event", "log_bytes_per_event"),
     column("not completed", "not_completed"),
 )
 _PAIR_COLUMNS: Final = (
@@ -51,6 +70,14 @@ _PAIR_COLUMNS: Final = (
     column("ratio"),
     column("CPU ms/task without", "without_cpu_ms_per_task"),
     column("CPU ms/task with", "with_cpu_ms_per_task"),
+)
+_START_COLUMNS: Final = (
+    column("start"),
+    column("seconds"),
+    column("folded events", "folded_events"),
+    column("open tasks", "open_tasks"),
+    column("RSS MiB", "rss_mib"),
+    column("peak RSS MiB", "peak_rss_mib"),
 )
 _OVERLOAD_COLUMNS: Final = (
     column("mode"),
@@ -73,18 +100,28 @@ def bench() -> None:
 @app.command("log")
 def bench_log(
     *,
-    seconds: Annotated[float, typer.Option(min=0.1, help="For how long, in all.")] = 12.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="For how long, per store.")] = 12.0,
     writers: Annotated[int, typer.Option(min=1, max=1024, help="How many append at once.")] = 64,
+    tail_seconds: Annotated[
+        float,
+        typer.Option(min=0, help="For how long to read behind 16 writers in 4 processes."),
+    ] = 0.0,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Appends per second at store level: our group commit beside the library's recorder."""
 
     async def work(printer: Printer) -> ExitCode:
         with tempfile.TemporaryDirectory(prefix="pointsman-bench-") as directory:
-            # It brings an event loop of its own.
-            report = await asyncio.to_thread(run_log_bench, seconds, writers, Path(directory))
+            report = await run_log_bench(
+                seconds, writers, Path(directory), tail_seconds=tail_seconds
+            )
         if printer.for_people:
-            printer.rows([{"store": "sqlite", **report["sqlite"]}], _LOG_COLUMNS)
+            stores = {"sqlite": report["sqlite"], "postgresql": report["postgresql"]}
+            printer.rows(
+                [{"store": store, **figures} for store, figures in stores.items()], _LOG_COLUMNS
+            )
+            if "tail" in report:
+                printer.rows([report["tail"]], _TAIL_COLUMNS)
         else:
             printer.item(report)
         return ExitCode.OK
@@ -100,11 +137,19 @@ def bench_tasks(
     ] = None,
     tasks: Annotated[int, typer.Option(min=1, help="How many under load.")] = 6_000,
     clients: Annotated[int, typer.Option(min=1, max=1024, help="How many submit at once.")] = 64,
+    store: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(STORES),
+            help="Where the log is; on postgresql each service runs alone.",
+        ),
+    ] = "sqlite",
     without: Without = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Submit to completed on the feed, with all services running."""
     modes = _modes(mode)
+    wanted = _store(store)
     check_stack_options(without=without or ())
 
     async def work(printer: Printer) -> ExitCode:
@@ -114,10 +159,13 @@ def bench_tasks(
                 tasks=tasks,
                 clients=clients,
                 services=services_without(without or ()),
+                store=wanted,
                 say=printer.say,
             )
         if printer.for_people:
             printer.rows(report["modes"], _TASK_COLUMNS)
+            for figures in report["modes"]:
+                printer.line(memory_line(figures["mode"], figures["rss_mib"]))
         else:
             printer.item(report)
         return ExitCode.OK
@@ -185,6 +233,30 @@ def bench_overload(
     run(output, work)
 
 
+@app.command("takeover")
+def bench_takeover(
+    *,
+    queued: Annotated[int, typer.Option(min=1, help="Open tasks.")] = 100_000,
+    ended: Annotated[int, typer.Option(min=0, help="Tasks that ended before.")] = 50_000,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """How soon a start knows and leads a pool with many open tasks, and what memory that takes."""
+
+    async def work(printer: Printer) -> ExitCode:
+        with tempfile.TemporaryDirectory(prefix="pointsman-bench-") as directory:
+            report = await run_takeover_bench(
+                Path(directory), queued=queued, ended=ended, say=printer.say
+            )
+        if printer.for_people:
+            printer.rows(start_rows(report), _START_COLUMNS)
+            printer.line(f"simulated: {SIMULATED}")
+        else:
+            printer.item(report)
+        return ExitCode.OK
+
+    run(output, work)
+
+
 @contextmanager
 def bench_errors() -> Generator[None]:
     """Turn a task that did not go through into a `CommandError`."""
@@ -192,6 +264,13 @@ def bench_errors() -> Generator[None]:
         yield
     except BenchFailedError as error:
         raise CommandError(str(error), code="bench_failed", exit_code=ExitCode.FAILURE) from error
+
+
+def _store(name: str) -> Store:
+    for store in STORES:
+        if name == store:
+            return store
+    raise typer.BadParameter(f"--store takes one of {', '.join(STORES)}")
 
 
 def _modes(names: list[str] | None) -> tuple[Mode, ...]:

@@ -17,6 +17,7 @@ from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
 from pointsman.cli.showing import show_task
 from pointsman.cli.stack.plan import DEFAULT_TENANT
+from pointsman.cli.streaming import show_stream
 from pointsman.cli.submitting import InvalidOptionError, Wish, read_payload
 from pointsman.cli.task_options import (
     Cached,
@@ -72,23 +73,27 @@ def submit(  # noqa: PLR0913 - one parameter per option
     context_tokens: ContextTokens = 0,
     cache: Cached = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the result.")] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Show the text as it comes.")] = False,
     timeout: Annotated[float, typer.Option(min=0, help="How many seconds --wait waits.")] = 60.0,
     result: ResultTo = None,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Queue a task; prints its id, or with --wait its result."""
+    """Queue a task; prints its id, with --wait its result, with --stream its text as it comes."""
     wish = Wish(
         family, tenant, priority_class, deadline, model, boost, min_quality,
         allow_degradation, max_attempts, tuple(param or ()), task_id,
         project, conversation, context_tokens, cache,
     )  # fmt: skip
 
-    check_result_option(result, output, wait=wait)
+    check_result_option(result, output, wait=wait and not stream)
 
     async def work(printer: Printer) -> ExitCode:
         command = wish.command(read_payload(text, file))
         async with connected(data) as client:
+            if stream:
+                row = await show_stream(printer, client, command, timeout_s=timeout)
+                return ExitCode.OK if row.state == _COMPLETED else ExitCode.TASK_FAILED
             return await _submit(printer, client, command, timeout if wait else None, result)
 
     try:

@@ -17,6 +17,9 @@ from pointsman.cli.stack_options import (
     Attach,
     Devices,
     Noop,
+    Postgres,
+    Processes,
+    Standby,
     Tenants,
     Without,
     check_stack_options,
@@ -28,7 +31,7 @@ app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0913 - one parameter per option
     *,
     data: Data = DEFAULT_DATA,
     devices: Devices = 1,
@@ -36,14 +39,27 @@ def up(
     tenant: Tenants = None,
     noop: Noop = False,
     without: Without = None,
+    processes: Processes = False,
+    standby: Standby = False,
+    postgres: Postgres = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Start nats-server, Triton, the services and an executor, and keep them running.
 
+    All services run in one process on a SQLite log, or with --processes each in its own, on
+    PostgreSQL: nobody then waits for another, and a second scheduler can stand by.
     Everything listens on loopback. What dies is started again; Ctrl-C or SIGTERM stops
     everything (exit 0), and the next start on the same data directory goes on with its queue.
     """
-    check_stack_options(attach=triton or (), tenants=tenant or (), noop=noop, without=without or ())
+    check_stack_options(
+        attach=triton or (),
+        tenants=tenant or (),
+        noop=noop,
+        without=without or (),
+        processes=processes,
+        standby=standby,
+        postgres=postgres,
+    )
 
     async def work(printer: Printer) -> ExitCode:
         plan = StackPlan(
@@ -54,6 +70,9 @@ def up(
             tenants=tuple(dict.fromkeys((DEFAULT_TENANT, *(tenant or ())))),
             noop=noop,
             services=services_without(without or ()),
+            processes=processes,
+            standby=standby,
+            postgres=postgres,
         )
         with stack_errors():
             return await _up(plan, printer)

@@ -103,6 +103,7 @@ def _scheduler(account: Account, executors: Sequence[str]) -> NatsUser:
             # It makes the queue of ratings for whoever reads it.
             *(f"$JS.API.CONSUMER.{verb}.{_RATINGS}" for verb in _PROVISION),
             subjects.FEED,
+            subjects.POKE,
             subjects.EVENT_SUBJECTS,
             "pm.lease.>",
             "pm.answer.>",
@@ -113,6 +114,7 @@ def _scheduler(account: Account, executors: Sequence[str]) -> NatsUser:
         ),
         subscribe=(
             subjects.FEED,
+            subjects.POKE,
             subjects.command(SCHEDULER, ">"),
             subjects.query(SCHEDULER, "*"),
             subjects.renewals("*"),
@@ -139,10 +141,12 @@ def _watcher(
         publish=(
             *_consumer(f"{subjects.FEED_STREAM}.{account.user}"),
             subjects.query(SCHEDULER, "*"),
+            subjects.POKE,
             _inbox_of(CLI),
             *publish,
         ),
         subscribe=(
+            subjects.POKE,
             subjects.command(account.user, ">"),
             subjects.query(account.user, "*"),
             *subscribe,
@@ -181,7 +185,7 @@ def _cli(account: Account) -> NatsUser:
             for service in (SCHEDULER, *WATCHERS)
             for subject in (subjects.command(service, ">"), subjects.query(service, "*"))
         ),
-        subscribe=(subjects.FEED,),
+        subscribe=(subjects.FEED, subjects.STREAM_SUBJECTS),
     )
 
 
@@ -196,7 +200,7 @@ def _executor(account: Account, pool: str) -> NatsUser:
         publish=(
             *(subjects.command(SCHEDULER, verb, pool) for verb in ("attach", "health", "report")),
             subjects.renewals(pool),
-            "pm.stream.>",
+            subjects.STREAM_SUBJECTS,
             _inbox_of(SCHEDULER),
             _inbox_of(RESOURCE_MONITOR),
         ),

@@ -12,7 +12,12 @@ from pointsman.cli.stack.plan import EXECUTOR, POOL, StackPlan
 from pointsman.cli.stack.record import DeviceRecord
 
 # What an operator may set for all services; everything else of ours is set here.
-_PASSED_ON: Final = ("POINTSMAN_LOG_", "POINTSMAN_TELEMETRY", "POINTSMAN_OTLP_ENDPOINT")
+_PASSED_ON: Final = (
+    "POINTSMAN_LOG_",
+    "POINTSMAN_OTLP_ENDPOINT",
+    "POINTSMAN_TELEMETRY",
+    "POINTSMAN_WRITE_VERSIONS",
+)
 
 
 def services_environment(
@@ -24,7 +29,6 @@ def services_environment(
 ) -> dict[str, str]:
     """The services process: it alone is told where the log lies."""
     passwords = {name: accounts[name].password for name in plan.services}
-    metrics = (f"{d.device}={d.metrics}" for d in devices if d.metrics)
     return {
         **_inherited(plan.environment, directory),
         "POINTSMAN_NATS_URL": nats_url,
@@ -34,7 +38,30 @@ def services_environment(
         "POINTSMAN_DATA": str(directory.path),
         "POINTSMAN_POOL": POOL,
         "POINTSMAN_REGISTRY": str(plan.project.registry),
-        "POINTSMAN_RESOURCE_MONITOR_METRICS": ",".join(metrics),
+        "POINTSMAN_RESOURCE_MONITOR_METRICS": _metrics(devices),
+    }
+
+
+def service_environment(
+    plan: StackPlan,
+    directory: DataDirectory,
+    accounts: Mapping[str, Account],
+    nats_url: str,
+    devices: Sequence[DeviceRecord],
+    *,
+    part: str,
+    database_url: str,
+) -> dict[str, str]:
+    """One service in a process of its own, on a log in PostgreSQL."""
+    service = plan.service_parts[part]
+    return {
+        **_inherited(plan.environment, directory),
+        **_bus(accounts[service], nats_url),
+        "POINTSMAN_DATA": str(directory.path),
+        "POINTSMAN_DATABASE_URL": database_url,
+        "POINTSMAN_POOL": POOL,
+        "POINTSMAN_REGISTRY": str(plan.project.registry),
+        "POINTSMAN_RESOURCE_MONITOR_METRICS": _metrics(devices),
     }
 
 
@@ -45,9 +72,10 @@ def executor_environment(
     nats_url: str,
     devices: Sequence[DeviceRecord],
 ) -> dict[str, str]:
-    """The executor: devices and blobs, no log."""
+    """The executor: devices and blobs, no log, and nothing that opens one."""
+    inherited = _inherited(plan.environment, directory)
     environment = {
-        **_inherited(plan.environment, directory),
+        **{name: value for name, value in inherited.items() if not name.startswith("PG")},
         **_bus(account, nats_url),
         "POINTSMAN_EXECUTOR_NAME": EXECUTOR,
         "POINTSMAN_EXECUTOR_POOL": POOL,
@@ -58,6 +86,8 @@ def executor_environment(
         environment["POINTSMAN_EXECUTOR_NOOP_VARIANTS"] = ",".join(plan.project.variants())
     if plan.slots is not None:
         environment["POINTSMAN_EXECUTOR_SLOTS"] = str(plan.slots)
+    if plan.max_batch is not None:
+        environment["POINTSMAN_EXECUTOR_MAX_BATCH"] = str(plan.max_batch)
     return environment
 
 
@@ -68,6 +98,10 @@ def _inherited(added: Mapping[str, str], directory: DataDirectory) -> dict[str, 
         if not name.startswith("POINTSMAN_") or name.startswith(_PASSED_ON)
     }
     return {**kept, **added, STACK_VARIABLE: str(directory.path)}
+
+
+def _metrics(devices: Sequence[DeviceRecord]) -> str:
+    return ",".join(f"{d.device}={d.metrics}" for d in devices if d.metrics)
 
 
 def _bus(account: Account, nats_url: str) -> dict[str, str]:

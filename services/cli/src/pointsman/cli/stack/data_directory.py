@@ -1,15 +1,11 @@
 """The directory that a stack keeps everything in; one stack at a time uses it."""
 
-import json
-from importlib.metadata import version
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.stack.log_place import SQLITE, LogPlace, check_place, mark_place
 from pointsman.runtime.file_lock import FileInUseError, FileLock
-
-LAYOUT: Final = 1
-"""Version of what lies where; a newer release that changes it counts it up."""
 
 _LOG_BYTES: Final = 16 * 1024 * 1024
 
@@ -17,12 +13,13 @@ _LOG_BYTES: Final = 16 * 1024 * 1024
 class DataDirectory:
     """Claimed from construction to `release`.
 
-    Only its owner may read it. Raises `CommandError`: `directory_in_use`, `directory_newer` or
-    `data_directory_unusable`.
+    Only its owner may read it. Raises `CommandError`: `directory_in_use`, `directory_newer`,
+    `log_elsewhere` or `data_directory_unusable`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, log: LogPlace = SQLITE) -> None:
         self.path = path.absolute()
+        self._place = log
         try:
             self._claim()
         except FileInUseError as error:
@@ -36,11 +33,19 @@ class DataDirectory:
         self.path.chmod(0o700)
         self._lock = FileLock(self.path / "stack")
         try:
-            self._check_layout()
+            self._marked = check_place(self.path, self._place)
+            if self._place == SQLITE:
+                self.remember_log()
             self.logs.mkdir(mode=0o700, exist_ok=True)
         except BaseException:
             self._lock.release()
             raise
+
+    def remember_log(self) -> None:
+        """From now on, only a stack that keeps its log in the same place starts here."""
+        if not self._marked:
+            mark_place(self.path, self._place)
+            self._marked = True
 
     @property
     def logs(self) -> Path:
@@ -49,6 +54,10 @@ class DataDirectory:
     @property
     def nats(self) -> Path:
         return self.path / "nats"
+
+    @property
+    def postgres(self) -> Path:
+        return self.path / "postgres"
 
     @property
     def triton(self) -> Path:
@@ -74,24 +83,6 @@ class DataDirectory:
     def release(self) -> None:
         """Let another stack use the directory."""
         self._lock.release()
-
-    def _check_layout(self) -> None:
-        mark = self.path / "layout.json"
-        try:
-            written = cast("dict[str, object]", json.loads(mark.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            document = {"layout": LAYOUT, "pointsman": version("pointsman")}
-            mark.write_text(json.dumps(document) + "\n", encoding="utf-8")
-            return
-        layout = written.get("layout")
-        if not isinstance(layout, int) or layout > LAYOUT:
-            raise CommandError(
-                f"{self.path} was written by Pointsman {written.get('pointsman')} (layout "
-                f"{layout}), this is {version('pointsman')} (layout {LAYOUT})",
-                code="directory_newer",
-                exit_code=ExitCode.CONFLICT,
-                next_step="upgrade Pointsman, or choose another directory with --data",
-            )
 
 
 def blobs(data: Path) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
+from pointsman.cli.stack.last_words import LastWords, last_words
 from pointsman.runtime.servers import ServerStartError
 
 FIRST_DELAY_S: Final = 0.2
@@ -13,6 +14,9 @@ LAST_DELAY_S: Final = 5.0
 STEADY_S: Final = 30.0
 """A part that was up so long starts again with the first delay."""
 START_FAILURES: Final = 5
+
+# Somebody else has to come back first, and does: PostgreSQL is kept running like every part.
+_PASSING: Final = frozenset({"database_unreachable", "database_connections"})
 
 # An end by itself within this time is a failure to start; one by a signal never is.
 _EARLY_S: Final = 10.0
@@ -41,14 +45,25 @@ class Part(Protocol):
 
 
 class PartFailedError(Exception):
-    """A part does not start, whatever is tried; the operator reads its log and repairs."""
+    """A part does not start, whatever is tried; the operator reads its log and repairs.
 
-    code = "part_failed"
+    Where the part itself knows why (`cause`), it has the code and the next step of that.
+    """
 
-    def __init__(self, name: str, log: Path, tail: str) -> None:
-        super().__init__(f"{name} failed {START_FAILURES} times to start. Its last lines:\n{tail}")
+    def __init__(
+        self, name: str, log: Path, tail: str, cause: ServerStartError | LastWords | None = None
+    ) -> None:
+        said = f"It says: {cause.error}" if isinstance(cause, LastWords) else ""
+        why = said or f"Its last lines:\n{tail}"
+        super().__init__(f"{name} failed {START_FAILURES} times to start. {why}")
         self.name = name
         self.log = log
+        self.code = "part_failed" if cause is None else cause.code
+        self.next_step = (
+            f"read {log}, repair what it names and start again"
+            if cause is None
+            else cause.next_step
+        )
 
 
 class Keeper:
@@ -86,7 +101,7 @@ class Keeper:
             try:
                 await self.part.start()
             except ServerStartError as error:
-                self._failed(error.log_tail)
+                self._failed(error.log_tail, error)
                 await self._pause(str(error).splitlines()[0])
             else:
                 self.starts += 1
@@ -98,8 +113,10 @@ class Keeper:
         while True:
             status = await self.part.wait()
             lived_s = self._clock() - self._started_at
-            if status >= 0 and lived_s < _EARLY_S:
-                self._failed(_tail(self.part.log, self._log_from))
+            tail = _tail(self.part.log, self._log_from)
+            words = last_words(tail)
+            if status >= 0 and lived_s < _EARLY_S and not (words and words.code in _PASSING):
+                self._failed(tail, words)
             else:
                 self._failures = 0
             if lived_s >= STEADY_S:
@@ -107,10 +124,10 @@ class Keeper:
             await self._pause(f"{self.name} {_ending(status)}")
             await self.start()
 
-    def _failed(self, tail: str) -> None:
+    def _failed(self, tail: str, cause: ServerStartError | LastWords | None = None) -> None:
         self._failures += 1
         if self._failures >= START_FAILURES:
-            raise PartFailedError(self.name, self.part.log, tail)
+            raise PartFailedError(self.name, self.part.log, tail, cause)
 
     async def _pause(self, why: str) -> None:
         delay_s, self._delay_s = self._delay_s, min(LAST_DELAY_S, 2 * self._delay_s)

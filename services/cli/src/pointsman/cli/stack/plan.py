@@ -13,6 +13,9 @@ POOL: Final = "main"
 EXECUTOR: Final = "executor-1"
 SERVICES: Final = "services"
 """The part that runs all services in one process."""
+POSTGRES: Final = "postgres"
+STANDBY: Final = "scheduler-2"
+"""The part that takes over when the scheduler is gone."""
 
 DeviceKind = Literal["triton", "attached", "noop"]
 
@@ -33,10 +36,26 @@ class StackPlan:
     tenants: tuple[str, ...] = (DEFAULT_TENANT,)
     noop: bool = False
     services: tuple[str, ...] = (SCHEDULER, *WATCHERS)
-    """Services of the one process; the scheduler is always among them."""
+    """The scheduler is always among them."""
+    processes: bool = False
+    """A process for each service, on PostgreSQL; else one process for all, on SQLite."""
+    standby: bool = False
+    """A second scheduler; needs `processes`."""
+    postgres: str | None = field(default=None, repr=False)
+    """DSN of a PostgreSQL that runs already, with its password; None: one of our own is started."""
     slots: int | None = None
     """Calls that each device runs at the same time; None: the executor's default."""
+    max_batch: int | None = None
+    """Tasks of one call at the most; None: the executor's default."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def service_parts(self) -> dict[str, str]:
+        """Which service each process of ours runs, by the name of its part, in order of start."""
+        parts = {name: name for name in self.services}
+        if not self.standby:
+            return parts
+        return {SCHEDULER: SCHEDULER, STANDBY: SCHEDULER, **parts}
 
     @property
     def kind(self) -> DeviceKind:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -60,6 +60,8 @@ class StackRecord:
     ready: bool
     nats_url: str
     nats_version: str
+    database_url: str = field(default="", repr=False)
+    """Of the stack's own PostgreSQL; empty: the log is a SQLite file, or where it was given."""
     accounts: Mapping[str, Account]
     devices: tuple[DeviceRecord, ...] = ()
     parts: Mapping[str, PartRecord]

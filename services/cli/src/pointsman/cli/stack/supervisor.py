@@ -11,11 +11,16 @@ from typing import Any, Final
 
 from pointsman.cli.stack.accounts import CLI, nats_users, new_accounts
 from pointsman.cli.stack.child import PythonChild
-from pointsman.cli.stack.children import executor_environment, services_environment
+from pointsman.cli.stack.children import (
+    executor_environment,
+    service_environment,
+    services_environment,
+)
 from pointsman.cli.stack.data_directory import DataDirectory
 from pointsman.cli.stack.keeper import Keeper, Part
 from pointsman.cli.stack.leftovers import kill_leftover_children
-from pointsman.cli.stack.plan import EXECUTOR, POOL, SERVICES, StackPlan
+from pointsman.cli.stack.log_place import OWN_POSTGRESQL, SQLITE, LogPlace
+from pointsman.cli.stack.plan import EXECUTOR, POOL, POSTGRES, SERVICES, StackPlan
 from pointsman.cli.stack.readiness import wait_ready
 from pointsman.cli.stack.record import (
     DeviceRecord,
@@ -24,13 +29,15 @@ from pointsman.cli.stack.record import (
     remove_record,
     write_record,
 )
-from pointsman.runtime.servers import LocalNats, LocalTriton
+from pointsman.runtime.servers import LocalNats, LocalPostgres, LocalTriton
 
 NATS: Final = "nats"
 
 # Above the services' own grace periods, so that they end by themselves.
 _SERVICE_GRACE_S: Final = 25.0
 _NATS_GRACE_S: Final = 5.0
+# It writes everything before it ends, so that the next start has nothing to recover.
+_POSTGRES_GRACE_S: Final = 20.0
 # Nothing of it is durable, and unloading every model politely takes seconds.
 _TRITON_GRACE_S: Final = 0.0
 
@@ -50,8 +57,9 @@ class Supervisor:
         users = nats_users(self._accounts, pool=POOL, executors=[EXECUTOR], tenants=plan.tenants)
         # For the children too: the log and the blobs are for their owner alone.
         os.umask(0o077)
-        self._directory = DataDirectory(plan.data)
+        self._directory = DataDirectory(plan.data, _log_place(plan))
         self._nats = LocalNats(self._directory.nats, users)
+        self._postgres: LocalPostgres | None = None
         self._devices: tuple[DeviceRecord, ...] = ()
         self._keepers: dict[str, Keeper] = {}
         self._grace_s: dict[str, float] = {}
@@ -74,6 +82,7 @@ class Supervisor:
             ready=self._ready,
             nats_url=self._nats.url,
             nats_version=self._nats.version,
+            database_url=self._postgres.dsn if self._postgres else "",
             accounts=self._accounts,
             devices=self._devices,
             parts={
@@ -87,11 +96,13 @@ class Supervisor:
         """Return when the stack takes work; raises what keeps a part from starting."""
         for pid in await asyncio.to_thread(kill_leftover_children, self._directory.path):
             self._say(f"ended process {pid}, left by an earlier stack on this directory")
+        database_url = await self._start_database() if self._plan.processes else ""
         await self._keep(NATS, self._nats, _NATS_GRACE_S)
         self._directory.show_log(NATS, self._nats.log)
         self._say(f"nats-server {self._nats.version} ready at {self._nats.url}")
         self._devices = await self._start_devices()
-        await self._keep(SERVICES, self._services(), _SERVICE_GRACE_S)
+        for name, service in self._services(database_url).items():
+            await self._keep(name, service, _SERVICE_GRACE_S)
         await self._keep(EXECUTOR, self._executor(), _SERVICE_GRACE_S)
         await self._unless_failed(
             wait_ready(self._nats.url, self._accounts[CLI], self._devices, self._say)
@@ -123,14 +134,40 @@ class Supervisor:
             # Seen by whoever watched it; asyncio complains about errors that nobody fetched.
             self.failure.exception()
 
-    def _services(self) -> PythonChild:
-        return PythonChild(
-            "pointsman.cli.together",
-            services_environment(
-                self._plan, self._directory, self._accounts, self._nats.url, self._devices
-            ),
-            self._directory.log(SERVICES),
-        )
+    async def _start_database(self) -> str:
+        """Where the log is; raises what `check_database` and `LocalPostgres` do."""
+        given = self._plan.postgres
+        if given is not None:
+            from pointsman.cli.stack.database import check_database  # noqa: PLC0415 - see below
+
+            found = await check_database(given)
+            self._directory.remember_log()
+            self._say(f"PostgreSQL {found} ready: {_log_place(self._plan).server}")
+            return given
+        postgres = LocalPostgres(self._directory.postgres)
+        postgres.log.parent.mkdir(mode=0o700, exist_ok=True)
+        self._directory.show_log(POSTGRES, postgres.log)
+        await self._keep(POSTGRES, postgres, _POSTGRES_GRACE_S)
+        self._postgres = postgres
+        self._directory.remember_log()
+        self._say(f"PostgreSQL {postgres.version} ready at 127.0.0.1:{postgres.port}")
+        return postgres.dsn
+
+    def _services(self, database_url: str) -> dict[str, PythonChild]:
+        """By the names of their parts, in order of their start."""
+        told = (self._plan, self._directory, self._accounts, self._nats.url, self._devices)
+        if not self._plan.processes:
+            environment = services_environment(*told)
+            log = self._directory.log(SERVICES)
+            return {SERVICES: PythonChild("pointsman.cli.together", environment, log)}
+        return {
+            part: PythonChild(
+                f"pointsman.{service}",
+                service_environment(*told, part=part, database_url=database_url),
+                self._directory.log(part),
+            )
+            for part, service in self._plan.service_parts.items()
+        }
 
     def _executor(self) -> PythonChild:
         return PythonChild(
@@ -171,6 +208,9 @@ class Supervisor:
         await self._keep(name, triton, _TRITON_GRACE_S)
         triton_version = await triton.version()
         self._say(f"{name} ready: Triton {triton_version} at grpc://{triton.grpc_address}")
+        for model, reason in triton.not_loaded.items():
+            self._say(f"{name} could not load {model}, the others are served: {reason}")
+            self._say(f"  repair {project.models / model} and start again; {triton.log} has more")
         return DeviceRecord(
             device,
             f"grpc://{triton.grpc_address}",
@@ -211,3 +251,14 @@ class Supervisor:
 
     def _write(self) -> None:
         write_record(self.record)
+
+
+def _log_place(plan: StackPlan) -> LogPlace:
+    if not plan.processes:
+        return SQLITE
+    if plan.postgres is None:
+        return OWN_POSTGRESQL
+    # It brings the driver, 6 MB that a stack needs in no other case.
+    from pointsman.cli.stack.database import given_postgresql  # noqa: PLC0415 - see above
+
+    return given_postgresql(plan.postgres)

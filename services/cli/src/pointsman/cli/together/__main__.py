@@ -66,7 +66,7 @@ class Together:
 
         Raises `UnknownServiceError` and what opening the log does.
         """
-        log = store or open_log(self._scope, self._settings.data)
+        log = store or await open_log(self._scope, self._settings)
         names = (name.strip() for name in self._settings.together_services.split(","))
         # All are looked up before one is started.
         services = [self._find(name) for name in dict.fromkeys(names)]

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from pointsman.runtime.errors import NotLeaderError
 from pointsman.runtime.health import Health
 from pointsman.runtime.service import GRACE_S, ServiceScope
 
@@ -33,7 +34,8 @@ class HousedService:
     """Runs a service in a scope of its own and starts it again when it has failed.
 
     What it opens it closes again, so that it can start anew beside the others; the log is the
-    process's. `vital`: its failure is the end of the process, which folds the log anew.
+    process's. `vital`: its failure is the end of the process, which folds the log anew; but one
+    that leads no more has failed at nothing, and stands by in its next life.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class HousedService:
             failure = await self._live()
             if failure is None:
                 return
-            if self._vital and not isinstance(failure, KilledError):
+            if self._vital and not isinstance(failure, KilledError | NotLeaderError):
                 raise failure
             if loop.time() - began >= STEADY_S:
                 self._delay_s = FIRST_DELAY_S

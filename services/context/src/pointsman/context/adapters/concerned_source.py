@@ -39,6 +39,9 @@ class ConcernedSource:
     async def head(self) -> int:
         return await self._source.head()
 
+    async def incarnation(self) -> str:
+        return await self._source.incarnation()
+
     def _concerns(self, event: Recorded) -> bool:
         if event.type == ACCEPTED:
             data = bytes(event.data)

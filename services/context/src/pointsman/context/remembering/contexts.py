@@ -29,6 +29,7 @@ from pointsman.contracts.streams import stream_id
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.journal import Journal
 from pointsman.eventstore.ports import Appended, EventStore
+from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import Blobs
 from pointsman.runtime.clock import Clock
 
@@ -137,7 +138,9 @@ class Contexts:
             return facts.input
         kept = (words[item.turn] for item in choice.kept)
         content = payload((block(each.input, each.result) for each in kept), task_input.text)
-        return await self._blobs.put(facts.tenant, content, facts.input.media_type)
+        return await self._blobs.put(
+            facts.tenant, content, facts.input.media_type, BlobKind.PAYLOAD
+        )
 
     async def _relevance(self, facts: TaskFacts, room: int) -> _Relevance:
         if room <= 0:

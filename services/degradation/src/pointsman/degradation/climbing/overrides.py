@@ -15,6 +15,7 @@ from pointsman.eventstore.ports import (
     Command,
     DuplicateCommand,
     Fenced,
+    Held,
     LogUnavailableError,
     VersionConflict,
 )
@@ -67,7 +68,7 @@ class Overrides:
                         return done
                     case DuplicateCommand(reply=reply, same_request=same):
                         return decode_answer(reply) if same else _reused(command.command_id)
-                    case VersionConflict() | Fenced():
+                    case VersionConflict() | Fenced() | Held():
                         continue
         raise LogUnavailableError("another writer changes the ladder; repeat the command")
 

@@ -28,14 +28,18 @@ More than one where the back end batches in flight, or where a call is so short 
 would wait for the next grant.
 """
 
-_LENGTH: Final = 4
+LENGTH: Final = 4
+"""Bytes before an element of a BYTES tensor: how many follow, little-endian."""
+
 _FP32: Final = 4
 # `repeated bytes raw_input_contents = 7`, wire type 2.
-_RAW_INPUT_TAG: Final = b"\x3a"
+INPUT_TAG: Final = b"\x3a"
 _WHOLE_NUMBER: Final = re.compile(r"^-?[0-9]{1,18}$")
 
 
-class _Tensor(Protocol):
+class Tensor(Protocol):
+    """The fields of a declared tensor that are read here."""
+
     name: str
     datatype: str
     shape: Sequence[int]
@@ -45,7 +49,7 @@ class InferResponse(Protocol):
     """The fields of `inference.ModelInferResponse` that are read here."""
 
     model_version: str
-    outputs: Sequence[_Tensor]
+    outputs: Sequence[Tensor]
     raw_output_contents: Sequence[bytes]
 
 
@@ -81,6 +85,10 @@ class LoadedModel:
     slots: int
     """Calls that it takes at the same time: instances times `CONCURRENT_REQUESTS`."""
     on_gpu: bool
+    max_batch: int = 1
+    """Tasks that one call may carry; one that streams answers a call at a time."""
+    streams: bool = False
+    """Decoupled: it answers a call in pieces, over `ModelStreamInfer`."""
 
 
 def loaded_model(config: Any) -> LoadedModel | None:  # noqa: ANN401 - the generated ModelConfig
@@ -92,7 +100,11 @@ def loaded_model(config: Any) -> LoadedModel | None:  # noqa: ANN401 - the gener
         tensor.name == OUTPUT and tensor.data_type in {kinds.TYPE_STRING, kinds.TYPE_FP32}
         for tensor in config.output
     )
-    if not fits or not gives or config.model_transaction_policy.decoupled:
+    streams = bool(config.model_transaction_policy.decoupled)
+    if streams:
+        # Its pieces are put together, which only texts can be.
+        gives = gives and all(tensor.data_type == kinds.TYPE_STRING for tensor in config.output)
+    if not fits or not gives:
         return None
     groups = config.instance_group
     return LoadedModel(
@@ -102,6 +114,8 @@ def loaded_model(config: Any) -> LoadedModel | None:  # noqa: ANN401 - the gener
         slots=_concurrent_requests(config)
         * (sum(group.count * max(1, len(group.gpus)) for group in groups) or 1),
         on_gpu=any(group.kind == kinds.ModelInstanceGroup.KIND_GPU for group in groups),
+        max_batch=1 if streams else max(1, config.max_batch_size),
+        streams=streams,
     )
 
 
@@ -129,23 +143,28 @@ def request_bytes(
     Serialised messages that stand one after the other are read as one (protocol buffers, "last
     one wins"), so neither the head nor the payload passes through a message object.
     """
+    size = len(payload)
+    return b"".join(
+        (
+            head,
+            request_fields(id_, parameters),
+            INPUT_TAG,
+            varint(size + LENGTH),
+            size.to_bytes(LENGTH, "little"),
+            payload,
+        )
+    )
+
+
+def request_fields(id_: str, parameters: Mapping[str, str] | None) -> bytes:
+    """What belongs to one request whatever its tensors are, serialised."""
     request = messages.ModelInferRequest(id=id_)
     for name, value in (parameters or {}).items():
         if _WHOLE_NUMBER.match(value):
             request.parameters[name].int64_param = int(value)
         else:
             request.parameters[name].string_param = value
-    size = len(payload)
-    return b"".join(
-        (
-            head,
-            request.SerializeToString(),
-            _RAW_INPUT_TAG,
-            _varint(size + _LENGTH),
-            size.to_bytes(_LENGTH, "little"),
-            payload,
-        )
-    )
+    return bytes(request.SerializeToString())
 
 
 def read_output(body: bytes) -> Output:
@@ -154,40 +173,47 @@ def read_output(body: bytes) -> Output:
     A model whose interpreter is broken answers OK with the right shape and no bytes, so lengths
     are compared with the shape.
     """
-    response = cast("InferResponse", messages.ModelInferResponse.FromString(body))
+    return output_of(cast("InferResponse", messages.ModelInferResponse.FromString(body)))
+
+
+def output_of(response: InferResponse) -> Output:
+    """Check a `ModelInferResponse`; raises `EngineError` with code `bad_output`."""
     tensors = zip(response.outputs, response.raw_output_contents, strict=False)
     for tensor, raw in tensors:
         if tensor.name == OUTPUT:
-            return _checked(tensor, raw, response.model_version)
-    raise _bad_output(f"the answer has no tensor {OUTPUT} with content")
+            return checked(tensor.datatype, tensor.shape, raw, response.model_version)
+    raise bad_output(f"the answer has no tensor {OUTPUT} with content")
 
 
-def _checked(tensor: _Tensor, raw: bytes, version: str) -> Output:
-    count = math.prod(tensor.shape)
-    if tensor.datatype == "BYTES":
-        if count != 1 or int.from_bytes(raw[:_LENGTH], "little") != len(raw) - _LENGTH:
-            raise _bad_output(
-                f"{OUTPUT} is BYTES of shape {list(tensor.shape)} in {len(raw)} bytes, "
+def checked(datatype: str, shape: Sequence[int], raw: bytes, version: str) -> Output:
+    """The output that the bytes of one tensor stand for; raises `EngineError` (`bad_output`)."""
+    count = math.prod(shape)
+    if datatype == "BYTES":
+        if count != 1 or int.from_bytes(raw[:LENGTH], "little") != len(raw) - LENGTH:
+            raise bad_output(
+                f"{OUTPUT} is BYTES of shape {list(shape)} in {len(raw)} bytes, "
                 "expected is one element with its length"
             )
-        return Output(data=raw[_LENGTH:], model_version=version)
-    if tensor.datatype != "FP32":
-        raise _bad_output(f"{OUTPUT} is {tensor.datatype}, expected is BYTES or FP32")
+        return Output(data=raw[LENGTH:], model_version=version)
+    if datatype != "FP32":
+        raise bad_output(f"{OUTPUT} is {datatype}, expected is BYTES or FP32")
     if count < 1 or len(raw) != count * _FP32:
-        raise _bad_output(f"{OUTPUT} is FP32 of shape {list(tensor.shape)} in {len(raw)} bytes")
+        raise bad_output(f"{OUTPUT} is FP32 of shape {list(shape)} in {len(raw)} bytes")
     # Summed as doubles, finite FP32 numbers cannot overflow, and one NaN or infinity shows.
     if not math.isfinite(sum(array.array("f", raw))):
-        raise _bad_output(f"{OUTPUT} holds numbers that are not finite")
-    shape = ",".join(map(str, tensor.shape))
-    media_type = f"application/vnd.pointsman.tensor;datatype=FP32;shape={shape}"
+        raise bad_output(f"{OUTPUT} holds numbers that are not finite")
+    sizes = ",".join(map(str, shape))
+    media_type = f"application/vnd.pointsman.tensor;datatype=FP32;shape={sizes}"
     return Output(data=raw, media_type=media_type, model_version=version)
 
 
-def _bad_output(message: str) -> EngineError:
+def bad_output(message: str) -> EngineError:
+    """An answer that cannot be used; another attempt may get a better one."""
     return EngineError("bad_output", message, retryable=True)
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """A number as protocol buffers write it."""
     out = bytearray()
     while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
         out.append(number & 0x7F | 0x80)

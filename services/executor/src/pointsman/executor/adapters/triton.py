@@ -3,6 +3,8 @@
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
@@ -20,12 +22,16 @@ from pointsman.executor.adapters.kserve import (
     request_bytes,
     request_head,
 )
+from pointsman.executor.adapters.kserve_batch import batch_bytes, read_outputs
+from pointsman.executor.adapters.kserve_stream import STREAM_VERB
 from pointsman.executor.adapters.triton_failures import failure_of
+from pointsman.executor.adapters.triton_stream import StreamedCalls
 from pointsman.executor.ports import (
     Call,
     EngineBusyError,
     EngineDeadlineError,
     EngineError,
+    OnPiece,
     Output,
 )
 
@@ -73,7 +79,10 @@ class TritonEngine:
         )
         # No serialisers: bytes pass through.
         self._infer: Any = self._channel.unary_unary(SERVICE + "ModelInfer")
+        self._streams = StreamedCalls(self._channel.stream_stream(SERVICE + STREAM_VERB))
         self._heads: dict[str, bytes] = {}
+        self._streaming: frozenset[str] = frozenset()
+        self._batching: frozenset[str] = frozenset()
         self._in_flight: Counter[str] = Counter()
         self._completed: dict[str, int] = {}
         self._fresh = False
@@ -108,22 +117,47 @@ class TritonEngine:
                 retryable=True,
             )
         self._heads = {loaded.name: request_head(loaded.name, loaded.shape) for loaded in served}
+        self._streaming = frozenset(loaded.name for loaded in served if loaded.streams)
+        self._batching = frozenset(loaded.name for loaded in served if loaded.max_batch > 1)
         self.device_class = "gpu" if any(loaded.on_gpu for loaded in served) else "cpu"
         self.residency = tuple(
-            Residency(variant=loaded.name, slots=loaded.slots) for loaded in served
+            Residency(variant=loaded.name, slots=loaded.slots, max_batch=loaded.max_batch)
+            for loaded in served
         )
         await self.canary()
 
-    async def infer(self, call: Call) -> Output:
-        metadata = None
-        # Triton ignores the flag and traces whatever it is sent.
-        if call.traceparent is not None and _is_sampled(call.traceparent):
-            metadata = (("traceparent", call.traceparent),)
+    async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
+        metadata = _metadata([call])
         head = self._heads.get(call.variant) or request_head(call.variant, (1,))
         request = request_bytes(head, call.id, call.payload, call.parameters)
-        self._in_flight[call.variant] += 1
-        try:
+        with self._calling(call.variant):
+            if call.variant in self._streaming:
+                return await self._streams.whole(request, call.timeout_s, metadata, on_piece)
             body = await self._infer(request, timeout=call.timeout_s, metadata=metadata)
+        return self._read(call.variant, body)
+
+    async def infer_batch(self, calls: Sequence[Call]) -> Sequence[Output | EngineError]:
+        variant = calls[0].variant
+        request = batch_bytes(request_head(variant, (len(calls), 1)), calls)
+        timeout_s = max(call.timeout_s for call in calls)
+        with self._calling(variant):
+            body = await self._infer(request, timeout=timeout_s, metadata=_metadata(calls))
+        return read_outputs(body, len(calls))
+
+    def _read(self, variant: str, body: bytes) -> Output:
+        if variant not in self._batching:
+            return read_output(body)
+        (output,) = read_outputs(body, 1)
+        if isinstance(output, EngineError):
+            raise output
+        return output
+
+    @contextmanager
+    def _calling(self, variant: str) -> Generator[None]:
+        """Counts a call in flight and says what the end of it means."""
+        self._in_flight[variant] += 1
+        try:
+            yield
         except grpc.aio.AioRpcError as error:
             raise failure_of(error.code(), error.details()) from None
         except asyncio.CancelledError:
@@ -133,8 +167,7 @@ class TritonEngine:
             # Nobody cancelled us: the channel was closed under the call.
             raise failure_of(grpc.StatusCode.CANCELLED, "the connection was closed") from None
         finally:
-            self._in_flight[call.variant] -= 1
-        return read_output(body)
+            self._in_flight[variant] -= 1
 
     async def canary(self) -> None:
         """Compare bytes on the `identity` model; without it, only ask for readiness."""
@@ -198,7 +231,9 @@ class TritonEngine:
     async def _probe(self, variant: str, payload: bytes, timeout_s: float) -> Output:
         request = request_bytes(self._heads[variant], "pointsman-probe", payload, None)
         try:
-            return read_output(await self._infer(request, timeout=timeout_s))
+            if variant in self._streaming:
+                return await self._streams.first(request, timeout_s)
+            return self._read(variant, await self._infer(request, timeout=timeout_s))
         except grpc.aio.AioRpcError as error:
             raise failure_of(error.code(), error.details()) from None
 
@@ -230,6 +265,14 @@ class TritonEngine:
         except grpc.aio.AioRpcError as error:
             raise failure_of(error.code(), error.details()) from None
         return getattr(messages, f"{verb}Response").FromString(body)
+
+
+def _metadata(calls: Sequence[Call]) -> tuple[tuple[str, str], ...] | None:
+    # Triton ignores the flag and traces whatever it is sent.
+    for call in calls:
+        if call.traceparent is not None and _is_sampled(call.traceparent):
+            return (("traceparent", call.traceparent),)
+    return None
 
 
 def _restarted(before: dict[str, int], now: dict[str, int]) -> bool:

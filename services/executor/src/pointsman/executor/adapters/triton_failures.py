@@ -23,6 +23,8 @@ class Meaning:
 
 _OUT_OF_MEMORY: Final = Meaning("out_of_memory", retryable=True)
 _BUSY: Final = Meaning(ENGINE_BUSY, retryable=True)
+# The variant was unloaded since the device was offered; it may be loaded elsewhere.
+_NOT_FOUND: Final = Meaning("model_not_found", retryable=True)
 _TOO_LARGE: Final = Meaning("message_too_large", retryable=False)
 
 # Looked for in the text first, because back ends pass these on under whatever status they like.
@@ -42,6 +44,11 @@ TEXTS: Final[Mapping[tuple[StatusCode, str], Meaning]] = MappingProxyType(
         (StatusCode.UNAVAILABLE, "timeout expired"): _BUSY,
         # gRPC's limit on one message, on either side: the same bytes never fit.
         (StatusCode.RESOURCE_EXHAUSTED, "larger than max"): _TOO_LARGE,
+        # In a stream the status is not told: these are the texts of Triton's own refusals.
+        (StatusCode.UNKNOWN, "maximum queue size"): _BUSY,
+        (StatusCode.UNKNOWN, "timeout expired"): _BUSY,
+        (StatusCode.UNKNOWN, "unknown model"): _NOT_FOUND,
+        (StatusCode.UNKNOWN, "is not ready"): _NOT_FOUND,
     }
 )
 
@@ -50,8 +57,7 @@ STATUSES: Final[Mapping[StatusCode, Meaning]] = MappingProxyType(
         # Nobody listens, the connection broke, or the server is stopping: whatever it worked on is
         # gone, and the next call would go the same way.
         StatusCode.UNAVAILABLE: Meaning("engine_unavailable", retryable=True, device_lost=True),
-        # The variant was unloaded since the device was offered; it may be loaded elsewhere.
-        StatusCode.NOT_FOUND: Meaning("model_not_found", retryable=True),
+        StatusCode.NOT_FOUND: _NOT_FOUND,
         StatusCode.RESOURCE_EXHAUSTED: _OUT_OF_MEMORY,
         # The model or Triton refused the payload; it would do so again.
         StatusCode.INVALID_ARGUMENT: Meaning("invalid_input", retryable=False),

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import structlog
 
 from pointsman.contracts.leases import DeviceHealth, DeviceOffer
@@ -16,10 +18,13 @@ from pointsman.executor.ports import (
     EngineError,
     Identity,
     Leader,
+    OnPiece,
     Output,
 )
 
 CANARY_EVERY_S: Final = 10.0
+MAX_BATCH: Final = 64
+"""Tasks of one call at the most, where the model takes more."""
 FAILURES: Final = 2
 """Canaries in a row: one may be bad luck, and a false alarm stops the whole device."""
 _GOODBYE_S: Final = 2.0
@@ -41,11 +46,13 @@ class Device:
         engine: Engine,
         leader: Leader,
         identity: Identity,
+        max_batch: int = MAX_BATCH,
         canary_every_s: float = CANARY_EVERY_S,
     ) -> None:
         self.name = name
         self._endpoint = endpoint
         self._slots = slots
+        self._max_batch = max_batch
         self._engine = engine
         self._leader = leader
         self._identity = identity
@@ -69,15 +76,26 @@ class Device:
             endpoint=self._endpoint,
             device_class=self._engine.device_class,
             slots=self._slots,
-            residency=self._engine.residency,
+            residency=tuple(
+                msgspec.structs.replace(loaded, max_batch=min(loaded.max_batch, self._max_batch))
+                for loaded in self._engine.residency
+            ),
             quiescent=await self._engine.quiescent(),
         )
 
-    async def infer(self, call: Call) -> Output:
+    async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
         """Raises `EngineError`."""
         self._running += 1
         try:
-            return await self._engine.infer(call)
+            return await self._engine.infer(call, on_piece)
+        finally:
+            self._running -= 1
+
+    async def infer_batch(self, calls: Sequence[Call]) -> Sequence[Output | EngineError]:
+        """Raises `EngineError`."""
+        self._running += 1
+        try:
+            return await self._engine.infer_batch(calls)
         finally:
             self._running -= 1
 

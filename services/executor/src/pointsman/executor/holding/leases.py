@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -23,14 +24,27 @@ from pointsman.contracts.leases import (
 from pointsman.executor import telemetry
 from pointsman.executor.holding.devices import Device
 from pointsman.executor.holding.runs import Key, Runs, Taken
-from pointsman.executor.ports import Call, EngineDeadlineError, EngineError, Identity, Leader
+from pointsman.executor.holding.shared_calls import Runner, Seat, SharedCall, SharedCallError
+from pointsman.executor.holding.token_streams import TokenStream
+from pointsman.executor.ports import (
+    Call,
+    EngineDeadlineError,
+    EngineError,
+    Identity,
+    Leader,
+    OnPiece,
+    Streams,
+)
+from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import (
     BlobCorruptError,
+    BlobExpiredError,
     BlobMissingError,
     Blobs,
     BlobsUnavailableError,
     BlobTooLargeError,
 )
+from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 
 REPORT_GRACE_S: Final = 5.0
 """After the last call has ended; a leader that is away longer finds out when leases end."""
@@ -40,6 +54,7 @@ _BLOB_FAILURES: Final[Mapping[type[Exception], tuple[str, bool]]] = MappingProxy
     {
         # The payload was pruned, moved or damaged: it is so for every attempt.
         BlobMissingError: ("payload_missing", False),
+        BlobExpiredError: ("payload_expired", False),
         BlobCorruptError: ("payload_corrupt", False),
         # Only the result can be too large: the payload came out of the store.
         BlobTooLargeError: ("result_too_large", False),
@@ -47,6 +62,9 @@ _BLOB_FAILURES: Final[Mapping[type[Exception], tuple[str, bool]]] = MappingProxy
         BlobsUnavailableError: ("blobs_unavailable", True),
     }
 )
+
+Company = defaultdict[str, list[tuple[Grant, Device]]]
+"""Grants that came with one order, by batch."""
 
 _log = structlog.get_logger(__name__)
 
@@ -61,12 +79,14 @@ class LeaseHolder:
         *,
         blobs: Blobs,
         leader: Leader,
+        streams: Streams,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._identity = identity
         self._devices: Mapping[str, Device] = {device.name: device for device in devices}
         self._blobs = blobs
         self._leader = leader
+        self._streams = streams
         self._clock = clock
         self._runs = Runs()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,11 +100,13 @@ class LeaseHolder:
         if not stale:
             for lease in order.cancels:
                 self._runs.cancel(lease)
+            company: Company = defaultdict(list)
             held += [
                 Lease(task=grant.task, attempt=grant.attempt)
                 for grant in order.grants
-                if self._take(grant)
+                if self._take(grant, company)
             ]
+            self._start_shared(company)
         return LeaseReceipt(
             executor=self._identity.executor,
             incarnation=self._identity.incarnation,
@@ -112,7 +134,7 @@ class LeaseHolder:
         for task in self._tasks:
             task.cancel()
 
-    def _take(self, grant: Grant) -> bool:
+    def _take(self, grant: Grant, company: Company) -> bool:
         device = self._devices.get(grant.device)
         if not self._runs.holds(grant):
             refusal = self._refusal(device)
@@ -122,8 +144,10 @@ class LeaseHolder:
         if device is None:
             return False
         match self._runs.take(grant):
+            case Taken.RUN if grant.batch:
+                company[grant.batch].append((grant, device))
             case Taken.RUN:
-                self._start(self._run(grant, device))
+                self._start(self._run(grant, device, device))
             case Taken.STOP:
                 self._start(self._end(grant, RunCancelled()))
             case Taken.REPORT:
@@ -131,6 +155,13 @@ class LeaseHolder:
             case Taken.KNOWN:
                 pass
         return True
+
+    def _start_shared(self, company: Company) -> None:
+        """Those of one batch that came together make one call."""
+        for members in company.values():
+            call = SharedCall(members[0][1], len(members))
+            for grant, device in members:
+                self._start(self._run(grant, device, Seat(call)))
 
     def _refusal(self, device: Device | None) -> str:
         if self._draining:
@@ -145,12 +176,17 @@ class LeaseHolder:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, grant: Grant, device: Device) -> None:
+    async def _run(self, grant: Grant, device: Device, runner: Runner) -> None:
         telemetry.RUNNING.add(1)
+        stream = TokenStream(Lease(task=grant.task, attempt=grant.attempt), self._streams)
         try:
-            outcome = await self._outcome(grant, device)
+            outcome = await self._outcome(grant, runner, stream.add)
         finally:
+            stream.close()
+            if isinstance(runner, Seat):
+                runner.give_up()
             telemetry.RUNNING.add(-1)
+        await stream.end(outcome)
         await self._end(grant, outcome, device)
 
     async def _end(self, grant: Grant, outcome: Outcome, device: Device | None = None) -> None:
@@ -171,14 +207,16 @@ class LeaseHolder:
         await self._report(report)
 
     async def _report(self, report: AttemptReport) -> None:
+        crashpoint(CrashPoint.BEFORE_REPORT_SENT)
         await self._leader.report(report)
+        crashpoint(CrashPoint.AFTER_REPORT_SENT)
         self._runs.answered((report.task, report.attempt))
 
-    async def _outcome(self, grant: Grant, device: Device) -> Outcome:
+    async def _outcome(self, grant: Grant, runner: Runner, on_piece: OnPiece) -> Outcome:
         key = (grant.task, grant.attempt)
         began = self._clock()
         try:
-            return await self._completed(grant, device, key)
+            return await self._completed(grant, runner, key, on_piece)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or not (self._draining or self._runs.stopped(key)):
@@ -195,6 +233,7 @@ class LeaseHolder:
                 message=str(error),
                 retryable=error.retryable,
                 device_lost=error.device_lost,
+                shared=isinstance(error, SharedCallError),
             )
         except tuple(_BLOB_FAILURES) as error:
             code, retryable = _BLOB_FAILURES[type(error)]
@@ -208,13 +247,16 @@ class LeaseHolder:
                 retryable=True,
             )
 
-    async def _completed(self, grant: Grant, device: Device, key: Key) -> Outcome:
+    async def _completed(
+        self, grant: Grant, runner: Runner, key: Key, on_piece: OnPiece
+    ) -> Outcome:
         task = asyncio.current_task()
         if task is not None and not self._runs.stoppable(key, task.cancel):
             return RunCancelled()
         payload = await self._blobs.get(grant.tenant, grant.payload)
         began = self._clock()
-        output = await device.infer(
+        crashpoint(CrashPoint.BEFORE_ENGINE_CALL)
+        output = await runner.infer(
             Call(
                 id=str(grant.task),
                 variant=grant.variant,
@@ -223,14 +265,21 @@ class LeaseHolder:
                 timeout_s=grant.run_timeout_s,
                 parameters=grant.parameters,
                 traceparent=grant.traceparent,
-            )
+            ),
+            on_piece,
         )
+        crashpoint(CrashPoint.AFTER_ENGINE_CALL)
         run_s = self._clock() - began
         self._runs.past_stopping(key)
         telemetry.RUN_TIME.record(run_s, {"pointsman.model": grant.variant})
+        crashpoint(CrashPoint.BEFORE_RESULT_STORED)
         result = await self._blobs.put(
-            grant.tenant, output.data, output.media_type or grant.media_type
+            grant.tenant,
+            output.data,
+            output.media_type or grant.media_type,
+            BlobKind.KEPT if grant.keep_result else BlobKind.RESULT,
         )
+        crashpoint(CrashPoint.AFTER_RESULT_STORED)
         return RunCompleted(result=result, run_s=run_s, model_version=output.model_version)
 
 

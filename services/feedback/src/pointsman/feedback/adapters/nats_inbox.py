@@ -1,40 +1,24 @@
 """Ratings from other systems: JetStream messages in, answers out."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
 
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from pointsman.contracts import subjects
-from pointsman.contracts.commands import Answer, Rejected, Unavailable, encode_answer
+from pointsman.contracts.commands import Answer, Rejected
 from pointsman.feedback.learning.giving import NOT_COMPLETED, Giving
 from pointsman.feedback.learning.inbox_message import read_inbox_message
-from pointsman.runtime.acknowledgement import DeadLetter, DeadLetters, TransientError, settle
-from pointsman.runtime.puller import ConsumerGoneError, Puller, PullerStoppedError
-
-_PROVISION_RETRY_S: Final = 0.5
-
-_log = structlog.get_logger(__name__)
+from pointsman.runtime.acknowledgement import DeadLetter, DeadLetters, TransientError
+from pointsman.runtime.puller import Puller
+from pointsman.runtime.work_queue import WorkQueue
 
 
-class RefusedRatingError(Exception):
-    """The message is well formed, its rating is not taken."""
+class NatsInbox(WorkQueue):
+    """Records the ratings of messages.
 
-    def __init__(self, refusal: Rejected, message_id: str) -> None:
-        super().__init__(f"{refusal.message}; {refusal.next}" if refusal.next else refusal.message)
-        self.code = refusal.code
-        self.message_id = message_id
-
-
-class NatsInbox:
-    """Pulls messages, records their ratings and answers on `pm.answer`.
-
-    Acknowledged after the commit. A rating that came before its task completed is retried as long
-    as the acknowledgement policy allows. What cannot be taken becomes a dead letter and is
-    answered as rejected.
+    A rating that came before its task completed is retried as long as the acknowledgement policy
+    allows.
     """
 
     def __init__(
@@ -44,66 +28,23 @@ class NatsInbox:
         dead_letters: DeadLetters,
         provision: Callable[[], Awaitable[object]],
     ) -> None:
-        self._nc = nc
+        super().__init__(
+            nc,
+            Puller(nc, subjects.FEEDBACK_STREAM, subjects.FEEDBACK_CONSUMER),
+            self._give,
+            dead_letters,
+            next_step=_next_step,
+            provision=provision,
+        )
         self._giving = giving
-        self._dead_letters = dead_letters
-        self._provision = provision
-        self._puller = Puller(nc, subjects.FEEDBACK_STREAM, subjects.FEEDBACK_CONSUMER)
 
-    async def run(self) -> None:
-        """Until `stop`."""
-        while True:
-            try:
-                messages = await self._puller.next()
-            except PullerStoppedError:
-                return
-            except ConsumerGoneError as error:
-                _log.warning("inbox_gone", code=error.code, detail=str(error))
-                await self._provision()
-                await asyncio.sleep(_PROVISION_RETRY_S)
-                continue
-            await asyncio.gather(*(self._settle(message) for message in messages))
-
-    async def stop(self) -> None:
-        """Pull no more."""
-        await self._puller.stop()
-
-    async def _settle(self, message: Msg) -> None:
-        tenant = subjects.tenant_of_inbox(message.subject)
-        await settle(message, self._work, _Answering(self), tenant=tenant)
-
-    async def _work(self, message: Msg) -> None:
-        tenant = subjects.tenant_of_inbox(message.subject)
+    async def _give(self, tenant: str, message: Msg) -> tuple[str, Answer]:
         rating = read_inbox_message(tenant, message.headers or {}, message.data)
         answer = await self._giving.give(rating, sender=f"event {rating.source}")
-        if isinstance(answer, Unavailable):
+        if isinstance(answer, Rejected) and answer.code == NOT_COMPLETED:
             raise TransientError(answer.message)
-        if isinstance(answer, Rejected):
-            if answer.code == NOT_COMPLETED:
-                raise TransientError(answer.message)
-            raise RefusedRatingError(answer, rating.command_id)
-        await self.answer(tenant, rating.command_id, answer)
-
-    async def answer(self, tenant: str, message_id: str, answer: Answer) -> None:
-        """Tell the sender; it may not be listening."""
-        await self._nc.publish(subjects.answer(tenant, message_id), encode_answer(answer))
-
-    async def bury(self, letter: DeadLetter) -> None:
-        """Record a dead letter, then answer its sender."""
-        await self._dead_letters.record(letter)
-        refusal = Rejected(
-            code=letter.code,
-            message=letter.detail,
-            next="correct the rating and send it under a new id",
-        )
-        await self.answer(letter.tenant, letter.message_id, refusal)
+        return rating.command_id, answer
 
 
-class _Answering:
-    """Dead letters whose senders are answered."""
-
-    def __init__(self, inbox: NatsInbox) -> None:
-        self._inbox = inbox
-
-    async def record(self, letter: DeadLetter) -> None:
-        await self._inbox.bury(letter)
+def _next_step(_: DeadLetter) -> str:
+    return "correct the rating and send it under a new id"

@@ -1,5 +1,6 @@
 """The machine that this process runs on, through psutil."""
 
+import socket
 from typing import Final
 
 import psutil
@@ -8,6 +9,7 @@ from pointsman.resource_monitor.domain.measuring import Figures
 
 _MIB: Final = 1024 * 1024
 _PERCENT: Final = 100.0
+_FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_INET6})
 
 
 class PsutilHost:
@@ -16,6 +18,20 @@ class PsutilHost:
     def __init__(self) -> None:
         # The first answer has nothing to be a share of.
         psutil.cpu_percent(interval=None)
+        # Addresses may come and go; engines are seldom found by those that do.
+        self.addresses = frozenset(
+            {
+                "localhost",
+                socket.gethostname(),
+                *(
+                    # An IPv6 address that holds on one link only is followed by the link's name.
+                    address.address.partition("%")[0]
+                    for addresses in psutil.net_if_addrs().values()
+                    for address in addresses
+                    if address.family in _FAMILIES
+                ),
+            }
+        )
 
     def read(self) -> Figures:
         memory = psutil.virtual_memory()

@@ -45,6 +45,9 @@ class WindowedSource:
             self._window.forget()
         return head
 
+    async def incarnation(self) -> str:
+        return await self._source.incarnation()
+
 
 class SqliteTaskView:
     """Implements `ports.TaskView` on a file in `data / "views"`, which may be deleted while closed.

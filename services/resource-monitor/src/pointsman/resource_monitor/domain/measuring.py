@@ -1,8 +1,9 @@
 """Which measurement speaks for which device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from pointsman.contracts.queries import DeviceRow
 
@@ -66,34 +67,54 @@ class EngineReading:
     problem: str = ""
 
 
+def is_here(endpoint: str, addresses: Collection[str]) -> bool:
+    """Whether an engine's endpoint is one of this machine's addresses.
+
+    A name that is none of them may be anywhere, so it is taken as another machine.
+    """
+    host = urlsplit(endpoint).hostname
+    return host is not None and host in addresses
+
+
 def gpu_of(
-    devices: Sequence[DeviceRow], census: GpuCensus, engines: Mapping[str, EngineReading]
+    devices: Sequence[DeviceRow],
+    census: GpuCensus,
+    engines: Mapping[str, EngineReading],
+    addresses: Collection[str],
 ) -> dict[str, str]:
-    """UUIDs of GPU devices: as the engine names its only GPU, the others in index order."""
+    """UUIDs of GPU devices: as the engine names its only GPU, others here in index order.
+
+    With fewer GPUs than devices nobody knows which one is missing, so none is taken for another.
+    """
     rows = [row for row in devices if row.device_class == GPU]
     found = {
         row.device: engine.gpus[0].uuid
         for row in rows
         if (engine := engines.get(row.device)) is not None and len(engine.gpus) == 1
     }
-    left = iter([gpu.uuid for gpu in census.gpus if gpu.uuid not in found.values()])
-    for row in sorted(rows, key=lambda row: row.device):
-        if row.device not in found and (uuid := next(left, None)) is not None:
-            found[row.device] = uuid
+    unnamed = sorted(
+        row.device for row in rows if row.device not in found and is_here(row.endpoint, addresses)
+    )
+    left = [gpu.uuid for gpu in census.gpus if gpu.uuid not in found.values()]
+    if len(left) >= len(unnamed):
+        found |= dict(zip(unnamed, left, strict=False))
     return found
 
 
 def measure(
     row: DeviceRow,
     *,
-    host: Figures,
+    host: Figures | None,
     census: GpuCensus,
     engine: EngineReading | None,
     uuid: str | None,
     before: str,
 ) -> Measured:
-    """`before` is the state in the device's latest sample, empty without one."""
-    if row.device_class == CPU:
+    """`before` is the state in the device's latest sample, empty without one.
+
+    `host` are the figures of the device's machine; None: it is another one than ours.
+    """
+    if row.device_class == CPU and host is not None:
         return Measured(PSUTIL, MEASURED, host)
     if row.device_class != GPU:
         return Measured(NO_SOURCE, ABSENT)

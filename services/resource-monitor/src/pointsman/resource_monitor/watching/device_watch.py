@@ -16,6 +16,7 @@ from pointsman.resource_monitor.domain.measuring import (
     GpuCensus,
     Measured,
     gpu_of,
+    is_here,
     measure,
 )
 from pointsman.resource_monitor.domain.monitor import Monitor
@@ -93,12 +94,13 @@ class DeviceWatch:
             self._read_gpus(rows), self._engines.read()
         )
         host, at = self._host.read(), self._clock.wall()
-        uuids = gpu_of(rows, self.census, self.engine_readings)
+        addresses = self._host.addresses
+        uuids = gpu_of(rows, self.census, self.engine_readings, addresses)
         for row in rows:
             last = self._monitor.samples.get(row.device)
             measured = measure(
                 row,
-                host=host,
+                host=host if is_here(row.endpoint, addresses) else None,
                 census=self.census,
                 engine=self.engine_readings.get(row.device),
                 uuid=uuids.get(row.device),

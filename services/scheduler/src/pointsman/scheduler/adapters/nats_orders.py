@@ -11,6 +11,8 @@ from nats.errors import Error as NatsError
 from pointsman.contracts import subjects
 from pointsman.contracts.leases import RECEIPT_TIMEOUT_S, LeaseOrder, LeaseReceipt
 
+_BUS_TIMEOUT_S: Final = 1
+
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(LeaseReceipt)
 _log = structlog.get_logger(__name__)
@@ -39,3 +41,11 @@ class NatsOrders:
         # An executor that is starting has no subscription yet, which is answered at once.
         await asyncio.sleep(max(0.0, give_up_at - loop.time()))
         return None
+
+    async def bus_answers(self) -> bool:
+        """A half-open link looks connected for 15 s, which is longer than a lease's life."""
+        try:
+            await self._nc.flush(timeout=_BUS_TIMEOUT_S)
+        except (NatsError, OSError, TimeoutError):
+            return False
+        return self._nc.is_connected

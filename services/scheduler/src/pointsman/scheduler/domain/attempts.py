@@ -15,7 +15,7 @@ from pointsman.contracts.events import (
     TaskCompleted,
     TaskFailed,
 )
-from pointsman.contracts.events.tasks import EXECUTOR_CANCELLED
+from pointsman.contracts.events.tasks import BATCH_FAILED, EXECUTOR_CANCELLED
 from pointsman.contracts.leases import (
     AttemptReport,
     Outcome,
@@ -27,7 +27,7 @@ from pointsman.contracts.leases import (
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.timing import retry_delay_s
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.tasks import LiveLease, OpenTask
+from pointsman.scheduler.domain.tasks import CALL_ENDED, LiveLease, OpenTask
 
 MAX_LOST: Final = 5
 """Lost attempts are nobody's failure and do not count as tries, but a task that takes its holder
@@ -94,6 +94,8 @@ class _Ended:
                 return (self._completed(outcome),)
             case RunFailed(device_lost=True):
                 return self._lost("device_unavailable")
+            case RunFailed(shared=True, code=code) if self._lease.batch is not None:
+                return self._lost(BATCH_FAILED, code)
             case RunFailed(code=code, message=message, retryable=retryable):
                 return self._failed(code, message, retryable=retryable)
             case RunTimedOut():
@@ -141,9 +143,14 @@ class _Ended:
         message = f"no answer within {self._lease.run_timeout_s:.3g} s"
         return (timed_out, *self._give_up("run_timeout", message, retryable=True))
 
-    def _lost(self, reason: str) -> tuple[Decision, ...]:
+    def _lost(self, reason: str, code: str = "") -> tuple[Decision, ...]:
         return _lost(
-            self._task, self._lease.device, reason, at=self._at, applied_to=self._applied_to
+            self._task,
+            self._lease.device,
+            reason,
+            at=self._at,
+            applied_to=self._applied_to,
+            code=code,
         )
 
     @property
@@ -165,12 +172,12 @@ class _Ended:
 
 
 def _lost(
-    task: OpenTask, device: str, reason: str, *, at: float, applied_to: int
+    task: OpenTask, device: str, reason: str, *, at: float, applied_to: int, code: str = ""
 ) -> tuple[Decision, ...]:
     lost = AttemptLost(
-        at=at, applied_to=applied_to, attempt=task.attempts, device=device, reason=reason
+        at=at, applied_to=applied_to, attempt=task.attempts, device=device, reason=reason, code=code
     )
-    if reason == EXECUTOR_CANCELLED or task.taken_down + 1 < MAX_LOST:
+    if reason in CALL_ENDED or task.taken_down + 1 < MAX_LOST:
         return (lost,)
     failed = TaskFailed(
         at=at,

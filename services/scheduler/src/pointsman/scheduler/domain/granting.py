@@ -2,15 +2,18 @@
 
 One round decides on one state of the log: the `k`-th decision of a round sees the slots that the
 earlier ones took, and all of them carry the same `at` and `applied_to`, so that a replay that
-folds to `applied_to` decides the same round again.
+folds to `applied_to` decides the same round again. Who shares a call is known when the round ends.
 """
 
 from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import Decision, Explanation, SlotReleased, TaskExpired, TaskGranted
+from pointsman.contracts.events.tasks import BatchPlace
 from pointsman.contracts.levels import Level
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.order import components
@@ -27,7 +30,7 @@ ROUND_LIMIT: Final = 256
 SKIP_LIMIT: Final = 64
 """Tasks that one round passes over inside their class; each costs a look at every device."""
 
-CONFIG: Final = "policy-2"
+CONFIG: Final = "policy-3"
 """Names the parameters of `pointsman.policy`; changes whenever one of them does."""
 
 _PASSED: Final = 3
@@ -117,7 +120,19 @@ class _Round:
         # Granted tasks leave their queue when the grant is folded, not when it is decided.
         for task in self._popped:
             self._pool.put_back(task, self._at)
-        return decided
+        places = dict(self._offers.calls.shared())
+        return [self._in_company(item, places) for item in decided] if places else decided
+
+    def _in_company(self, decided: Decided, places: dict[UUID, BatchPlace]) -> Decided:
+        """A grant as it is in a call that others share."""
+        (event,) = decided.events
+        place = places.get(decided.stream)
+        if place is None or not isinstance(event, TaskGranted):
+            return decided
+        task = self._pool.tasks[decided.stream]
+        timeout_s = self._timeout_s(task, event.device, event.variant, place.size)
+        granted = msgspec.structs.replace(event, run_timeout_s=timeout_s, batch=place)
+        return Decided(decided.stream, decided.after, (granted,), decided.tenant)
 
     def _next(self, blocked: set[ClassId]) -> OpenTask | None:
         best: tuple[float, int, UUID] | None = None
@@ -159,9 +174,8 @@ class _Round:
         return None
 
     def _grant(self, task: OpenTask, choice: Choice, explanation: Explanation) -> TaskGranted:
-        deadline, chosen = task.accepted.deadline, choice.chosen
+        chosen = choice.chosen
         offer = self._pool.devices[chosen.device].offer
-        run_times = self._pool.models.run_times_of(chosen.variant)
         granted = TaskGranted(
             at=self._at,
             applied_to=self._pool.applied_to,
@@ -171,20 +185,25 @@ class _Round:
             incarnation=offer.incarnation,
             device=chosen.device,
             variant=chosen.variant,
-            run_timeout_s=run_timeout_s(
-                run_times,
-                offer.device_class,
-                now=self._at,
-                deadline=deadline,
-                timed_out=task.timed_out,
-            ),
+            run_timeout_s=self._timeout_s(task, chosen.device, chosen.variant),
             explanation=explanation,
             samples=self._offers.samples({c.device for c in (chosen, *choice.others)}),
         )
         self._index += 1
         self._queued -= 1
-        self._offers.take(chosen.device, chosen.variant)
+        self._offers.take(task, choice)
         return granted
+
+    def _timeout_s(self, task: OpenTask, device: str, variant: str, size: int = 1) -> float:
+        models = self._pool.models
+        return run_timeout_s(
+            models.run_times_of(variant),
+            self._pool.devices[device].offer.device_class,
+            now=self._at,
+            deadline=task.accepted.deadline,
+            timed_out=task.timed_out,
+            added_s=(size - 1) * models.added_times_of(variant).p99_s,
+        )
 
     def _explain(
         self, task: OpenTask, choice: Choice, order: VariantOrder, blocked: set[ClassId]

@@ -38,8 +38,8 @@ class Influences:
 
     def __init__(self, pool: str) -> None:
         self._pool = pool
-        self._level: Standing[events.LevelChanged] | None = None
-        self._boost: Standing[events.PriorityBoosted] | None = None
+        self.standing_level: Standing[events.LevelChanged] | None = None
+        self.standing_boost: Standing[events.PriorityBoosted] | None = None
         self.fallbacks: dict[str, Standing[events.FallbackStarted]] = {}
         """By the variant that is passed over."""
         self.preferences: dict[str, Standing[events.PreferenceChanged]] = {}
@@ -60,7 +60,7 @@ class Influences:
     @property
     def level(self) -> Level:
         """The rung that the pool stands on."""
-        return Level.NORMAL if self._level is None else self._level.event.level
+        return Level.NORMAL if self.standing_level is None else self.standing_level.event.level
 
     def evolve(self, position: int, event: Decision) -> None:
         """Take one committed event."""
@@ -68,35 +68,35 @@ class Influences:
 
     def level_cause(self) -> Cause | None:
         """Why the pool does not stand at `normal`; None if it does."""
-        if self._level is None or self.level is Level.NORMAL:
+        if self.standing_level is None or self.level is Level.NORMAL:
             return None
-        changed = self._level.event
-        return self._level.cause(f"{changed.level}, because {changed.reason}")
+        changed = self.standing_level.event
+        return self.standing_level.cause(f"{changed.level}, because {changed.reason}")
 
     def boost_of(self, priority_class: PriorityClass) -> float:
         """Seconds by which new tasks of a class are due earlier."""
-        if self._boost is None or priority_class not in self._boost.event.classes:
+        if self.standing_boost is None or priority_class not in self.standing_boost.event.classes:
             return 0.0
-        return self._boost.event.boost_s
+        return self.standing_boost.event.boost_s
 
     def boost_cause(self, priority_class: PriorityClass) -> Cause | None:
         """Why new tasks of a class are due earlier; None if they are not."""
-        if self._boost is None or not self.boost_of(priority_class):
+        if self.standing_boost is None or not self.boost_of(priority_class):
             return None
-        boost = self._boost.event
-        return self._boost.cause(
+        boost = self.standing_boost.event
+        return self.standing_boost.cause(
             f"{boost.boost_s:g} s earlier, because {boost.completion_rate:.0%} of the pool's "
             f"tasks complete, less than {boost.threshold:.0%}"
         )
 
     def refused_class(self, priority_class: PriorityClass, at: float) -> Cause | None:
         """Why a class is not admitted now; None if it is."""
-        if self._level is None or self.level is not Level.SHED:
+        if self.standing_level is None or self.level is not Level.SHED:
             return None
-        longer = at - self._level.event.at >= SHED_LATER_AFTER_S
+        longer = at - self.standing_level.event.at >= SHED_LATER_AFTER_S
         if priority_class not in (SHED_LATER if longer else SHED_AT_ONCE):
             return None
-        return self._level.cause(f"shed, because {self._level.event.reason}")
+        return self.standing_level.cause(f"shed, because {self.standing_level.event.reason}")
 
     def threshold_of(self, family: str) -> float:
         """The least quality that degradation may go down to."""
@@ -117,7 +117,7 @@ class Influences:
 
     def _level_changed(self, event: events.LevelChanged, position: int) -> None:
         if event.pool == self._pool:
-            self._level = Standing(event, position)
+            self.standing_level = Standing(event, position)
 
     def _fallback_started(self, event: events.FallbackStarted, position: int) -> None:
         if event.pool != self._pool:
@@ -133,7 +133,7 @@ class Influences:
 
     def _boosted(self, event: events.PriorityBoosted, position: int) -> None:
         if event.pool == self._pool:
-            self._boost = Standing(event, position)
+            self.standing_boost = Standing(event, position)
 
     def _preferred(self, event: events.PreferenceChanged, position: int) -> None:
         if event.order:

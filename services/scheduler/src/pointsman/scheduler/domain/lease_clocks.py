@@ -42,8 +42,13 @@ class LeaseClocks:
         self._deaf_for.add(reason)
 
     def resume(self, reason: str, *, now: float) -> None:
-        """One reason is gone: from now on every lease has a full life."""
-        self._deaf_for.discard(reason)
+        """A reason that held is gone: from now on every lease has a full life."""
+        if reason in self._deaf_for:
+            self._deaf_for.discard(reason)
+            self._floor = now
+
+    def deaf_until(self, now: float) -> None:
+        """Nobody could be heard, as it turns out: from now on every lease has a full life."""
         self._floor = now
 
     def absent(self, executors: Iterable[str], *, now: float) -> list[str]:

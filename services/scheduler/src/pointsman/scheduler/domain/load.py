@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from math import ceil
 from types import MappingProxyType
 from typing import Final
 
 from pointsman.contracts.task_states import TaskState
 from pointsman.contracts.telemetry import FamilyLoad, PoolSample, SlotLoad
+from pointsman.policy.batching import batch_s, largest
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.variants import in_use, serving_devices
 
@@ -43,14 +45,12 @@ def sample_load(
 def _family(pool: Pool, family: str, waiting: int, slots: Counter[str], refused: int) -> FamilyLoad:
     serving = [model.variant for model in pool.models.family(family) if slots[model.variant]]
     best = serving[0] if serving else ""
-    # A slot is taken for longer than the run: the grant and the report travel as well.
-    overhead_s = pool.turnaround.p50_s
-    best_s = pool.models.run_times_of(best).p50_s + overhead_s if best else 0.0
+    best_s = _share_s(pool, best, _company(pool, best)) if best else 0.0
     wait_s = None
     if serving:
         used = in_use(pool, family, serving)
-        used_s = pool.models.run_times_of(used).p50_s + overhead_s
-        wait_s = waiting * used_s / slots[used]
+        size = min(_company(pool, used), ceil(waiting / slots[used]) or 1)
+        wait_s = waiting * _share_s(pool, used, size) / slots[used]
     return FamilyLoad(
         family=family,
         queued=waiting,
@@ -61,6 +61,19 @@ def _family(pool: Pool, family: str, waiting: int, slots: Counter[str], refused:
         predicted_wait_s=None if wait_s is None else round(wait_s, 6),
         refused=refused,
     )
+
+
+def _share_s(pool: Pool, variant: str, size: int) -> float:
+    """How long a slot is taken for each of `size` tasks that share a call."""
+    alone, added = pool.models.run_times_of(variant), pool.models.added_times_of(variant)
+    # A slot is taken for longer than the run: the grant and the report travel as well.
+    return (batch_s(alone.p50_s, added.p50_s, size) + pool.turnaround.p50_s) / size
+
+
+def _company(pool: Pool, variant: str) -> int:
+    """Tasks that share a call of a variant when many wait."""
+    most = max((d.max_batch_of.get(variant, 1) for d in serving_devices(pool)), default=1)
+    return largest(pool.models.run_times_of(variant), pool.models.added_times_of(variant), most)
 
 
 def _waiting(pool: Pool) -> Counter[str]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from pointsman.contracts.levels import Level
-from pointsman.policy.placement import Option
+from pointsman.policy.placement import Choice, Option
+from pointsman.scheduler.domain.calls import Calls
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
@@ -21,6 +22,7 @@ class Offers:
     def __init__(self, pool: Pool, at: float) -> None:
         self._pool = pool
         self._at = at
+        self.calls = Calls(pool, at)
         self._taken: Counter[tuple[str, str]] = Counter()
         self._taken_of: Counter[str] = Counter()
         self._last: dict[str, str] = {}
@@ -34,11 +36,15 @@ class Offers:
         """Whether some device has a free slot at all."""
         return any(device.occupied < device.offer.slots for device in serving_devices(self._pool))
 
-    def take(self, device: str, variant: str) -> None:
-        """A slot was given out in this round."""
+    def take(self, task: OpenTask, choice: Choice) -> None:
+        """A slot, or a place in a call that has one, was given out in this round."""
+        device, variant = choice.chosen.device, choice.chosen.variant
+        if choice.joins:
+            return self.calls.join(task, device, variant)
         self._taken[device, variant] += 1
         self._taken_of[device] += 1
         self._last[device] = variant
+        return self.calls.open(task, self._pool.devices[device], variant)
 
     def order(self, task: OpenTask) -> VariantOrder:
         """The task's variants, most preferred first, and what turned their order."""
@@ -59,9 +65,12 @@ class Offers:
                 if variant not in device.slots_of:
                     continue
                 free = self._free(name, device, variant)
-                expected = self._expected_s(variant)
+                call = None if free else self.calls.joinable(task, name, variant)
+                expected = (
+                    self.calls.expected_s(call, variant) if call else self._expected_s(variant)
+                )
                 refused = order.refusals.get(variant)
-                refused = refused or self._refusal(task, device, free, expected)
+                refused = refused or self._refusal(task, device, free or bool(call), expected)
                 if refused is None and worth_waiting not in {None, variant}:
                     refused = f"{worth_waiting} is worth waiting for until the task is due"
                 yield Option(
@@ -75,6 +84,7 @@ class Offers:
                     temperature_c=sample.temperature_c if sample is not None else None,
                     refused=refused,
                     rank=rank,
+                    joins=call is not None,
                 )
 
     def samples(self, devices: set[str]) -> tuple[str, ...]:
@@ -111,13 +121,13 @@ class Offers:
         room = device.offer.slots - device.occupied - self._taken_of[name]
         return max(0, min(free - self._taken[name, variant], room))
 
-    def _refusal(self, task: OpenTask, device: Device, free: int, expected_s: float) -> str | None:
+    def _refusal(self, task: OpenTask, device: Device, room: int, expected_s: float) -> str | None:
         if device.status is not DeviceStatus.READY:
             return f"device is {device.status}"
         canary = self._pool.influences.canaries.get(device.offer.device)
         if canary is not None:
             return f"its canary answers wrongly (position {canary.position})"
-        if free <= 0:
+        if room <= 0:
             return "no free slot"
         deadline = task.accepted.deadline
         if deadline is not None and self._at + expected_s > deadline:

@@ -3,20 +3,20 @@
 from collections import Counter
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, get_args
 from uuid import UUID
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
-from pointsman.contracts.events.tasks import EXECUTOR_CANCELLED
+from pointsman.contracts.events.tasks import DEADLINE_EXCEEDED, EXECUTOR_CANCELLED
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import TaskState
 from pointsman.policy.queue import KeyQueue
 from pointsman.policy.run_times import RunTimes
-from pointsman.scheduler.domain.devices import Device, DeviceStatus, Slot, SlotKey
+from pointsman.scheduler.domain.devices import Devices, DeviceStatus, OfDevice, Slot
 from pointsman.scheduler.domain.influences import Influences
 from pointsman.scheduler.domain.registered import Models
-from pointsman.scheduler.domain.tasks import ClassId, LiveLease, OpenTask
+from pointsman.scheduler.domain.tasks import CALL_ENDED, ClassId, LiveLease, OpenTask, Words
 
 
 class Pool:
@@ -33,7 +33,7 @@ class Pool:
         self.applied_to = 0
         self.tasks: dict[UUID, OpenTask] = {}
         self.queues: dict[ClassId, KeyQueue[UUID]] = {}
-        self.devices: dict[str, Device] = {}
+        self.devices = Devices()
         self.models = Models()
         self.influences = Influences(name)
         self.accepted_of: Counter[str] = Counter()
@@ -44,13 +44,22 @@ class Pool:
         self.deadlines: list[tuple[float, UUID]] = []
         self.queued = 0
         """Tasks that wait in a queue or for their retry."""
-        self._versions: dict[UUID, int] = {}
+        self.versions: dict[UUID, int] = {}
+        """Last version of each stream that is not a task's."""
+        self.before_change: Callable[[OpenTask], None] | None = None
+        """Told of each task that an event is about to change."""
+        self.words: Final = Words()
         self._mine: Final = stream_id("pool", name)
         self._changes: Final = self._change_table()
 
+    @property
+    def types(self) -> frozenset[type[Decision]]:
+        """Events that change anything here."""
+        return frozenset(self._changes)
+
     def version_of(self, stream: UUID) -> int:
         """Last version of a stream that is not a task's."""
-        return self._versions.get(stream, 0)
+        return self.versions.get(stream, 0)
 
     def evolve(self, position: int, stream: UUID, version: int, event: Decision) -> None:
         """Take one committed event; events must come in log order."""
@@ -58,6 +67,18 @@ class Pool:
         if change is not None:
             change(position, stream, version, event)
         self.applied_to = position
+
+    def adopt(self, task: OpenTask) -> None:
+        """Take in a task as it stands."""
+        self.tasks[task.id] = task
+        if task.state is not TaskState.QUEUED:
+            return
+        self.queued += 1
+        if task.retry_at:
+            heappush(self.retries, (task.retry_at, task.id))
+        else:
+            self.enqueue(task)
+        self.watch_deadline(task)
 
     def enqueue(self, task: OpenTask) -> None:
         """Put a task into the queue of its class."""
@@ -132,13 +153,6 @@ class Pool:
             events.TaskShed,
             events.TaskAbandoned,
         )
-        device = (
-            events.DeviceAttached,
-            events.DeviceDetached,
-            events.DeviceSuspended,
-            events.DeviceResumed,
-            events.SlotReleased,
-        )
         return {
             events.TaskAccepted: self._accepted,
             events.TaskPrepared: self._of_open(self._prepared),
@@ -148,7 +162,7 @@ class Pool:
             events.AttemptTimedOut: self._of_open(self._attempt_ended),
             events.AttemptLost: self._of_open(self._attempt_lost),
             **dict.fromkeys(ended, self._of_open(self._ended)),
-            **dict.fromkeys(device, self._device),
+            **dict.fromkeys(get_args(OfDevice), self._device),
             **dict.fromkeys(self.influences.types, self._influenced),
             events.ModelRegistered: self._model,
             events.LeaderElected: self._elected,
@@ -160,6 +174,8 @@ class Pool:
         def changed(_: int, stream: UUID, version: int, event: Decision) -> None:
             task = self.tasks.get(stream)
             if task is not None:
+                if self.before_change is not None:
+                    self.before_change(task)
                 change(task, version, event)
 
         return changed
@@ -169,15 +185,9 @@ class Pool:
     ) -> None:
         if event.pool != self.name:
             return
-        task = OpenTask(id=stream, accepted=event, position=position, version=version)
-        self.tasks[stream] = task
-        self.queued += 1
         self.accepted_of[event.family] += 1
-        if task.retry_at:
-            heappush(self.retries, (task.retry_at, stream))
-        else:
-            self.enqueue(task)
-        self.watch_deadline(task)
+        accepted = self.words.shared(event)
+        self.adopt(OpenTask(id=stream, accepted=accepted, position=position, version=version))
 
     def _prepared(self, task: OpenTask, version: int, event: events.TaskPrepared) -> None:
         task.take(event, version)
@@ -190,18 +200,10 @@ class Pool:
         self._unqueue(task)
         task.attempts = event.attempt
         task.retry_at = 0.0
-        task.lease = LiveLease(
-            attempt=event.attempt,
-            executor=event.executor,
-            incarnation=event.incarnation,
-            device=event.device,
-            variant=event.variant,
-            granted_at=event.at,
-            run_timeout_s=event.run_timeout_s,
-        )
-        self.devices[event.device].occupy(
-            (task.id, event.attempt), Slot(event.variant, event.at + event.run_timeout_s)
-        )
+        task.lease = LiveLease.of(event)
+        batch = event.batch.id if event.batch is not None else ""
+        slot = Slot(event.variant, event.at + event.run_timeout_s, batch)
+        self.devices[event.device].occupy((task.id, event.attempt), slot)
 
     def _completed(self, task: OpenTask, version: int, event: events.TaskCompleted) -> None:
         lease = task.lease
@@ -211,32 +213,35 @@ class Pool:
             # The result of an identical task: nothing was run.
             self._unqueue(task)
             return
-        self._free(event.device, (task.id, event.attempt))
-        self.models.run_times_of(event.variant).add(event.run_s)
+        self.devices.free(event.device, (task.id, event.attempt))
+        self.models.ran(lease.variant, event.run_s, size=lease.counts_for(task.id))
         self.turnaround.add(max(0.0, event.at - lease.granted_at - event.run_s))
 
     def _attempt_ended(
         self, task: OpenTask, version: int, event: events.AttemptFailed | events.AttemptTimedOut
     ) -> None:
         if isinstance(event, events.AttemptTimedOut) and task.lease is not None:
-            self.models.run_times_of(task.lease.variant).add(event.run_timeout_s)
+            size = task.lease.counts_for(task.id)
+            self.models.ran(task.lease.variant, event.run_timeout_s, size=size)
             task.timed_out += 1
         task.take(event, version)
-        task.lease = None
+        task.lease, task.alone = None, True
         task.retry_at = event.retry_at
         self.queued += 1
-        self._free(event.device, (task.id, event.attempt))
+        self.devices.free(event.device, (task.id, event.attempt))
         heappush(self.retries, (event.retry_at, task.id))
         self.watch_deadline(task)
 
     def _attempt_lost(self, task: OpenTask, version: int, event: events.AttemptLost) -> None:
+        if event.code == DEADLINE_EXCEEDED and (lease := task.lease) is not None:
+            self.models.ran(lease.variant, lease.run_timeout_s, size=lease.counts_for(task.id))
         task.take(event, version)
-        task.lease = None
+        task.lease, task.alone = None, task.alone or event.reason != EXECUTOR_CANCELLED
         task.lost += 1
-        task.taken_down += event.reason != EXECUTOR_CANCELLED
+        task.taken_down += event.reason not in CALL_ENDED
         self.queued += 1
-        if event.reason == EXECUTOR_CANCELLED:
-            self._free(event.device, (task.id, event.attempt))
+        if event.reason in CALL_ENDED:
+            self.devices.free(event.device, (task.id, event.attempt))
         elif event.device in self.devices:
             self.devices[event.device].suspect_slot((task.id, event.attempt))
         self.enqueue(task)
@@ -260,34 +265,16 @@ class Pool:
     def _influenced(self, position: int, _: UUID, __: int, event: Decision) -> None:
         self.influences.evolve(position, event)
 
-    def _device(self, _: int, stream: UUID, version: int, event: Decision) -> None:
-        self._versions[stream] = version
-        match event:
-            case events.DeviceAttached():
-                if event.pool != self.name:
-                    return
-                if event.device in self.devices:
-                    self.devices[event.device].attach(event)
-                else:
-                    self.devices[event.device] = Device(offer=event)
-            case events.DeviceDetached() | events.DeviceSuspended() | events.DeviceResumed():
-                if event.device in self.devices:
-                    self.devices[event.device].take(event)
-            case events.SlotReleased():
-                self._free(event.device, (UUID(event.task), event.attempt))
-            case _:
-                pass
-
-    def _free(self, name: str, key: SlotKey) -> None:
-        device = self.devices.get(name)
-        if device is not None:
-            device.free(key)
+    def _device(self, _: int, stream: UUID, version: int, event: OfDevice) -> None:
+        self.versions[stream] = version
+        if not isinstance(event, events.DeviceAttached) or event.pool == self.name:
+            self.devices.take(event)
 
     def _model(self, _: int, stream: UUID, version: int, event: events.ModelRegistered) -> None:
-        self._versions[stream] = version
+        self.versions[stream] = version
         self.models.register(event)
 
     def _elected(self, _: int, stream: UUID, version: int, event: events.LeaderElected) -> None:
-        self._versions[stream] = version
+        self.versions[stream] = version
         if stream == self._mine:
             self.epoch, self.holder = event.epoch, event.holder

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Candidate, Decision, TaskAccepted, TaskGranted
+from pointsman.contracts.events.tasks import BATCH_FAILED
 from pointsman.scheduler.domain.tasks import PREPARATION_S
 
 
@@ -38,8 +39,9 @@ def _unprepared(before: Sequence[Decision]) -> list[str]:
 def _way_back(event: Decision) -> list[str]:
     """What the end of an attempt means for a task that goes on."""
     match event:
-        case events.AttemptLost():
-            return ["The task went back to its place in the queue."]
+        case events.AttemptLost(reason=reason):
+            alone = "; it shares no call any more" if reason == BATCH_FAILED else ""
+            return [f"The task went back to its place in the queue{alone}."]
         case events.AttemptFailed() | events.AttemptTimedOut():
             pause = max(0.0, event.retry_at - event.at)
             return [f"The next attempt may start after {_span(pause)}."]
@@ -128,7 +130,7 @@ def _granted(event: TaskGranted) -> list[str]:
         )
         + f"affinity {chosen.affinity:.2f}), quality {chosen.quality:.2f}.",
     ]
-    told += _causes(why.causes)
+    told += [*_company(event), *_causes(why.causes)]
     if event.samples:
         told.append(f"Device samples used: {', '.join(event.samples)}.")
     if why.others:
@@ -138,6 +140,18 @@ def _granted(event: TaskGranted) -> list[str]:
     else:
         told.append("There was no alternative.")
     return told
+
+
+def _company(event: TaskGranted) -> list[str]:
+    batch = event.batch
+    if batch is None:
+        return []
+    told = (
+        f"It shares one call with {batch.size - 1} other task(s) of its class (batch {batch.id}, "
+        f"at most {batch.most}): more of them waited than slots were free, and together they are "
+        f"expected to take hardly longer than one."
+    )
+    return [told]
 
 
 def _alternative(other: Candidate, chosen: Candidate) -> str:
@@ -218,11 +232,12 @@ _LOST = {
     "lease_expired": "its executor stopped renewing the lease",
     "device_unavailable": "the device stopped answering",
     "executor_cancelled": "its executor gave the run up",
+    BATCH_FAILED: "the call that it shared with others failed",
 }
 
 
 def _attempt_lost(event: events.AttemptLost) -> list[str]:
-    reason = _LOST.get(event.reason, event.reason)
+    reason = _LOST.get(event.reason, event.reason) + (f" ({event.code})" if event.code else "")
     return [
         (
             f"{_clock(event.at)}: attempt {event.attempt} on {event.device} was lost because "

@@ -5,27 +5,36 @@ Orders for one executor that become ready in the same turn of the loop travel as
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Coroutine, Iterable
+from typing import Final
 from uuid import UUID
 
-from pointsman.contracts.leases import Grant, Lease, LeaseOrder
+from pointsman.contracts.leases import Grant, Lease, LeaseOrder, LeaseReceipt
 from pointsman.runtime.clock import Clock
+from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.leading.lead import Lead
 from pointsman.scheduler.ports import Orders
+
+_DOUBT_S: Final = 0.5
 
 
 class Dispatch:
-    """Grants and cancellations on their way to executors."""
+    """Grants and cancellations on their way to executors, while the lead is certain."""
 
-    def __init__(self, pool: Pool, orders: Orders, clocks: LeaseClocks, clock: Clock) -> None:
+    def __init__(
+        self, pool: Pool, orders: Orders, lead: Lead, clocks: LeaseClocks, clock: Clock
+    ) -> None:
         self._pool = pool
         self._orders = orders
+        self._lead = lead
         self._clocks = clocks
         self._clock = clock
         self._grants: defaultdict[str, list[Grant]] = defaultdict(list)
         self._cancels: defaultdict[str, list[Lease]] = defaultdict(list)
         self._flush_due = False
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[object]] = set()
 
     def grant(self, task_id: UUID) -> None:
         """Send the live lease of a task to its holder."""
@@ -44,6 +53,8 @@ class Dispatch:
             run_timeout_s=lease.run_timeout_s,
             parameters=accepted.parameters,
             traceparent=accepted.traceparent,
+            keep_result=accepted.conversation is not None,
+            batch=lease.batch.id if lease.batch is not None else "",
         )
         self._grants[lease.executor].append(grant)
         self._flush_soon()
@@ -52,6 +63,15 @@ class Dispatch:
         """Tell a holder to stop a run."""
         self._cancels[executor].append(lease)
         self._flush_soon()
+
+    def introduce(self, executors: Iterable[str]) -> None:
+        """Have executors refuse orders of earlier epochs from now on."""
+        for executor in executors:
+            self._start(self._orders.send(executor, self._order()))
+
+    async def bus_answers(self) -> bool:
+        """Whether the bus carries messages now."""
+        return await self._orders.bus_answers()
 
     async def drain(self) -> None:
         """Stop sending."""
@@ -68,30 +88,45 @@ class Dispatch:
         self._flush_due = False
         executors = [*self._grants, *(e for e in self._cancels if e not in self._grants)]
         for executor in executors:
-            order = LeaseOrder(
-                pool=self._pool.name,
-                epoch=self._pool.epoch,
-                grants=tuple(self._grants.pop(executor, ())),
-                cancels=tuple(self._cancels.pop(executor, ())),
-            )
-            sending = asyncio.get_running_loop().create_task(self._send(executor, order))
-            self._sending.add(sending)
-            sending.add_done_callback(self._sending.discard)
+            order = self._order(self._grants.pop(executor, ()), self._cancels.pop(executor, ()))
+            self._start(self._send(executor, order))
+
+    def _order(self, grants: Iterable[Grant] = (), cancels: Iterable[Lease] = ()) -> LeaseOrder:
+        led = self._lead.leadership
+        return LeaseOrder(
+            pool=led.pool, epoch=led.epoch, grants=tuple(grants), cancels=tuple(cancels)
+        )
+
+    def _start(self, work: Coroutine[object, object, object]) -> None:
+        sending = asyncio.get_running_loop().create_task(work)
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
 
     async def _send(self, executor: str, order: LeaseOrder) -> None:
         # One message, sent until a receipt comes or nothing in it matters any more. What a receipt
         # does not name was refused; the lease then runs out or is sent again after a renewal.
         while order.grants or order.cancels:
-            receipt = await self._orders.send(executor, order)
+            crashpoint(CrashPoint.BEFORE_GRANT_SENT)
+            receipt = await self._send_once(executor, order)
             if receipt is not None:
+                crashpoint(CrashPoint.AFTER_GRANT_SENT)
                 self._clocks.heard(receipt.executor, now=self._clock.monotonic())
                 return
-            order = LeaseOrder(
-                pool=order.pool,
-                epoch=order.epoch,
-                grants=tuple(grant for grant in order.grants if self._is_live(executor, grant)),
-                cancels=tuple(cancel for cancel in order.cancels if self._is_suspect(cancel)),
+            order = self._order(
+                (grant for grant in order.grants if self._is_live(executor, grant)),
+                (cancel for cancel in order.cancels if self._is_suspect(cancel)),
             )
+
+    async def _send_once(self, executor: str, order: LeaseOrder) -> LeaseReceipt | None:
+        if not self._lead.certain:
+            # Another may have ended these leases already.
+            await asyncio.sleep(_DOUBT_S)
+            return None
+        receipt = await self._orders.send(executor, order)
+        if receipt is not None and receipt.stale_epoch:
+            self._lead.doubt()
+            return None
+        return receipt
 
     def _is_live(self, executor: str, grant: Grant) -> bool:
         task = self._pool.tasks.get(grant.task)

@@ -6,7 +6,7 @@ nothing is answered before the commit.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -23,31 +23,25 @@ from pointsman.contracts.leases import (
     Renewal,
     ReportAnswer,
 )
-from pointsman.eventstore.ports import Appended, LogUnavailableError, VersionConflict
+from pointsman.eventstore.ports import Appended, LogUnavailableError
 from pointsman.runtime.clock import Clock
+from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.scheduler import telemetry
-from pointsman.scheduler.domain.attachment import (
-    decide_absent,
-    decide_attach,
-    decide_health,
-    decide_return,
-)
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_lost, decide_report
-from pointsman.scheduler.domain.devices import DeviceStatus
+from pointsman.scheduler.domain.attachment import decide_attach, decide_health
+from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
 from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.preparation import decide_prepare
 from pointsman.scheduler.domain.tasks import LiveLease
-from pointsman.scheduler.leading.decision_log import DecisionLog, FencedError
+from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.dispatch import Dispatch
+from pointsman.scheduler.leading.lead import FencedError
+from pointsman.scheduler.leading.lease_watch import LeaseWatch
+from pointsman.scheduler.leading.settling import Settling
 from pointsman.scheduler.ports import Draws
 
-_CHECK_LEASES_S: Final = 1.0
 _LOG_RETRY_S: Final = 0.5
-_TRIES: Final = 8
-"""A decision that lost a race is made again on the newer state; races are with single commands, so
-a handful of tries is plenty and a bound keeps a defect from spinning."""
 
 _log = structlog.get_logger(__name__)
 
@@ -66,16 +60,20 @@ class PoolLeader:
     ) -> None:
         self.pool = pool
         self._log = log
+        self._lead = log.lead
         self._dispatch = dispatch
         self._clocks = clocks
         self._clock = clock
         self._draws = draws
         self._changed = asyncio.Event()
-        # Decisions about devices share streams; one after the other they never conflict.
-        self._devices = asyncio.Lock()
+        self._changed.set()  # a predecessor may have left tasks that wait for nothing else
+        self._settling = Settling(log)
+        self._leases = LeaseWatch(pool, self._settling, dispatch, clocks, clock)
 
     def wake(self) -> None:
-        """Something was folded: look whether more can be decided."""
+        """Something was folded: look whether more can be decided, and whether still by this one."""
+        if self.pool.epoch > self._lead.leadership.epoch:
+            self._lead.fenced(self.pool.epoch)
         self._changed.set()
 
     def connection_changed(self, *, connected: bool) -> None:
@@ -89,10 +87,11 @@ class PoolLeader:
 
     async def run(self) -> None:
         """Decide until cancelled; raises `FencedError` when another leader has taken over."""
+        self._dispatch.introduce(self.pool.executors())
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._rounds())
-                tasks.create_task(self._watch_leases())
+                tasks.create_task(self._leases.run())
         except BaseExceptionGroup as errors:
             fenced = errors.subgroup(FencedError)
             if fenced is None:
@@ -102,6 +101,11 @@ class PoolLeader:
     async def _rounds(self) -> None:
         while True:
             await self._something_changed()
+            if not self._lead.certain:
+                # What could be granted meanwhile is found when it is certain again, or over.
+                await asyncio.sleep(_LOG_RETRY_S)
+                self._changed.set()
+                continue
             decided = decide_round(self.pool, at=self._clock.wall())
             if not decided:
                 continue
@@ -109,14 +113,14 @@ class PoolLeader:
                 await self._record_round(decided)
             except LogUnavailableError as error:
                 _log.warning("round_not_recorded", code=error.code, detail=str(error))
-                self._clocks.pause("log")
                 await asyncio.sleep(_LOG_RETRY_S)
-                self._clocks.resume("log", now=self._clock.monotonic())
             # Whatever the round could not do may be possible now.
             self._changed.set()
 
     async def _record_round(self, decided: Sequence[Decided]) -> None:
+        crashpoint(CrashPoint.BEFORE_APPEND_GRANTED)
         answers = await self._log.record_all(decided)
+        crashpoint(CrashPoint.AFTER_APPEND_GRANTED)
         for item, answer in zip(decided, answers, strict=True):
             event = item.events[0]
             if isinstance(answer, Appended):
@@ -139,6 +143,7 @@ class PoolLeader:
 
     async def cancel(self, command: CancelTask) -> Answer:
         """End a task; a running call is stopped at its holder."""
+        await self._lead.give_way()
         leases: list[LiveLease | None] = []
 
         def decide() -> list[Decided]:
@@ -147,7 +152,7 @@ class PoolLeader:
             decided = decide_cancel(self.pool, command, at=self._clock.wall())
             return [decided] if decided is not None else []
 
-        ended = await self._settle(decide)
+        ended = await self._settling.settle(decide)
         if not ended:
             return Done(detail="the task had ended already, or never existed")
         lease = leases[-1]
@@ -158,26 +163,33 @@ class PoolLeader:
     async def report(self, report: AttemptReport) -> ReportAnswer:
         """Record how an attempt ended; a report that changes nothing is settled."""
         self._clocks.heard(report.executor, now=self._clock.monotonic())
+        await self._lead.give_way()
         draw = self._draws.uniform()
 
         def decide() -> list[Decided]:
             decided = decide_report(self.pool, report, at=self._clock.wall(), draw=draw)
             return [decided] if decided is not None else []
 
+        crashpoint(CrashPoint.BEFORE_APPEND_COMPLETED)
         try:
             if self._is_live(report.task, report.attempt):
-                recorded = await self._settle(decide)
+                recorded = await self._settling.settle(decide)
             else:
-                async with self._devices:
-                    recorded = await self._settle(decide)
+                async with self._settling.devices:
+                    recorded = await self._settling.settle(decide)
+        except FencedError:
+            status = "not_leader"
         except LogUnavailableError:
             status = "unavailable"
         else:
             status = "recorded" if recorded else "settled"
+            crashpoint(CrashPoint.AFTER_APPEND_COMPLETED)
         return ReportAnswer(task=report.task, attempt=report.attempt, status=status)
 
     async def prepare(self, command: PrepareTask) -> Answer:
         """Give a waiting task its context or a cached result."""
+        await self._lead.give_way()
+        self._lead.require()
         refused = decide_prepare(self.pool, command, at=self._clock.wall())
         if isinstance(refused, Rejected):
             return refused
@@ -186,109 +198,35 @@ class PoolLeader:
             decided = decide_prepare(self.pool, command, at=self._clock.wall())
             return [decided] if isinstance(decided, Decided) else []
 
-        prepared = await self._settle(decide)
+        prepared = await self._settling.settle(decide)
         return Done(detail="prepared" if prepared else "the task waits for nothing any more")
 
     async def attach(self, command: AttachExecutor) -> Answer:
         """Take an executor's devices."""
         self._clocks.heard(command.executor, now=self._clock.monotonic())
-        async with self._devices:
-            changed = await self._settle(
+        await self._lead.give_way()
+        async with self._settling.devices:
+            changed = await self._settling.settle(
                 lambda: decide_attach(self.pool, command, at=self._clock.wall())
             )
         return Done(detail="attached" if changed else "attached already")
 
     async def health(self, command: DeviceHealth) -> Answer:
         """Suspend or resume a device."""
+        await self._lead.give_way()
 
         def decide() -> list[Decided]:
             decided = decide_health(self.pool, command, at=self._clock.wall())
             return [decided] if decided is not None else []
 
-        async with self._devices:
-            changed = await self._settle(decide)
+        async with self._settling.devices:
+            changed = await self._settling.settle(decide)
         return Done(detail="recorded" if changed else "nothing changed")
 
     async def renewed(self, renewal: Renewal) -> None:
-        """Note who lives; bring holders in step with the log.
-
-        A lease that should have arrived but is not listed is granted again, and lost after a
-        lease's life: its holder refuses it. One that has ended in the log is cancelled.
-        """
-        self._clocks.renewed(renewal, now=self._clock.monotonic())
-        await self._welcome_back(renewal)
-        for task_id, age_s in self._not_listed(renewal):
-            if self._clocks.unlisted_too_long(age_s, now=self._clock.monotonic()):
-                await self._lose_lease(task_id)
-            elif self._clocks.resend_due(age_s):
-                self._dispatch.grant(task_id)
-        for held in renewal.leases:
-            if not self._is_live(held.task, held.attempt):
-                self._dispatch.cancel(renewal.executor, held)
-
-    # -- inside ------------------------------------------------------------------------------
-
-    async def _settle(self, decide: Callable[[], list[Decided]]) -> bool:
-        """Decide and record until no race is lost; whether anything was recorded."""
-        recorded = False
-        for _ in range(_TRIES):
-            decided = decide()
-            if not decided:
-                break
-            answers = await self._log.record_all(decided)
-            recorded = recorded or any(isinstance(answer, Appended) for answer in answers)
-            if not any(isinstance(answer, VersionConflict) for answer in answers):
-                break
-        else:
-            detail = "a decision lost too many races"
-            raise LogUnavailableError(detail)
-        return recorded
+        """Note who lives; bring holders in step with the log."""
+        await self._leases.renewed(renewal)
 
     def _is_live(self, task_id: UUID, attempt: int) -> bool:
         task = self.pool.tasks.get(task_id)
         return task is not None and task.lease is not None and task.lease.attempt == attempt
-
-    async def _welcome_back(self, renewal: Renewal) -> None:
-        if any(
-            device.status is DeviceStatus.DETACHED
-            and device.offer.incarnation == renewal.incarnation
-            for device in self.pool.devices.values()
-        ):
-            async with self._devices:
-                await self._settle(
-                    lambda: decide_return(
-                        self.pool, renewal.executor, renewal.incarnation, at=self._clock.wall()
-                    )
-                )
-
-    async def _watch_leases(self) -> None:
-        while True:
-            await asyncio.sleep(_CHECK_LEASES_S)
-            for executor in self._clocks.absent(self.pool.executors(), now=self._clock.monotonic()):
-                _log.warning("executor_absent", executor=executor)
-                try:
-                    await self._lose(executor)
-                except LogUnavailableError as error:
-                    _log.warning("absence_not_recorded", code=error.code, detail=str(error))
-
-    def _not_listed(self, renewal: Renewal) -> list[tuple[UUID, float]]:
-        now = self._clock.wall()
-        holder = (renewal.executor, renewal.incarnation)
-        return [
-            (task.id, now - task.lease.granted_at)
-            for task in self.pool.leased()
-            if task.lease is not None
-            and (task.lease.executor, task.lease.incarnation) == holder
-            and not self._clocks.holds(renewal.executor, task.id, task.lease.attempt)
-        ]
-
-    async def _lose_lease(self, task_id: UUID) -> None:
-        def decide() -> list[Decided]:
-            lost = decide_lost(self.pool, task_id, "lease_expired", at=self._clock.wall())
-            return [lost] if lost is not None else []
-
-        await self._settle(decide)
-
-    async def _lose(self, executor: str) -> None:
-        async with self._devices:
-            await self._settle(lambda: decide_absent(self.pool, executor, at=self._clock.wall()))

@@ -11,6 +11,7 @@ from pointsman.contracts.queries import (
     ListDeadLetters,
     ListEvents,
     ListTasks,
+    LogRow,
     ModelRow,
     PoolRow,
     TaskRow,
@@ -154,6 +155,15 @@ class Questions:
             granted=len(self._pool.tasks) - self._pool.queued,
             feed_position=self._feed_position(),
             pid=self._pid,
+        )
+
+    async def log(self) -> LogRow:
+        """The log that stands behind all of this."""
+        identity = await self._store.identity()
+        return LogRow(
+            incarnation=identity.incarnation,
+            position=self._pool.applied_to,
+            ancestors=identity.ancestors,
         )
 
     async def _catch_up(self) -> None:

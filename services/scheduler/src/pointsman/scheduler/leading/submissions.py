@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from pointsman.contracts.commands import (
     Accepted,
     Answer,
     Duplicate,
+    NotLeader,
     Rejected,
     SubmitTask,
     Unavailable,
@@ -27,15 +29,19 @@ from pointsman.eventstore.ports import (
     Command,
     DuplicateCommand,
     Fenced,
+    Held,
     LogUnavailableError,
     VersionConflict,
 )
+from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import Blobs, BlobsUnavailableError
 from pointsman.runtime.clock import Clock
+from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.scheduler import telemetry
 from pointsman.scheduler.domain.admission import OF_THE_MOMENT, SHED, decide_submit
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.decision_log import DecisionLog
+from pointsman.scheduler.leading.lead import FencedError
 
 _RETRY_AFTER_S: Final = 1.0
 
@@ -43,8 +49,17 @@ _RETRY_AFTER_S: Final = 1.0
 class Submissions:
     """The way in for tasks, whichever door they came through."""
 
-    def __init__(self, pool: Pool, log: DecisionLog, blobs: Blobs, clock: Clock) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        log: DecisionLog,
+        blobs: Blobs,
+        clock: Clock,
+        *,
+        no_room: Callable[[], Unavailable | None] = lambda: None,
+    ) -> None:
         self._pool = pool
+        self._no_room = no_room
         self._log = log
         self._blobs = blobs
         self._clock = clock
@@ -61,6 +76,8 @@ class Submissions:
         """
         try:
             answer = await self._submit(task, (door, sender), request or _request(task))
+        except FencedError:
+            answer = NotLeader()
         except (LogUnavailableError, BlobsUnavailableError) as error:
             answer = Unavailable(retry_after_s=_RETRY_AFTER_S, message=str(error))
         if isinstance(answer, Rejected) and answer.code == SHED:
@@ -69,9 +86,14 @@ class Submissions:
         return answer
 
     async def _submit(self, task: SubmitTask, door: tuple[str, str], request: bytes) -> Answer:
+        await self._log.lead.give_way()
+        self._log.lead.require()
         wrong = _wrong_payload(task)
         if wrong is not None:
             return wrong
+        full = self._no_room()
+        if full is not None:
+            return await self._repetition(task, full.message, door, request) or full
         draft = task.payload_ref or BlobRef(digest="", size=0, media_type=task.media_type)
         refusal = decide_submit(self._pool, task, draft, at=self._clock.wall())
         if isinstance(refusal, Rejected):
@@ -79,7 +101,8 @@ class Submissions:
         # The payload is on disk before the log promises anything about it.
         payload = draft
         if task.payload is not None:
-            payload = await self._blobs.put(task.tenant, task.payload, task.media_type)
+            kind = BlobKind.PAYLOAD if task.conversation is None else BlobKind.KEPT
+            payload = await self._blobs.put(task.tenant, task.payload, task.media_type, kind)
         return await self._accept(task, payload, door, request)
 
     async def _accept(
@@ -91,12 +114,15 @@ class Submissions:
         task_id = uuid7()
         command = _command(task, door, request, task_id)
         decided = Decided(task_id, 0, (accepted,), task.tenant)
-        match await self._log.record(decided, command):
+        crashpoint(CrashPoint.BEFORE_APPEND_ACCEPTED)
+        answer = await self._log.record(decided, command)
+        crashpoint(CrashPoint.AFTER_APPEND_ACCEPTED)
+        match answer:
             case Appended(positions=positions):
                 return Accepted(task=task_id, position=positions[0])
             case DuplicateCommand(position=position, reply=reply, same_request=same_request):
                 return _repeated(position, reply, same_request=same_request)
-            case VersionConflict() | Fenced():
+            case VersionConflict() | Fenced() | Held():
                 detail = "a new task id was taken already"
                 raise LogUnavailableError(detail)
 
@@ -106,11 +132,17 @@ class Submissions:
         """What the same command was answered before it would have been refused."""
         if refusal.code not in OF_THE_MOMENT:
             return None
+        return await self._repetition(task, refusal.message, door, request)
+
+    async def _repetition(
+        self, task: SubmitTask, reason: str, door: tuple[str, str], request: bytes
+    ) -> Answer | None:
+        """What the same command was answered before; nothing is recorded."""
         stream = uuid7()
         at, applied_to = self._clock.wall(), self._pool.applied_to
         # The second version of a stream that has no first is never recorded; a command that is
         # known is answered before versions are looked at.
-        never = TaskShed(at=at, applied_to=applied_to, reason=refusal.message)
+        never = TaskShed(at=at, applied_to=applied_to, reason=reason)
         asked = Decided(stream, 1, (never,), task.tenant)
         answer = await self._log.record(asked, _command(task, door, request, stream))
         if isinstance(answer, DuplicateCommand):

@@ -1,0 +1,60 @@
+"""A PostgreSQL that was given: its name without its password, and whether it can take a log."""
+
+from typing import Final
+
+from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.stack.log_place import POSTGRESQL, LogPlace
+from pointsman.eventstore.postgres_connections import Connection, Database
+from pointsman.eventstore.postgres_errors import DatabaseAddressError, DatabaseLoginError
+from pointsman.runtime.errors import FatalError
+
+_EXIT_CODES: Final = {
+    "database_address": ExitCode.USAGE,
+    "database_connections": ExitCode.UNREACHABLE,
+    "database_login": ExitCode.NOT_PERMITTED,
+    "database_missing": ExitCode.NOT_FOUND,
+    "database_unreachable": ExitCode.UNREACHABLE,
+}
+_MAY_TAKE_A_LOG: Final = (
+    "SELECT to_regclass('stored_events') IS NOT NULL"
+    " OR coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
+)
+
+
+def given_postgresql(dsn: str) -> LogPlace:
+    """Raises `CommandError`: `database_address`."""
+    try:
+        return LogPlace(POSTGRESQL, Database(dsn).where)
+    except DatabaseAddressError as error:
+        raise _refused(error) from None
+
+
+async def check_database(dsn: str) -> str:
+    """Give the server's version; asked before anything is started on it.
+
+    Raises `CommandError` with the code of what a service would end with; none shows the password.
+    """
+    database = Database(dsn)
+    try:
+        connection, _name = await database.open()
+        try:
+            return await _version(database, connection)
+        finally:
+            await connection.close()
+    except FatalError as error:
+        raise _refused(error) from None
+
+
+async def _version(database: Database, connection: Connection) -> str:
+    if not await connection.fetchval(_MAY_TAKE_A_LOG):
+        raise DatabaseLoginError(database.where, "it may not make tables there")
+    return str(await connection.fetchval("SHOW server_version")).partition(" ")[0]
+
+
+def _refused(error: FatalError) -> CommandError:
+    return CommandError(
+        str(error).removesuffix(f" {error.next_step}"),
+        code=error.code,
+        exit_code=_EXIT_CODES.get(error.code, ExitCode.FAILURE),
+        next_step=error.next_step,
+    )
