@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 import psycopg
 
+from pointsman.eventstore.backup import back_up
+from pointsman.eventstore.database_backup import back_up_database
 from tests.chaos.log import LogPlace
 from tests.chaos.options import Options
 from tests.chaos.record import markdown, record_of
@@ -49,6 +51,8 @@ async def chaos(options: Options, say: Say) -> Judged:
         try:
             await run_chaos(stack, options, ran, say)
             await _judge(stack, ran, folder, outcome, say)
+            if options.backup is not None:
+                await _back_up(stack, options.backup.absolute())
         except StackEndedError as error:
             outcome.add("stack_ended", (error,))
         except Exception:  # noqa: BLE001 - an hour of measurements must not end without a record
@@ -77,6 +81,14 @@ async def _judge(stack: ChaosStack, ran: Ran, folder: Path, outcome: Outcome, sa
     await judge_streams(stack, outcome)
     say(f"{outcome.counts() or 'nothing found'}; rebuilding every view")
     await asyncio.to_thread(judge_views, stack.data, stack.log, folder / "views", outcome)
+
+
+async def _back_up(stack: ChaosStack, into: Path) -> None:
+    """For `tests.chaos.restores`."""
+    if stack.log.dsn:
+        await back_up_database(stack.log.dsn, stack.data, into)
+    else:
+        await asyncio.to_thread(back_up, stack.data, into)
 
 
 def _keep_log(folder: Path, log: LogPlace) -> None:

@@ -32,6 +32,7 @@ class Options:
     kept: Path = Path("build/chaos")
     """Where the data and the histories of a run lie that found something."""
     record: Path | None = None
+    backup: Path | None = None
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -49,5 +50,6 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--burst", type=int, default=default.burst)
     parser.add_argument("--faults", type=int, default=default.most_faults, dest="most_faults")
     parser.add_argument("--keep", type=Path, default=default.kept, dest="kept")
+    parser.add_argument("--backup", type=Path, help="a new directory for a backup at the end")
     parser.add_argument("--record", type=Path, help="where the record is written, a .md file")
     return Options(**vars(parser.parse_args(arguments)))

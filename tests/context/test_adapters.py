@@ -191,4 +191,4 @@ async def test_a_view_that_meets_a_newer_event_stops_and_says_why(tmp_path: Path
 
     ((name, reason),) = said
     assert name == "context"
-    assert "version 2" in reason
+    assert "task.accepted.v2" in reason

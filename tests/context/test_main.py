@@ -21,7 +21,7 @@ from pointsman.context.settings import Settings
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Done, decode_answers
 from pointsman.contracts.context import OneProject, ProjectState, RecordDecision
-from pointsman.contracts.queries import PoolRow
+from pointsman.contracts.queries import LogRow
 from pointsman.eventstore import SqliteEventStore
 from pointsman.runtime.service import ServiceScope
 from pointsman.runtime.streams import provision
@@ -48,14 +48,13 @@ async def nc(nats_url: str) -> AsyncGenerator[Client]:
     """A connection with somebody who keeps an empty log behind it."""
     connection = await nats.connect(nats_url)
 
-    async def pool(message: Msg) -> None:
-        row = PoolRow(pool="main", epoch=1, holder="test", position=0, queued=0, granted=0)
-        await message.respond(msgspec.json.encode(row))
+    async def log(message: Msg) -> None:
+        await message.respond(msgspec.json.encode(LogRow("a-life", 0)))
 
     async def events(message: Msg) -> None:
         await message.respond(b"[]")
 
-    await connection.subscribe(subjects.query("scheduler", "pool"), cb=pool)
+    await connection.subscribe(subjects.query("scheduler", "log"), cb=log)
     await connection.subscribe(subjects.query("scheduler", "events"), cb=events)
     yield connection
     await connection.close()

@@ -24,7 +24,7 @@ from pointsman.contracts.commands import Done, decode_answers
 from pointsman.contracts.degradation import AskHistory, HistoryRow, LadderRow, SetOverride
 from pointsman.contracts.events import Decision
 from pointsman.contracts.levels import Level
-from pointsman.contracts.queries import ListEvents, PoolRow
+from pointsman.contracts.queries import ListEvents, LogRow
 from pointsman.contracts.recorded import Recorded, encode_pack
 from pointsman.degradation.__main__ import SERVICE
 from pointsman.degradation.settings import Settings
@@ -51,7 +51,7 @@ class Neighbour:
         nc = await nats.connect(url)
         here = cls(nc)
         await nc.subscribe(subjects.query("scheduler", "events"), cb=here._on_events)
-        await nc.subscribe(subjects.query("scheduler", "pool"), cb=here._on_pool)
+        await nc.subscribe(subjects.query("scheduler", "log"), cb=here._on_log)
         await nc.flush()
         try:
             yield here
@@ -101,11 +101,8 @@ class Neighbour:
         asked = _JSON.decode(msg.data, type=ListEvents)
         await msg.respond(_JSON.encode(self.log[asked.after :][: asked.limit]))
 
-    async def _on_pool(self, msg: Msg) -> None:
-        row = PoolRow(
-            pool="main", epoch=1, holder="here", position=len(self.log), queued=0, granted=0
-        )
-        await msg.respond(_JSON.encode(row))
+    async def _on_log(self, msg: Msg) -> None:
+        await msg.respond(_JSON.encode(LogRow("a-life", len(self.log))))
 
 
 @pytest.fixture

@@ -127,10 +127,12 @@ def identity_task(delay_ms: int = 0, *, name: str = "") -> SubmitTask:
 
 @asynccontextmanager
 async def live_stack(
-    data: Path, *, noop: bool = False, slots: int | None = None
+    data: Path, *, noop: bool = False, slots: int | None = None, max_batch: int | None = None
 ) -> AsyncGenerator[LiveStack]:
     """Run a stack on a data directory until the block ends."""
-    plan = StackPlan(data, find_project(), tenants=(TENANT,), noop=noop, slots=slots)
+    plan = StackPlan(
+        data, find_project(), tenants=(TENANT,), noop=noop, slots=slots, max_batch=max_batch
+    )
     async with (
         running_stack(plan) as supervisor,
         logged_in(supervisor.record, CLI) as nc,

@@ -42,7 +42,8 @@ pytestmark = [pytest.mark.triton, pytest.mark.usefixtures("triton_supported")]
 
 async def run_and_stop_half_way(data: Path) -> str:
     """Stop a stack that still has tasks in its queue; gives the life of its feed."""
-    async with live_stack(data) as stack, logged_in(stack.record, SCHEDULER) as nc:
+    # One task per call: all of them fit into two calls otherwise.
+    async with live_stack(data, max_batch=1) as stack, logged_in(stack.record, SCHEDULER) as nc:
         commands = (identity_task(DELAY_MS) for _ in range(TASKS))
         tasks = await asyncio.gather(*(stack.submit(command) for command in commands))
         await stack.log.wait_for(lambda: any(stack.log.ended([task]) for task in tasks))

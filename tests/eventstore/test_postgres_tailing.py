@@ -1,4 +1,4 @@
-"""A reader behind several writing processes, as `pointsman bench log --tail-seconds` measures it."""
+"""A reader behind several writing processes, as `bench log --tail-seconds` measures it."""
 
 from pointsman.cli.bench_log_tail import tail_writers
 from pointsman.eventstore.postgres import PostgresEventStore

@@ -31,7 +31,7 @@ _READERS: Final = 4
 _SESSION: Final = {
     "statement_timeout": str(int(STATEMENT_S * 1000)),
     "lock_timeout": "2000",
-    "idle_in_transaction_session_timeout": "10000",
+    "idle_in_transaction_session_timeout": "2000",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",

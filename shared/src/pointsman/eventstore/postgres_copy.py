@@ -28,7 +28,9 @@ _META: Final = "SELECT key, value FROM log_meta WHERE key <> 'schema'"
 _SET_META: Final = (
     "INSERT INTO log_meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
-_UNHURRIED: Final = "SET LOCAL statement_timeout = 0"
+_UNHURRIED: Final = (
+    "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+)
 
 
 async def export_log(dsn: str, target: Path) -> None:
