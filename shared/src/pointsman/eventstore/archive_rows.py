@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
-
 from pointsman.contracts.recorded import Recorded
+from pointsman.eventstore.stored_rows import LINKED_COLUMNS, linked
 from pointsman.eventstore.verification import LinkedEvent
 
 ARCHIVED: Final = "archived"
@@ -21,21 +20,17 @@ MOVED: Final = -1
 """Answer to a deletion for a segment that does not follow the one that the log names."""
 
 _GROUP: Final = 64
-_COLUMNS: Final = (
-    "notification_id, event_id, originator_id, originator_version, topic, recorded_at, tenant,"
-    " leader_epoch, state, chain"
-)
-_OF_STREAMS: Final = f"SELECT {_COLUMNS} FROM stored_events WHERE originator_id IN "  # noqa: S608 - constant names only
+_OF_STREAMS: Final = f"SELECT {LINKED_COLUMNS} FROM stored_events WHERE originator_id IN "  # noqa: S608 - constant names only
 _MARK: Final = "SELECT value FROM log_meta WHERE key = ?"
 _SET_MARK: Final = "INSERT OR REPLACE INTO log_meta VALUES (?, ?)"
 _PUT_BACK: Final = (
-    f"INSERT OR IGNORE INTO stored_events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constant names only
+    f"INSERT OR IGNORE INTO stored_events ({LINKED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constant names only
 )
 _DELETE: Final = "DELETE FROM stored_events WHERE notification_id = ?"
 
 POSTGRES_MARK: Final = "SELECT value FROM log_meta WHERE key = $1"
 POSTGRES_OF_STREAMS: Final = (
-    f"SELECT {_COLUMNS} FROM stored_events WHERE originator_id = ANY ($1::uuid[])"  # noqa: S608 - constant names only
+    f"SELECT {LINKED_COLUMNS} FROM stored_events WHERE originator_id = ANY ($1::uuid[])"  # noqa: S608 - constant names only
     " ORDER BY notification_id"
 )
 POSTGRES_DELETE: Final = """
@@ -86,7 +81,7 @@ def delete_archived(connection: sqlite3.Connection, job: DeleteArchived) -> int:
 
 def put_back(connection: sqlite3.Connection, events: Iterable[LinkedEvent]) -> None:
     """Give a log everything back that was archived; inside the caller's transaction."""
-    rows = ((*_values(linked.event), linked.link) for linked in events)
+    rows = ((*_values(each.event), each.link) for each in events)
     connection.executemany(_PUT_BACK, rows)
     connection.execute("DELETE FROM log_meta WHERE key = ?", (ARCHIVED,))
 
@@ -105,9 +100,9 @@ def _values(event: Recorded) -> tuple[object, ...]:
     )
 
 
-def postgres_linked(row: tuple[Any, ...]) -> LinkedEvent:
+def postgres_linked(row: Sequence[Any]) -> LinkedEvent:
     """A row of `POSTGRES_OF_STREAMS`."""
-    return _linked(row, UUID(bytes=row[1].bytes), UUID(bytes=row[2].bytes))
+    return linked((row[0], row[1].bytes, row[2].hex, *(row[n] for n in range(3, 10))))
 
 
 def _linked_rows(connection: sqlite3.Connection, streams: Sequence[UUID]) -> Iterator[LinkedEvent]:
@@ -115,23 +110,8 @@ def _linked_rows(connection: sqlite3.Connection, streams: Sequence[UUID]) -> Ite
         group = [stream.hex for stream in streams[start : start + _GROUP]]
         statement = f"{_OF_STREAMS}({', '.join('?' * len(group))})"
         for row in connection.execute(statement, group):
-            yield _linked(row, UUID(bytes=row[1]), UUID(hex=row[2]))
+            yield linked(row)
 
 
-def _linked(row: tuple[Any, ...], event_id: UUID, stream: UUID) -> LinkedEvent:
-    event = Recorded(
-        position=row[0],
-        id=event_id,
-        stream=stream,
-        version=row[3],
-        type=row[4],
-        time_us=row[5],
-        tenant=row[6],
-        epoch=row[7],
-        data=msgspec.Raw(row[8]),
-    )
-    return LinkedEvent(event, bytes(row[9]))
-
-
-def _position(linked: LinkedEvent) -> int:
-    return linked.event.position
+def _position(each: LinkedEvent) -> int:
+    return each.event.position

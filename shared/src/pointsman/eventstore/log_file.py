@@ -7,22 +7,18 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
-import msgspec
-
-from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore import schema
 from pointsman.eventstore.archive import ARCHIVE, Archive, in_order
 from pointsman.eventstore.archive_rows import select_mark
 from pointsman.eventstore.log_reader import LogUnreadableError
+from pointsman.eventstore.stored_rows import LINKED_COLUMNS, linked
 from pointsman.eventstore.verification import LinkedEvent
 from pointsman.runtime import durable_sqlite
 
 _PAGE: Final = 2_000
 _SELECT: Final = (
-    "SELECT notification_id, event_id, originator_id, originator_version, topic, recorded_at,"
-    " tenant, leader_epoch, state, chain FROM stored_events WHERE notification_id > ?"
+    f"SELECT {LINKED_COLUMNS} FROM stored_events WHERE notification_id > ?"  # noqa: S608 - constant names only
     " ORDER BY notification_id LIMIT ?"
 )
 
@@ -74,19 +70,5 @@ def _linked_rows(log: sqlite3.Connection) -> Iterator[LinkedEvent]:
     position = 0
     while rows := log.execute(_SELECT, (position, _PAGE)).fetchall():
         for row in rows:
-            yield LinkedEvent(_recorded(row), bytes(row[9]))
+            yield linked(row)
         position = rows[-1][0]
-
-
-def _recorded(row: tuple[int, bytes, str, int, str, int, str, int, bytes, bytes]) -> Recorded:
-    return Recorded(
-        position=row[0],
-        id=UUID(bytes=row[1]),
-        stream=UUID(hex=row[2]),
-        version=row[3],
-        type=row[4],
-        time_us=row[5],
-        tenant=row[6],
-        epoch=row[7],
-        data=msgspec.Raw(row[8]),
-    )

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
 
-import msgspec
-
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore import schema
 from pointsman.eventstore.archive_rows import select_linked, select_mark
 from pointsman.eventstore.log_identity import LogIdentity, identity_of
 from pointsman.eventstore.ports import FeedFloor, Leader
+from pointsman.eventstore.stored_rows import EVENT_COLUMNS, recorded
 from pointsman.eventstore.verification import LinkedEvent
 from pointsman.runtime import durable_sqlite
 from pointsman.runtime.errors import FatalError
@@ -22,11 +21,6 @@ from pointsman.runtime.errors import FatalError
 POLL_S: Final = 0.25
 """How soon a reader sees what another process has appended."""
 
-_COLUMNS: Final = (
-    "notification_id, event_id, originator_id, originator_version, topic,"
-    " recorded_at, tenant, leader_epoch, state"
-)
-_Row = tuple[int, bytes, str, int, str, int, str, int, bytes]
 _ResultT = TypeVar("_ResultT")
 
 
@@ -71,14 +65,14 @@ class SqliteLogReader:
     ) -> Sequence[Recorded]:
         chosen = f" AND topic IN ({', '.join('?' * len(topics))})" if topics else ""
         statement = (
-            f"SELECT {_COLUMNS} FROM stored_events WHERE notification_id > ?{chosen}"  # noqa: S608 - placeholders only
+            f"SELECT {EVENT_COLUMNS} FROM stored_events WHERE notification_id > ?{chosen}"  # noqa: S608 - placeholders only
             " ORDER BY notification_id LIMIT ?"
         )
         return await self._in_thread(lambda: self._events(statement, (after, *topics, limit)))
 
     async def read_stream(self, stream: UUID, *, after: int = 0) -> Sequence[Recorded]:
         statement = (
-            f"SELECT {_COLUMNS} FROM stored_events"  # noqa: S608 - constant names only
+            f"SELECT {EVENT_COLUMNS} FROM stored_events"  # noqa: S608 - constant names only
             " WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version"
         )
         return await self._in_thread(lambda: self._events(statement, (stream.hex, after)))
@@ -128,25 +122,10 @@ class SqliteLogReader:
 
     def _events(self, statement: str, parameters: Sequence[object]) -> list[Recorded]:
         # Row by row: each step lets the event loop run in between.
-        return [_recorded(row) for row in self._connection.execute(statement, parameters)]
+        return [recorded(row) for row in self._connection.execute(statement, parameters)]
 
     async def _in_thread(self, work: Callable[[], _ResultT]) -> _ResultT:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
             raise LogUnreadableError(self._path, str(error)) from error
-
-
-def _recorded(row: _Row) -> Recorded:
-    position, event_id, stream, version, topic, time_us, tenant, epoch, state = row
-    return Recorded(
-        position=position,
-        id=UUID(bytes=event_id),
-        stream=UUID(hex=stream),
-        version=version,
-        type=topic,
-        time_us=time_us,
-        tenant=tenant,
-        epoch=epoch,
-        data=msgspec.Raw(state),
-    )

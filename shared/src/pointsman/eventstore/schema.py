@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Final
-from uuid import UUID
-
-import msgspec
 
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore.event_chain import NO_LINK, link
+from pointsman.eventstore.stored_rows import EVENT_COLUMNS, recorded
 from pointsman.runtime.errors import FatalError
 
 SCHEMA_VERSION: Final = 2
@@ -93,25 +91,11 @@ def _chain_events(connection: sqlite3.Connection) -> None:
 
 def _events_beyond(connection: sqlite3.Connection, position: int) -> list[Recorded]:
     rows = connection.execute(
-        "SELECT notification_id, event_id, originator_id, originator_version, topic, recorded_at,"
-        " tenant, leader_epoch, state FROM stored_events WHERE notification_id > ?"
+        f"SELECT {EVENT_COLUMNS} FROM stored_events WHERE notification_id > ?"  # noqa: S608 - constant names only
         " ORDER BY notification_id LIMIT ?",
         (position, _PAGE),
     )
-    return [
-        Recorded(
-            position=row[0],
-            id=UUID(bytes=row[1]),
-            stream=UUID(hex=row[2]),
-            version=row[3],
-            type=row[4],
-            time_us=row[5],
-            tenant=row[6],
-            epoch=row[7],
-            data=msgspec.Raw(row[8]),
-        )
-        for row in rows
-    ]
+    return [recorded(row) for row in rows]
 
 
 _MIGRATIONS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: _chain_events}

@@ -58,7 +58,10 @@ async def run_overload_bench(
     for mode in modes:
         say(f"mode {mode}: starting a stack")
         with tempfile.TemporaryDirectory(prefix="pointsman-bench-") as directory:
-            plan = StackPlan(Path(directory) / "data", find_project(), services=_services(mode))
+            # One task per call, so that the capacity measured with few tasks holds under many.
+            plan = StackPlan(
+                Path(directory) / "data", find_project(), services=_services(mode), max_batch=1
+            )
             async with running_stack(plan, say), connected(plan.data) as client:
                 run = _Run(mode, client, say)
                 try:
