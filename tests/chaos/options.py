@@ -40,16 +40,40 @@ def parse(arguments: Sequence[str]) -> Options:
         prog="chaos", description="Kill every part of a stack at random moments, and judge its log."
     )
     default = Options(seed=0)
-    parser.add_argument("--minutes", type=float, default=default.minutes)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--store", choices=("sqlite", "postgresql"), default=default.store)
-    parser.add_argument("--triton", action="store_true", help="run models, not the no-op stand-in")
-    parser.add_argument("--every", type=float, default=default.every_s, dest="every_s")
-    parser.add_argument("--rate", type=float, default=default.rate, help="tasks per second")
-    parser.add_argument("--open", type=int, default=default.open_tasks, dest="open_tasks")
-    parser.add_argument("--burst", type=int, default=default.burst)
-    parser.add_argument("--faults", type=int, default=default.most_faults, dest="most_faults")
-    parser.add_argument("--keep", type=Path, default=default.kept, dest="kept")
-    parser.add_argument("--backup", type=Path, help="a new directory for a backup at the end")
-    parser.add_argument("--record", type=Path, help="where the record is written, a .md file")
+    _add_run(parser, default)
+    _add_load(parser, default)
+    _add_files(parser, default)
     return Options(**vars(parser.parse_args(arguments)))
+
+
+def _add_run(parser: argparse.ArgumentParser, default: Options) -> None:
+    add = parser.add_argument
+    add("--minutes", type=float, default=default.minutes, help="of load and faults (%(default)s)")
+    add("--seed", type=int, default=int(time.time()), help="draws faults and tasks (the time in s)")
+    stores = ("sqlite", "postgresql")
+    add("--store", choices=stores, default=default.store, help="of the log (%(default)s)")
+    triton = "run models (not set: the no-op stand-in, which runs none)"
+    add("--triton", action="store_true", help=triton)
+    every = "mean seconds between two faults (%(default)s)"
+    add("--every", type=float, default=default.every_s, dest="every_s", help=every)
+    faults = "end after so many faults, before the minutes are over (%(default)s)"
+    add("--faults", type=int, default=default.most_faults, dest="most_faults", help=faults)
+
+
+def _add_load(parser: argparse.ArgumentParser, default: Options) -> None:
+    add = parser.add_argument
+    rate = "mean tasks per second, of all tenants together (%(default)s)"
+    add("--rate", type=float, default=default.rate, help=rate)
+    waiting = "no more tasks are begun while so many wait for their end (%(default)s)"
+    add("--open", type=int, default=default.open_tasks, dest="open_tasks", help=waiting)
+    burst = "at most so many tasks right before a fault (%(default)s)"
+    add("--burst", type=int, default=default.burst, help=burst)
+
+
+def _add_files(parser: argparse.ArgumentParser, default: Options) -> None:
+    add = parser.add_argument
+    keep = "directory for the data of runs that found something (%(default)s)"
+    add("--keep", type=Path, default=default.kept, dest="kept", help=keep)
+    add("--backup", type=Path, help="a new directory for a backup at the end (none is made)")
+    record = "a .md file for the record, with a .json beside it (none is written)"
+    add("--record", type=Path, help=record)

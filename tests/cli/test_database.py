@@ -8,11 +8,20 @@ import asyncpg
 import pytest
 
 from pointsman.cli.failures import CommandError, ExitCode
-from pointsman.cli.stack.database import check_database, given_postgresql
+from pointsman.cli.stack.database import check_database, given_postgresql, require_free
+from pointsman.eventstore.ports import Append, Appended, TakeOver
+from pointsman.eventstore.postgres import PostgresEventStore
 from pointsman.runtime.servers import LocalPostgres
 from pointsman.testing.servers import postgres
 
 SECRET = "never-to-be-shown"  # noqa: S105 - of nobody
+
+
+async def lead(dsn: str, *, ttl_s: float) -> None:
+    """As the scheduler of another stack does."""
+    async with await PostgresEventStore.open(dsn) as store:
+        over = TakeOver("main", "another scheduler", epoch=1, ttl_s=ttl_s)
+        assert isinstance(await store.append(Append([], take_over=over)), Appended)
 
 
 @pytest.fixture
@@ -37,6 +46,22 @@ async def a_guest(server: LocalPostgres) -> str:
 
 async def test_a_database_that_can_take_a_log_tells_its_version(server: LocalPostgres) -> None:
     assert await check_database(server.dsn) == server.version
+
+
+async def test_a_database_that_another_stack_leads_on_is_refused(server: LocalPostgres) -> None:
+    await require_free(server.dsn)
+    await lead(server.dsn, ttl_s=600)
+
+    with pytest.raises(CommandError, match="another scheduler of another stack leads") as refusal:
+        await require_free(server.dsn)
+
+    assert (refusal.value.code, refusal.value.exit_code) == ("database_in_use", ExitCode.CONFLICT)
+
+
+async def test_the_lead_of_a_stack_that_was_killed_is_waited_out(server: LocalPostgres) -> None:
+    await lead(server.dsn, ttl_s=1)
+
+    await require_free(server.dsn)
 
 
 async def test_each_reason_against_a_database_has_its_own_code(server: LocalPostgres) -> None:

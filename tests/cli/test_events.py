@@ -23,6 +23,19 @@ def test_events_are_filtered_by_type(pointsman: CommandLine, named: str) -> None
     assert {event["type"] for event in found} == {"model.registered.v1"}
 
 
+def test_the_last_events_are_the_last_that_match(pointsman: CommandLine) -> None:
+    first, second = completed_task(pointsman), completed_task(pointsman)
+
+    accepted = pointsman.json("events", "ls", "--type", "task.accepted", "--last", "2")
+    registered = pointsman.json("events", "ls", "--type", "model.registered", "--last", "1")
+    more_than_all = pointsman.json("events", "ls", "--type", "model.registered", "--last", "999")
+    ends = pointsman.json("events", "ls", "--stream", first, "--last", "1")
+
+    assert [event["stream"] for event in accepted] == [first, second]
+    assert registered == more_than_all[-1:]
+    assert [event["type"] for event in ends] == ["task.completed.v1"]
+
+
 @pytest.mark.parametrize("verb", ["ls", "tail"])
 def test_an_unknown_type_is_answered_with_the_known_ones(pointsman: CommandLine, verb: str) -> None:
     done = pointsman("events", verb, "--type", "task.canceled")

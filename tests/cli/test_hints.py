@@ -14,6 +14,10 @@ OTHER = Path("/srv/stack")
     ("advice", "typed"),
     [
         ("it goes on: pointsman task watch ID", "it goes on: pointsman task watch --data {} ID"),
+        (
+            "`pointsman log archive --before TIME` makes it smaller",
+            "`pointsman log archive --data {} --before TIME` makes it smaller",
+        ),
         ("`pointsman dead ls` shows them", "`pointsman dead ls --data {}` shows them"),
         (
             "read the log, or run pointsman doctor",

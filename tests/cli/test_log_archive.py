@@ -18,9 +18,10 @@ async def pointsman(tmp_path: Path) -> CommandLine:
     def two_hours_ago() -> int:
         return int((time.time() - 7200) * 1e6)
 
-    async with SqliteEventStore(tmp_path / "log.db", clock=two_hours_ago) as store:
+    (tmp_path / "data").mkdir()
+    async with SqliteEventStore(tmp_path / "data" / "log.db", clock=two_hours_ago) as store:
         await fill(store)
-    return CommandLine(tmp_path)
+    return CommandLine(tmp_path / "data")
 
 
 def test_ended_tasks_are_moved_and_the_log_is_still_what_was_written(
@@ -32,7 +33,7 @@ def test_ended_tasks_are_moved_and_the_log_is_still_what_was_written(
     pointsman.json("backup", str(tmp_path / "backup"))
 
     assert moved["tasks"] >= len(ended_tasks()) - 1
-    assert [path.name for path in (tmp_path / "archive").iterdir()] == moved["segments"]
+    assert [path.name for path in (tmp_path / "data" / "archive").iterdir()] == moved["segments"]
     assert again["tasks"] <= 1
     assert (checked["ok"], checked["events"]) == (True, HEAD)
     assert pointsman.json("verify", "--data", str(tmp_path / "backup"))["events"] == HEAD

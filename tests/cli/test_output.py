@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.cli.failures import CommandError, ExitCode
-from pointsman.cli.output import Document, OutputFormat, Printer, clock, column, plain, seconds
+from pointsman.cli.output import (
+    Document,
+    OutputFormat,
+    Printer,
+    clock,
+    column,
+    counted,
+    plain,
+    seconds,
+)
 
 ROWS: list[Document] = [
     {"task": "a", "state": "completed", "note": "two\nlines"},
@@ -156,3 +165,8 @@ def test_a_nested_document_is_written_as_json_for_people_too() -> None:
     screen.printer.item({"position": 3, "data": {"code": None}})
 
     assert screen.text == 'position  3\ndata      {\n  "code": null\n}\n'
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 tasks"), (1, "1 task"), (2, "2 tasks")])
+def test_one_thing_is_told_as_one(count: int, text: str) -> None:
+    assert counted(count, "task") == text

@@ -1,16 +1,20 @@
 """`task submit --stream`: the text as it comes."""
 
 import json
+import signal
+import subprocess
 from itertools import pairwise
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.cli.failures import ExitCode
 from pointsman.cli.streaming import GrowingText
 from pointsman.contracts.token_streams import StreamPart
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import POINTSMAN, CommandLine, environment
 
+INTERRUPTED = 130
 TEXT = "Once upon a time there was a lock."
 
 
@@ -91,3 +95,25 @@ def test_a_task_without_pieces_shows_its_result(pointsman: CommandLine) -> None:
     shown = pointsman("task", "submit", "generate", TEXT, "--stream")
 
     assert shown.stdout == f"{TEXT}\n"
+
+
+def test_whoever_interrupts_the_waiting_is_told_how_to_go_on(pointsman: CommandLine) -> None:
+    command = (
+        *POINTSMAN, "task", "submit", "generate", TEXT, "--stream", "--param", "pieces=30",
+        "--param", "piece_delay_ms=1000", "--data", str(pointsman.data),
+    )  # fmt: skip
+    streaming = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert streaming.stdout is not None
+    streaming.stdout.read(1)
+
+    streaming.send_signal(signal.SIGINT)
+    _, said = streaming.communicate(timeout=20)
+    task = said.split()[1]
+    cancelled = pointsman("task", "cancel", task)
+
+    assert streaming.returncode == INTERRUPTED
+    assert f"it goes on: pointsman task watch --data {pointsman.data} {task}" in said
+    assert f"pointsman task cancel --data {pointsman.data} {task}" in said
+    assert cancelled.returncode == ExitCode.OK

@@ -148,16 +148,15 @@ async def test_without_anybody_who_answers_the_patience_ends_with_a_clear_error(
 async def test_a_service_that_stays_unavailable_is_quoted_when_the_patience_is_over(
     nc: Connection,
 ) -> None:
-    def full(commands: list[CancelTask]) -> list[Any]:
-        return [Unavailable(retry_after_s=0.1, message="the disk is full") for _ in commands]
-
-    await Leader(nc, full).listen()
+    refusal = Unavailable(retry_after_s=0.1, message="the disk is full", code="disk_full")
+    await Leader(nc, lambda commands: [refusal for _ in commands]).listen()
     asker = requests(nc, patience_s=0.35)
 
     with pytest.raises(NoAnswerError) as caught:
         await asker.ask(command(1))
 
     assert caught.value.last == "unavailable: the disk is full"
+    assert caught.value.unavailable == refusal
     await asker.stop()
 
 

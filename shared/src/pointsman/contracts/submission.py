@@ -45,7 +45,7 @@ class TaskSubmission(BaseModel):
     family: Name
     """What kind of work: a family of the model registry, for example `summarize`."""
     text: str = Field(min_length=1, max_length=900_000)
-    """The input."""
+    """The input; as UTF-8 at most 524288 bytes (512 KiB), else `payload_too_large`."""
     model: Name | None = None
     """Only this variant."""
     priority_class: PriorityClass = PriorityClass.STANDARD

@@ -8,7 +8,8 @@ without one is no backup.
 import hashlib
 import shutil
 import time
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -35,7 +36,9 @@ _PIECE: Final = 1024 * 1024
 class BackupError(FatalError):
     """Nothing was backed up or restored; the operator names another directory or backup."""
 
-    code = "backup_unusable"
+    def __init__(self, message: str, *, next_step: str, code: str = "backup_unusable") -> None:
+        super().__init__(message, next_step=next_step)
+        self.code = code
 
 
 class FileMark(msgspec.Struct, frozen=True):
@@ -72,18 +75,40 @@ def back_up(data: Path, into: Path) -> Manifest:
     log = data / LOG
     if not log.exists():
         raise BackupError(
-            f"there is no log in {data}.", next_step="Name the data directory of a stack."
+            f"there is no log in {data}.",
+            next_step="Name the data directory of a stack.",
+            code="log_missing",
         )
-    begin(into)
-    copy_database(log, into / LOG)
-    return finish(data, into)
+    with new_backup(data, into):
+        copy_database(log, into / LOG)
+        return finish(data, into)
 
 
-def begin(into: Path) -> None:
-    """Make the directory of a new backup; raises `BackupError`."""
+@contextmanager
+def new_backup(data: Path, into: Path) -> Generator[None]:
+    """Make the directory of a backup, and empty it again if the block fails.
+
+    Raises `BackupError`.
+    """
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise BackupError(f"{into} is not empty.", next_step="Name a new directory.")
+        what = "is not empty" if into.is_dir() else "is no directory"
+        raise BackupError(
+            f"{into} {what}.", next_step="Name a new directory.", code="backup_target_in_use"
+        )
+    if into.is_relative_to(data):
+        raise BackupError(
+            f"{into} is inside the directory that is backed up.",
+            next_step="Name a directory elsewhere, best on another disk.",
+            code="backup_target_in_use",
+        )
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
+    into.chmod(0o700)
+    try:
+        yield
+    except BaseException:
+        for path in into.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
 
 
 def finish(data: Path, into: Path) -> Manifest:
@@ -121,6 +146,7 @@ def open_backup(backup: Path) -> Manifest:
         raise BackupError(
             f"{backup} is no backup, or one that was interrupted: it has no {MANIFEST}.",
             next_step="Name another one.",
+            code="backup_incomplete",
         ) from None
     except msgspec.MsgspecError as error:
         raise BackupError(
@@ -130,6 +156,7 @@ def open_backup(backup: Path) -> Manifest:
         raise BackupError(
             f"{backup} was made by Pointsman {manifest.pointsman} in a newer form.",
             next_step="Upgrade Pointsman.",
+            code="backup_newer",
         )
     for name, mark in manifest.files.items():
         path = backup / name
@@ -137,6 +164,7 @@ def open_backup(backup: Path) -> Manifest:
             raise BackupError(
                 f"{path} is missing or was changed since the backup was made.",
                 next_step="Name another backup.",
+                code="backup_changed",
             )
     return manifest
 
@@ -147,6 +175,7 @@ def broken_log(log: object, broken: BrokenLink) -> BackupError:
         f"event {broken.position} ({broken.topic}) of {log} is not what was written: "
         f"{broken.reason}.",
         next_step="Restore an earlier backup.",
+        code="log_changed",
     )
 
 

@@ -4,16 +4,16 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from pointsman.eventstore.backup import BLOBS, LOG, Manifest, begin, finish
+from pointsman.eventstore.backup import BLOBS, LOG, Manifest, finish, new_backup
 from pointsman.eventstore.postgres_copy import export_log, import_log
 from pointsman.eventstore.restoring import Restored, restore
 
 
 async def back_up_database(dsn: str, data: Path, into: Path) -> Manifest:
     """As `backup.back_up`, with the log of a database; raises what `Database.open` does besides."""
-    begin(into)
-    await export_log(dsn, into / LOG)
-    return await asyncio.to_thread(finish, data, into)
+    with new_backup(data, into):
+        await export_log(dsn, into / LOG)
+        return await asyncio.to_thread(finish, data, into)
 
 
 async def restore_database(

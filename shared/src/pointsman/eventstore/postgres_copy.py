@@ -69,6 +69,7 @@ async def import_log(source: Path, dsn: str) -> None:
                 raise BackupError(
                     f"the database {database.where} holds a log already.",
                     next_step="Restore into an empty database.",
+                    code="restore_target_in_use",
                 )
             with closing(sqlite3.connect(source)) as log:
                 await _import(connection, log)

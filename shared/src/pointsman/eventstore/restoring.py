@@ -67,6 +67,24 @@ def position_at(log: Path, time: float) -> int:
     return int(row[0] or 0)
 
 
+def cut_position(backup: Path, position: int | None, time: float | None) -> int:
+    """Where to cut a backup, all of whose files are checked; raises `BackupError`."""
+    manifest = open_backup(backup)
+    if time is not None and time > manifest.taken_at:
+        raise _beyond(f"the backup was taken {time - manifest.taken_at:.0f} s before that time.")
+    if position is not None and position > manifest.position:
+        raise _beyond(f"the backup ends at position {manifest.position}, before {position}.")
+    if time is not None:
+        return position_at(backup / LOG, time)
+    return manifest.position if position is None else position
+
+
+def _beyond(detail: str) -> BackupError:
+    return BackupError(
+        detail, next_step="Name a position or time that it holds.", code="position_beyond_backup"
+    )
+
+
 def restore(
     backup: Path, data: Path, *, position: int | None = None, time: float | None = None
 ) -> Restored:
@@ -75,22 +93,21 @@ def restore(
     `data` is claimed by the caller and holds no log. An interrupted restore leaves no log either.
     Raises `BackupError`, `sqlite3.Error` and `OSError`.
     """
-    manifest = open_backup(backup)
+    upto = cut_position(backup, position, time)
     target = data / LOG
     if target.exists():
-        raise BackupError(f"{data} holds a log already.", next_step="Restore into a new directory.")
-    upto = position if position is not None else manifest.position
-    if time is not None:
-        upto = position_at(backup / LOG, time)
-    if upto > manifest.position:
         raise BackupError(
-            f"the backup ends at position {manifest.position}, before {upto}.",
-            next_step="Name a position or time that it holds.",
+            f"{data} holds a log already.",
+            next_step="Restore into a new directory.",
+            code="restore_target_in_use",
         )
     unfinished = data / f"{LOG}.restoring"
     unfinished.unlink(missing_ok=True)
     shutil.copyfile(backup / LOG, unfinished)
     _unarchive(backup, unfinished)
+    if time is not None:
+        # Among all events: what is archived may be the last before that time.
+        upto = position_at(unfinished, time)
     report = _Undone(upto)
     check = ChainCheck()
     for page in linked_pages(unfinished):

@@ -198,7 +198,7 @@ class PackedRequests(Generic[C, A]):
             wait_s = self._retry_after(answer)
             if wait_s is not None:
                 why = getattr(answer, "message", "") or answer
-                self._repeat([asked], f"unavailable: {why}", at_least_s=wait_s)
+                self._repeat([asked], f"unavailable: {why}", at_least_s=wait_s, told=answer)
             elif self._is_not_leader(answer):
                 self._repeat([asked], "not the leader")
             elif not asked.future.done():
@@ -221,7 +221,7 @@ class PackedRequests(Generic[C, A]):
         if not isinstance(refusal, Rejected):
             wait_s = refusal.retry_after_s if isinstance(refusal, Unavailable) else 0.0
             last = f"unreadable answer: {error}" if refusal is None else str(refusal)
-            self._repeat(pack, last, at_least_s=wait_s)
+            self._repeat(pack, last, at_least_s=wait_s, told=refusal)
         elif len(pack) > 1:
             self._isolate(pack, str(refusal))
         elif not pack[0].future.done():
@@ -238,7 +238,13 @@ class PackedRequests(Generic[C, A]):
             self._repeat(flight[0], f"no reply within {self._timeout_s:g} s", at_once=True)
 
     def _repeat(
-        self, pack: Sequence[Ask[A]], last: str, *, at_least_s: float = 0.0, at_once: bool = False
+        self,
+        pack: Sequence[Ask[A]],
+        last: str,
+        *,
+        at_least_s: float = 0.0,
+        at_once: bool = False,
+        told: object = None,
     ) -> None:
         """Make the same commands ready again after a pause that grows with their attempts."""
         if self._closed:
@@ -258,6 +264,7 @@ class PackedRequests(Generic[C, A]):
             # The try that the end cut short says less than the answer before it.
             if not (over and at_once and asked.attempts):
                 asked.last = last
+                asked.unavailable = told if isinstance(told, Unavailable) else None
             asked.attempts += 1
             if asked.future.done():
                 continue
@@ -282,4 +289,6 @@ class PackedRequests(Generic[C, A]):
 
     def _no_answer(self, asked: Ask[A], last: str) -> NoAnswerError:
         waited_s = asyncio.get_running_loop().time() - asked.asked_at
-        return NoAnswerError(self._subject, waited_s=waited_s, last=last)
+        return NoAnswerError(
+            self._subject, waited_s=waited_s, last=last, unavailable=asked.unavailable
+        )

@@ -1,17 +1,20 @@
 """How a request can end without an answer."""
 
-from pointsman.contracts.commands import Rejected
+from pointsman.contracts.commands import Rejected, Unavailable
 
 
 class NoAnswerError(Exception):
     """Nobody answered within the patience; the command may still have taken effect.
 
-    Asking again with the same command id is safe.
+    Asking again with the same command id is safe. `unavailable` is the answer to the last try that
+    had one, where it was a refusal for now.
     """
 
     code = "no_answer"
 
-    def __init__(self, subject: str, *, waited_s: float, last: str) -> None:
+    def __init__(
+        self, subject: str, *, waited_s: float, last: str, unavailable: Unavailable | None = None
+    ) -> None:
         super().__init__(
             f"no answer on {subject} within {waited_s:.1f} s (last: {last}): check that the "
             "service that answers there is running, then repeat with the same command id"
@@ -19,6 +22,7 @@ class NoAnswerError(Exception):
         self.subject = subject
         self.waited_s = waited_s
         self.last = last
+        self.unavailable = unavailable
 
 
 class RequestRefusedError(Exception):

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
 
+from pointsman.contracts.commands import Unavailable
+
 PACK_COMMANDS: Final = 256
 PACK_BYTES: Final = 512 * 1024
 """A larger command travels alone."""
@@ -15,7 +17,9 @@ A = TypeVar("A")
 class Ask(Generic[A]):
     """One command that waits for its answer."""
 
-    __slots__ = ("alone", "asked_at", "attempts", "body", "future", "last", "origin", "until")
+    __slots__ = (
+        "alone", "asked_at", "attempts", "body", "future", "last", "origin", "unavailable", "until"
+    )  # fmt: skip
 
     def __init__(self, body: bytes, future: "asyncio.Future[A]", at: float, until: float) -> None:
         self.body = body
@@ -25,6 +29,7 @@ class Ask(Generic[A]):
         self.attempts = 0
         self.alone = False
         self.last = "nothing was sent yet"
+        self.unavailable: Unavailable | None = None
         self.origin: str | None = None
 
 

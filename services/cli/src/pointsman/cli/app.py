@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "backup": _Entry("backup", "Copy the log and the blobs, also while the stack runs."),
     "restore": _Entry("restore", "Make a data directory from a backup, as it was then."),
     "verify": _Entry("verify", "Check that the log is still what was written."),
+    "simulate": _Entry("simulate", "Run recorded or made-up tasks under a policy, no device."),
     "bench": _Entry("bench", "Measure the log and the path of a task."),
 }
 

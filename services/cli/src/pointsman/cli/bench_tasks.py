@@ -24,6 +24,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from pointsman.cli.bench_readings import Readings
+from pointsman.cli.output import counted
 from pointsman.cli.stack.accounts import CLI, SCHEDULER, WATCHERS
 from pointsman.cli.stack.plan import POOL, StackPlan
 from pointsman.cli.stack.project import find_project
@@ -256,9 +257,9 @@ async def _measure(
     load = _Load(nc, feed)
     try:
         await load.many(_WARM_UP_TASKS, 8)
-        say(f"mode {mode}: one client, {idle_tasks} tasks")
+        say(f"mode {mode}: one client, {counted(idle_tasks, 'task')}")
         idle = sorted([await load.one() for _ in range(idle_tasks)])
-        say(f"mode {mode}: {clients} clients, {tasks} tasks")
+        say(f"mode {mode}: {counted(clients, 'client')}, {counted(tasks, 'task')}")
         feed.clear()
         readings = Readings.of(record, tasks)
         per_s = await load.many(tasks, clients, readings.done)

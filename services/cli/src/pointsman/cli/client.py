@@ -14,7 +14,7 @@ from nats.errors import NoRespondersError
 
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.hints import at_data
-from pointsman.cli.silence import EXIT_CODES, Silence, silence_of
+from pointsman.cli.silence import LastTry, Silence, last_try, no_answer
 from pointsman.cli.stack.accounts import CLI, SCHEDULER
 from pointsman.cli.stack.plan import SERVICES
 from pointsman.cli.stack.record import StackRecord, UnreadableRecordError, read_record
@@ -105,15 +105,16 @@ class StackClient:
                     return msgspec.json.decode(reply.data, type=type_)
                 if refusal.status == _REJECTED:
                     raise rejected(refusal.code, refusal.message, refusal.next)
-                last, reason = refusal.message, Silence.UNAVAILABLE
+                why = (refusal.message, Silence.UNAVAILABLE, refusal.code, refusal.next)
+                last = LastTry(*why)
             except NoRespondersError:
-                last, reason = "nobody answers", Silence.UNREACHABLE
+                last = LastTry("nobody answers", Silence.UNREACHABLE)
             except (NatsError, TimeoutError) as error:
-                last, reason = f"{type(error).__name__} {error}".strip(), Silence.TIMEOUT
+                last = LastTry(f"{type(error).__name__} {error}".strip(), Silence.TIMEOUT)
             except msgspec.MsgspecError as error:
                 raise _other_version(subject, str(error)) from error
             if loop.time() >= until:
-                raise self._no_answer(subject, last, reason)
+                raise self._no_answer(subject, last)
             await asyncio.sleep(_RETRY_S)
 
     async def submit(self, command: SubmitTask) -> Accepted | Duplicate:
@@ -153,7 +154,7 @@ class StackClient:
         try:
             answer = await requests.ask(command)
         except NoAnswerError as error:
-            raise self._no_answer(subject, error.last, silence_of(error.last)) from error
+            raise self._no_answer(subject, last_try(error)) from error
         except RequestRefusedError as error:
             refusal = error.refusal
             raise rejected(refusal.code, refusal.message, refusal.next) from error
@@ -167,15 +168,10 @@ class StackClient:
             raise rejected(answer.code, answer.message, answer.next)
         return answer
 
-    def _no_answer(self, subject: str, last: str, silence: Silence) -> CommandError:
+    def _no_answer(self, subject: str, last: LastTry) -> CommandError:
         parts = self.record.parts
         logs = (parts[name].log for name in (SERVICES, SCHEDULER) if name in parts)
-        return CommandError(
-            f"no answer on {subject} within {PATIENCE_S:g} s ({last})",
-            code=silence.value,
-            exit_code=EXIT_CODES[silence],
-            next_step=f"look into {next(logs, 'its log')}, or run pointsman doctor",
-        )
+        return no_answer(subject, last, patience_s=PATIENCE_S, log=next(logs, "its log"))
 
 
 def _refusal(body: bytes) -> _Refusal | None:

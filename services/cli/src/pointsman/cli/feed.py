@@ -1,6 +1,7 @@
 """Following the log while it grows."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -14,6 +15,8 @@ from pointsman.contracts.queries import AskPool, ListEvents, PoolRow
 from pointsman.contracts.recorded import Recorded
 
 PAGE: Final = 500
+
+_PART_GROWS: Final = 4
 
 # The feed is only a wake-up, so what it loses while the bus is away is found by asking again.
 _IDLE_S: Final = 2.0
@@ -51,12 +54,44 @@ async def head(client: StackClient) -> int:
     return (await client.ask("pool", AskPool(), PoolRow)).position
 
 
-async def whole_log(client: StackClient, after: int = 0) -> AsyncGenerator[Recorded]:
-    """Every event beyond a position up to the end of the log as it is now, page by page."""
-    while page := await client.ask("events", ListEvents(after=after, limit=PAGE), list[Recorded]):
+async def whole_log(
+    client: StackClient,
+    after: int = 0,
+    *,
+    topics: tuple[str, ...] = (),
+    stream: UUID | None = None,
+) -> AsyncGenerator[Recorded]:
+    """Every event beyond a position up to the end of the log as it is now, page by page.
+
+    With `stream` only that stream's, beyond a version of it.
+    """
+    while True:
+        asked = ListEvents(after=after, limit=PAGE, topics=topics, stream=stream)
+        page = await client.ask("events", asked, list[Recorded])
+        if not page:
+            return
         for event in page:
             yield event
-        after = page[-1].position
+        after = page[-1].position if stream is None else page[-1].version
+
+
+async def last_events(
+    client: StackClient, count: int, *, topics: tuple[str, ...] = (), stream: UUID | None = None
+) -> list[Recorded]:
+    """The last `count` events that match, fewer if the log has no more, in log order.
+
+    The log is read forwards only, so a part at its end is tried that grows until it has enough.
+    """
+    end = 0 if stream is not None else await head(client)
+    part = count
+    while True:
+        start = max(0, end - part)
+        found: deque[Recorded] = deque(maxlen=count)
+        async for event in whole_log(client, start, topics=topics, stream=stream):
+            found.append(event)
+        if start == 0 or len(found) == count:
+            return list(found)
+        part *= _PART_GROWS
 
 
 async def follow(

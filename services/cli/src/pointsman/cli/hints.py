@@ -6,7 +6,9 @@ from typing import Final
 
 from pointsman.cli.options import DEFAULT_DATA
 
-_COMMAND: Final = re.compile(r"pointsman (?:up|doctor|(?:task|events|dead|model|device) [a-z]+)\b")
+_COMMAND: Final = re.compile(
+    r"pointsman (?:up|doctor|(?:task|events|dead|model|device|log) [a-z]+)\b"
+)
 
 
 def data_flag(data: Path) -> str:

@@ -54,6 +54,11 @@ def plain(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: "1 task", "2 tasks"; for nouns that take an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def seconds(value: object) -> str:
     """A duration with a unit that fits it."""
     if not isinstance(value, int | float):

@@ -63,7 +63,7 @@ async def show_stream(
 
     subscription = await client.nc.subscribe(subjects.stream(task), cb=on_part)
     try:
-        row = await wait_for_end(client, bell, task, timeout_s=timeout_s)
+        row = await wait_for_end(client, bell, task, timeout_s=timeout_s, say=printer.say)
         await _show_end(printer, client, growing, row)
     finally:
         await subscription.unsubscribe()

@@ -35,6 +35,9 @@ Cached = Annotated[
 OwnId = Annotated[
     str | None, typer.Option("--id", help="Your id: a repetition makes no second task.")
 ]
+Timeout = Annotated[
+    float, typer.Option(min=0, help="How many seconds --wait or --stream waits for the end.")
+]
 ResultTo = Annotated[
     Path | None,
     typer.Option("--result", metavar="FILE|-", help="Write the bytes of the result there."),

@@ -1,12 +1,14 @@
 """A task as commands show it, and waiting for its end."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
 from pointsman.cli.client import StackClient
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.feed import FeedBell
+from pointsman.cli.hints import at_data
 from pointsman.cli.output import clock, column, seconds
 from pointsman.contracts.queries import OneTask, TaskRow
 from pointsman.contracts.task_states import TERMINAL
@@ -41,12 +43,19 @@ def ended(row: TaskRow) -> bool:
 
 
 async def wait_for_end(
-    client: StackClient, bell: FeedBell, task: UUID, *, timeout_s: float
+    client: StackClient,
+    bell: FeedBell,
+    task: UUID,
+    *,
+    timeout_s: float,
+    say: Callable[[str], None],
 ) -> TaskRow:
     """The task once it has ended; `bell` must listen already.
 
-    Raises `CommandError` with exit status `TIMEOUT` after `timeout_s`.
+    Raises `CommandError` with exit status `TIMEOUT` after `timeout_s`. Whoever interrupts the
+    waiting is told how to go on.
     """
+    way_on = f"it goes on: pointsman task watch {task} (or end it: pointsman task cancel {task})"
     try:
         async with asyncio.timeout(timeout_s):
             while True:
@@ -59,8 +68,12 @@ async def wait_for_end(
             f"task {task} has not ended within {timeout_s:g} s",
             code="timeout",
             exit_code=ExitCode.TIMEOUT,
-            next_step=f"it goes on: pointsman task watch {task}",
+            next_step=way_on,
         ) from None
+    except asyncio.CancelledError:
+        # The terminal has echoed the key, and a text may stand there without its end.
+        say(f"\ntask {task} has not ended: {at_data(way_on, client.record.data)}")
+        raise
 
 
 async def _row_if_known(client: StackClient, task: UUID) -> TaskRow | None:

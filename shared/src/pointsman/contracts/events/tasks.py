@@ -34,7 +34,7 @@ class TaskAccepted(Decision, frozen=True):
     family: str
     priority_class: PriorityClass
     key: float
-    """Virtual deadline of policies.md section 1; the queue's order, fixed for ever."""
+    """Virtual deadline of `pointsman.policy.order`; the queue's order, fixed for ever."""
     variants: tuple[str, ...]
     """Admissible variants, best quality first."""
     payload: BlobRef

@@ -10,7 +10,7 @@ from pointsman.cli.client import connected, rejected
 from pointsman.cli.documents import document
 from pointsman.cli.event_types import topics_of
 from pointsman.cli.failures import ExitCode
-from pointsman.cli.feed import follow, head
+from pointsman.cli.feed import follow, last_events
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock, column, plain
 from pointsman.contracts.queries import ListEvents
@@ -77,7 +77,9 @@ def events() -> None:
 def list_events(
     *,
     after: Annotated[int, typer.Option(min=0, help="Start behind this position.")] = 0,
-    last: Annotated[int | None, typer.Option(min=1, help="The last N positions instead.")] = None,
+    last: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="The last N that match, whatever --limit.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
     types: Topics = None,
     stream: Stream = None,
@@ -89,9 +91,11 @@ def list_events(
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
-            start = max(0, await head(client) - last) if last is not None else after
-            asked = ListEvents(after=start, limit=limit, topics=topics, stream=stream)
-            found = await client.ask("events", asked, list[Recorded])
+            if last is not None:
+                found = await last_events(client, last, topics=topics, stream=stream)
+            else:
+                asked = ListEvents(after=after, limit=limit, topics=topics, stream=stream)
+                found = await client.ask("events", asked, list[Recorded])
         printer.rows([document(event) for event in found], _COLUMNS)
         return ExitCode.OK
 

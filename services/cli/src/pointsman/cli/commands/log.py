@@ -10,7 +10,7 @@ import typer
 
 from pointsman.cli.client import connected
 from pointsman.cli.failures import CommandError, ExitCode
-from pointsman.cli.log_files import log_errors
+from pointsman.cli.log_files import database_of, log_errors, require_file
 from pointsman.cli.moments import Moment, parse_moment
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
@@ -52,6 +52,7 @@ def archive(
     than an hour stays.
     """
     moment = parse_moment(before, option="--before")
+    data = data.absolute()
 
     async def work(printer: Printer) -> ExitCode:
         moves = await (_by_scheduler(data, moment) if _runs(data) else _here(data, moment))
@@ -105,13 +106,8 @@ async def _by_scheduler(data: Path, moment: Moment) -> list[Archived]:
 
 async def _here(data: Path, moment: Moment) -> list[Archived]:
     """As the only process that appends to the log; refused while another one does."""
-    if not (data / LOG).exists():
-        raise CommandError(
-            f"there is no log in {data}",
-            code="log_missing",
-            exit_code=ExitCode.NOT_FOUND,
-            next_step="name the data directory of a stack with --data",
-        )
+    database_of(data, None)
+    require_file(data)
     directory = DataDirectory(data)
     try:
         with log_errors():

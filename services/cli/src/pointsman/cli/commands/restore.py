@@ -9,16 +9,16 @@ import typer
 
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.hints import data_flag
-from pointsman.cli.log_files import Database, log_errors
+from pointsman.cli.log_files import log_errors
 from pointsman.cli.moments import Moment, parse_moment
-from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
+from pointsman.cli.options import DATA_VARIABLE, DEFAULT_DATA, Output, run
 from pointsman.cli.output import OutputFormat, Printer, clock
 from pointsman.cli.stack.data_directory import DataDirectory
 from pointsman.cli.stack.database import given_postgresql
 from pointsman.cli.stack.log_place import OWN_POSTGRESQL, SQLITE, LogPlace
-from pointsman.cli.stack_options import Processes, stack_errors
+from pointsman.cli.stack_options import stack_errors
 from pointsman.eventstore.database_backup import restore_database
-from pointsman.eventstore.restoring import Restored, UndoneTask, restore
+from pointsman.eventstore.restoring import Restored, UndoneTask, cut_position, restore
 from pointsman.runtime.servers import LocalPostgres
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -35,6 +35,25 @@ To = Annotated[
         help="As it was then: a log position, or a time (UTC). The whole backup without it.",
     ),
 ]
+New = Annotated[
+    Path,
+    typer.Option("--data", envvar=DATA_VARIABLE, help="The new data directory."),
+]
+InPostgres = Annotated[
+    bool,
+    typer.Option("--processes", help="Restore the log into PostgreSQL, for up --processes."),
+]
+Empty = Annotated[
+    str | None,
+    typer.Option(
+        "--postgres",
+        metavar="DSN",
+        envvar="POINTSMAN_DATABASE_URL",
+        show_envvar=True,
+        help="With --processes: an empty database, instead of one in the data directory. Give it "
+        "in the environment: everybody on this machine can read arguments.",
+    ),
+]
 
 
 @app.command("restore")
@@ -42,9 +61,9 @@ def restore_backup(
     backup: Annotated[Path, typer.Argument(help="A directory that `pointsman backup` made.")],
     *,
     to: To = None,
-    data: Data = DEFAULT_DATA,
-    processes: Processes = False,
-    postgres: Database = None,
+    data: New = DEFAULT_DATA,
+    processes: InPostgres = False,
+    postgres: Empty = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Make a new data directory from a backup, up to a position or a time.
@@ -53,13 +72,16 @@ def restore_backup(
     --processes if the log was restored into PostgreSQL.
     """
     moment = parse_moment(to, option="--to")
-    place = SQLITE
-    if postgres is not None:
-        place = given_postgresql(postgres)
+    place, options = SQLITE, ""
+    if postgres is not None and processes:
+        place, options = given_postgresql(postgres), " --processes"
     elif processes:
-        place = OWN_POSTGRESQL
+        place, options = OWN_POSTGRESQL, " --processes"
 
     async def work(printer: Printer) -> ExitCode:
+        with log_errors():
+            # Before a directory is made that would look like a stack's.
+            await asyncio.to_thread(cut_position, backup.absolute(), moment.position, moment.time)
         directory = DataDirectory(data, place)
         try:
             with log_errors(), stack_errors():
@@ -67,7 +89,7 @@ def restore_backup(
             directory.remember_log()
         finally:
             directory.release()
-        printer.item(msgspec.to_builtins(restored), _report(restored, data))
+        printer.item(msgspec.to_builtins(restored), _report(restored, data, options))
         return ExitCode.OK
 
     run(output, work)
@@ -81,7 +103,7 @@ async def _restore(
         return await asyncio.to_thread(
             restore, backup, directory.path, position=position, time=time
         )
-    if postgres is not None:
+    if place.server and postgres is not None:
         return await restore_database(
             backup, directory.path, postgres, position=position, time=time
         )
@@ -95,20 +117,20 @@ async def _restore(
         await server.stop()
 
 
-def _report(restored: Restored, data: Path) -> str:
+def _report(restored: Restored, data: Path, options: str) -> str:
     lines = [
         f"restored to position {restored.position}"
         + (f" of {clock(restored.time_us / _MICROSECONDS)} UTC" if restored.position else ""),
         f"{restored.events_undone} later events of the backup are undone",
         *_named(restored.lost, "accepted later and lost; send them again under their ids"),
         *_named(restored.may_run_again, "may run again"),
-        f"start it with pointsman up{data_flag(data)}",
+        f"start it with pointsman up{options}{data_flag(data)}",
     ]
     return "\n".join(lines)
 
 
 def _named(tasks: tuple[UndoneTask, ...], what: str) -> list[str]:
-    lines = [f"{len(tasks)} tasks: {what}"]
+    lines = [f"{len(tasks)} task{'' if len(tasks) == 1 else 's'}: {what}"]
     lines += [
         f"  {task.task}  {task.tenant}  {task.family}  {task.message_id}  was {task.state}"
         for task in tasks[:_NAMED]

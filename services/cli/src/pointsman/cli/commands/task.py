@@ -33,6 +33,7 @@ from pointsman.cli.task_options import (
     Project,
     ResultTo,
     TaskId,
+    Timeout,
     check_result_option,
 )
 from pointsman.cli.task_rows import COLUMNS, ended, find_task, wait_for_end
@@ -74,7 +75,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
     cache: Cached = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the result.")] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Show the text as it comes.")] = False,
-    timeout: Annotated[float, typer.Option(min=0, help="How many seconds --wait waits.")] = 60.0,
+    timeout: Timeout = 60.0,
     result: ResultTo = None,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
@@ -119,7 +120,7 @@ async def _submit(
         printer.item(shown, str(answer.task))
         return ExitCode.OK
     printer.say(f"task {answer.task}")
-    row = await wait_for_end(client, bell, answer.task, timeout_s=wait_s)
+    row = await wait_for_end(client, bell, answer.task, timeout_s=wait_s, say=printer.say)
     await show_task(printer, client, row, result)
     return ExitCode.OK if row.state == _COMPLETED else ExitCode.TASK_FAILED
 

@@ -7,11 +7,11 @@ from typing import Final
 
 import typer
 
-from pointsman.cli.failures import CommandError, ExitCode
-from pointsman.cli.log_files import Database, database_of, log_errors
+from pointsman.cli.failures import ExitCode
+from pointsman.cli.log_files import Database, database_of, log_errors, require_file
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
-from pointsman.eventstore.backup import LOG
+from pointsman.eventstore.backup import LOG, MANIFEST, open_backup
 from pointsman.eventstore.log_file import linked_pages
 from pointsman.eventstore.postgres_copy import export_log
 from pointsman.eventstore.verification import ChainCheck
@@ -28,8 +28,8 @@ def verify(
 ) -> None:
     """Check the chain of hashes through the whole log; names the first event that does not fit.
 
-    Changes nothing; the stack may be running. Works on a backup too. A log in PostgreSQL is copied
-    into the data directory for as long as this takes.
+    Changes nothing; the stack may be running. Of a backup all files are checked too. A log in
+    PostgreSQL is copied into the data directory for as long as this takes.
     """
 
     async def work(printer: Printer) -> ExitCode:
@@ -52,15 +52,10 @@ def verify(
 
 
 async def _verify(data: Path, database: str | None) -> ChainCheck:
-    log = data / LOG
     if database is None:
-        if not log.exists():
-            raise CommandError(
-                f"there is no log in {data}",
-                code="log_missing",
-                exit_code=ExitCode.NOT_FOUND,
-                next_step="name the data directory of a stack, or a backup, with --data",
-            )
+        log = require_file(data)
+        if (data / MANIFEST).exists():
+            await asyncio.to_thread(open_backup, data)
         return await asyncio.to_thread(_check, log)
     # Beside the archive, whose events belong between those of the log.
     copy = data / f"{LOG}.verifying"

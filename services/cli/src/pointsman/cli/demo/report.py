@@ -5,7 +5,7 @@ from typing import Final
 
 from pointsman.cli.demo.messages import Case
 from pointsman.cli.demo.run import DemoReport
-from pointsman.cli.output import Document, Printer, column, seconds
+from pointsman.cli.output import Document, Printer, column, counted, seconds
 from pointsman.contracts.queries import TaskRow
 
 _COLUMNS: Final = (
@@ -38,12 +38,14 @@ def tell(printer: Printer, report: DemoReport) -> None:
         printer.line(f"  {sentence}")
     printer.line("")
     printer.line(
-        f"{outcome.submitted} messages = {outcome.completed} completed + {outcome.expired} expired "
-        f"+ {outcome.rejected} rejected + {outcome.duplicates} duplicates + {outcome.failed} failed"
+        f"{counted(outcome.submitted, 'message')} = {outcome.completed} completed "
+        f"+ {outcome.expired} expired + {outcome.rejected} rejected "
+        f"+ {counted(outcome.duplicates, 'duplicate')} + {outcome.failed} failed"
     )
     printer.line(
-        f"read back from the log: {outcome.events} events, {outcome.lost} tasks lost, "
-        f"{outcome.duplicate_results} results twice"
+        f"read back from the log: {counted(outcome.events, 'event')}, "
+        f"{counted(outcome.lost, 'task')} lost, "
+        f"{counted(outcome.duplicate_results, 'result')} twice"
     )
     version = outcome.triton_version
     engine = f"Triton {version}" if version else "no Triton, the stand-in answered"

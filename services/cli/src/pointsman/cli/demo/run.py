@@ -25,7 +25,7 @@ from pointsman.cli.demo.texts import TooFewTextsError, standard_library_texts
 from pointsman.cli.demo.triton_version import version_of
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.feed import FeedBell, whole_log
-from pointsman.cli.output import Printer
+from pointsman.cli.output import Printer, counted
 from pointsman.cli.results import ResultMissingError, read_text
 from pointsman.cli.stack.plan import EXECUTOR, StackPlan
 from pointsman.cli.stack.project import find_project
@@ -118,7 +118,7 @@ class _Run:
         except TimeoutError:
             raise CommandError(
                 f"not all tasks have ended after {_DEADLINE_S:g} s: {self._answers.count} of "
-                f"{len(self._messages)} messages were answered",
+                f"{counted(len(self._messages), 'message')} answered",
                 code="timeout",
                 exit_code=ExitCode.TIMEOUT,
                 next_step="run pointsman doctor",
@@ -154,7 +154,9 @@ class _Run:
         os.kill(pid, signal.SIGKILL)
         self._printer.say(f"killed the executor (process {pid}) half-way")
         await senders.send(self._messages[half:])
-        self._printer.say(f"sent {len(self._messages)} messages to pm.inbox.tasks.<tenant>")
+        self._printer.say(
+            f"sent {counted(len(self._messages), 'message')} to pm.inbox.tasks.<tenant>"
+        )
         await self._answers.wait_for(len(self._messages))
 
     async def _some_ended(self, count: int) -> None:
@@ -164,7 +166,8 @@ class _Run:
     async def _all_ended(self) -> Judged:
         while (judged := await self._judge()).verdict.lost:
             await self._bell.wait(_LOOK_AGAIN_S)
-        self._printer.say(f"every accepted task has ended; {len(self._log)} events in the log")
+        events = counted(len(self._log), "event")
+        self._printer.say(f"every accepted task has ended; {events} in the log")
         return judged
 
     async def _judge(self) -> Judged:

@@ -13,8 +13,12 @@ from pointsman.cli.stack.record import DeviceRecord
 
 # What an operator may set for all services; everything else of ours is set here.
 _PASSED_ON: Final = (
+    "POINTSMAN_DEAD_LETTER_KEEP_DAYS",
+    "POINTSMAN_DISK_BUDGET_MIB",
     "POINTSMAN_LOG_",
     "POINTSMAN_OTLP_ENDPOINT",
+    "POINTSMAN_PAYLOAD_KEEP_DAYS",
+    "POINTSMAN_RESULT_KEEP_DAYS",
     "POINTSMAN_TELEMETRY",
     "POINTSMAN_WRITE_VERSIONS",
 )

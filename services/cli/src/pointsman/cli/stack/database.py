@@ -1,5 +1,7 @@
 """A PostgreSQL that was given: its name without its password, and whether it can take a log."""
 
+import asyncio
+import time
 from typing import Final
 
 from pointsman.cli.failures import CommandError, ExitCode
@@ -14,7 +16,14 @@ _EXIT_CODES: Final = {
     "database_login": ExitCode.NOT_PERMITTED,
     "database_missing": ExitCode.NOT_FOUND,
     "database_unreachable": ExitCode.UNREACHABLE,
+    "log_missing": ExitCode.NOT_FOUND,
 }
+_HAS_LEADERS: Final = "SELECT to_regclass('leader') IS NOT NULL"
+_HOLDER: Final = (
+    "SELECT holder FROM leader WHERE expires_at > clock_timestamp() ORDER BY expires_at LIMIT 1"
+)
+_LEAD_ENDS_WITHIN_S: Final = 6.0
+_LOOK_S: Final = 0.5
 _MAY_TAKE_A_LOG: Final = (
     "SELECT to_regclass('stored_events') IS NOT NULL"
     " OR coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
@@ -26,7 +35,7 @@ def given_postgresql(dsn: str) -> LogPlace:
     try:
         return LogPlace(POSTGRESQL, Database(dsn).where)
     except DatabaseAddressError as error:
-        raise _refused(error) from None
+        raise refused(error) from None
 
 
 async def check_database(dsn: str) -> str:
@@ -42,7 +51,31 @@ async def check_database(dsn: str) -> str:
         finally:
             await connection.close()
     except FatalError as error:
-        raise _refused(error) from None
+        raise refused(error) from None
+
+
+async def require_free(dsn: str) -> None:
+    """Raise `CommandError` (`database_in_use`) while the scheduler of another stack leads there.
+
+    The lead of a stack that was killed runs out within seconds, and that time is waited for.
+    """
+    database = Database(dsn)
+    connection, _name = await database.open()
+    try:
+        if not await connection.fetchval(_HAS_LEADERS):
+            return
+        until = time.monotonic() + _LEAD_ENDS_WITHIN_S
+        while (holder := await connection.fetchval(_HOLDER)) is not None:
+            if time.monotonic() >= until:
+                raise CommandError(
+                    f"the scheduler {holder} of another stack leads on {database.where}",
+                    code="database_in_use",
+                    exit_code=ExitCode.CONFLICT,
+                    next_step="stop that stack first, or give this one a database of its own",
+                )
+            await asyncio.sleep(_LOOK_S)
+    finally:
+        await connection.close()
 
 
 async def _version(database: Database, connection: Connection) -> str:
@@ -51,7 +84,8 @@ async def _version(database: Database, connection: Connection) -> str:
     return str(await connection.fetchval("SHOW server_version")).partition(" ")[0]
 
 
-def _refused(error: FatalError) -> CommandError:
+def refused(error: FatalError) -> CommandError:
+    """With the exit status that fits its code."""
     return CommandError(
         str(error).removesuffix(f" {error.next_step}"),
         code=error.code,

@@ -123,6 +123,7 @@ class Keeper:
                 self._delay_s = FIRST_DELAY_S
             await self._pause(f"{self.name} {_ending(status)}")
             await self.start()
+            self._say(f"{self.name} is running again (process {self.part.pid})")
 
     def _failed(self, tail: str, cause: ServerStartError | LastWords | None = None) -> None:
         self._failures += 1

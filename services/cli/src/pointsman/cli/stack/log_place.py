@@ -48,11 +48,21 @@ def check_place(data: Path, asked: LogPlace) -> bool:
     Raises `CommandError`: `directory_newer`, or `log_elsewhere`; and `OSError` or `ValueError` when
     the mark cannot be read.
     """
+    found = read_place(data)
+    if found is not None and found != asked:
+        raise _elsewhere(data / _MARK, found, asked)
+    return found is not None
+
+
+def read_place(data: Path) -> LogPlace | None:
+    """What the mark of a directory says, None without one; raises as `check_place` does."""
     mark = data / _MARK
     try:
         written = json.loads(mark.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return False
+        return None
+    except ValueError as error:
+        raise ValueError(f"{mark} is damaged: {error}") from error
     if not isinstance(written, dict):
         raise ValueError(f"{mark} is damaged: it holds no object")  # noqa: TRY004 - content, not type
     document = cast("dict[str, object]", written)
@@ -65,10 +75,7 @@ def check_place(data: Path, asked: LogPlace) -> bool:
             exit_code=ExitCode.CONFLICT,
             next_step="upgrade Pointsman, or choose another directory with --data",
         )
-    found = LogPlace(str(document.get("log", _SQLITE)), str(document.get("server", "")))
-    if found != asked:
-        raise _elsewhere(mark, found, asked)
-    return True
+    return LogPlace(str(document.get("log", _SQLITE)), str(document.get("server", "")))
 
 
 def mark_place(data: Path, place: LogPlace) -> None:

@@ -138,9 +138,13 @@ class Supervisor:
         """Where the log is; raises what `check_database` and `LocalPostgres` do."""
         given = self._plan.postgres
         if given is not None:
-            from pointsman.cli.stack.database import check_database  # noqa: PLC0415 - see below
+            from pointsman.cli.stack.database import (  # noqa: PLC0415 - see below
+                check_database,
+                require_free,
+            )
 
             found = await check_database(given)
+            await require_free(given)
             self._directory.remember_log()
             self._say(f"PostgreSQL {found} ready: {_log_place(self._plan).server}")
             return given

@@ -17,7 +17,8 @@ _RETRY_AFTER_S: Final = 10.0
 _MIB: Final = 1024 * 1024
 _NEXT: Final = (
     "free space on the disk of the data directory, give it a larger one or raise the budget; "
-    "`pointsman log archive --before TIME` makes the log smaller. Work is taken again by itself"
+    "`pointsman log archive --before TIME` moves ended tasks into small files. Work is taken again "
+    "by itself"
 )
 
 _log = structlog.get_logger(__name__)

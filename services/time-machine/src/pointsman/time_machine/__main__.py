@@ -1,0 +1,142 @@
+"""`python -m pointsman.time_machine`: one JSON document, a report or an error, and the end.
+
+Run by `pointsman simulate` and `pointsman bench scheduler|policy`, which show the report.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from pointsman.time_machine.comparison import compare
+from pointsman.time_machine.core_bench import STEPS, bench_core
+from pointsman.time_machine.figures import figures_of
+from pointsman.time_machine.policies import POLICIES, parameters_of, simulate
+from pointsman.time_machine.token_traces import COMPUTED, LAYOUTS, Served, convert
+from pointsman.time_machine.traces import TracedTask, TraceError, read_trace, write_trace
+from pointsman.time_machine.workload import Workload, generate
+
+_FAILED: Final = 1
+_DEFAULT: Final = Workload()
+
+
+def _simulate(asked: argparse.Namespace) -> dict[str, object]:
+    with _source(asked.trace).open(encoding="utf-8", newline="") as lines:
+        trace = read_trace(lines)
+    outcome = simulate(trace, policy=asked.policy, devices=asked.devices)
+    figures = figures_of(
+        outcome,
+        policy=asked.policy,
+        parameters=parameters_of(asked.policy, asked.devices),
+        devices=asked.devices,
+    )
+    notes = [f"{outcome.expired} tasks could not meet their deadline and did not run"]
+    return {"report": figures, "notes": notes if outcome.expired else []}
+
+
+def _generate(asked: argparse.Namespace) -> dict[str, object]:
+    workload = Workload(seed=asked.seed, tasks=asked.tasks, devices=asked.devices)
+    return _written(generate(workload), asked.out, notes=[])
+
+
+def _convert(asked: argparse.Namespace) -> dict[str, object]:
+    served = Served(
+        model=asked.model,
+        input_tokens_per_s=asked.input_tokens_per_s,
+        output_tokens_per_s=asked.output_tokens_per_s,
+    )
+    with _source(asked.source).open(encoding="utf-8-sig", newline="") as lines:
+        trace = convert(asked.layout, lines, served)
+    return _written(trace, asked.out, notes=[COMPUTED])
+
+
+def _compare(asked: argparse.Namespace) -> dict[str, object]:
+    workload = Workload(tasks=asked.tasks, devices=asked.devices)
+    seeds = range(1, asked.seeds + 1)
+    return {"report": compare(workload, seeds=seeds, loads=(1.0, 2.0, 4.0)), "notes": []}
+
+
+def _bench(asked: argparse.Namespace) -> dict[str, object]:
+    return {"report": bench_core(asked.queued, asked.steps), "notes": []}
+
+
+def _source(path: Path) -> Path:
+    if not path.is_file():
+        raise TraceError(
+            f"there is no file {path}",
+            code="trace_missing",
+            line=0,
+            next_step="name an existing file",
+        )
+    return path
+
+
+def _written(trace: list[TracedTask], out: Path, *, notes: list[str]) -> dict[str, object]:
+    with out.open("w", encoding="utf-8", newline="") as file:
+        write_trace(trace, file)
+    report = {
+        "out": str(out),
+        "tasks": len(trace),
+        "models": len({task.model for task in trace}),
+        "seconds": round(trace[-1].arrival_s, 3),
+    }
+    return {"report": report, "notes": notes}
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pointsman.time_machine")
+    verbs = parser.add_subparsers(required=True)
+
+    def verb(name: str, run: Callable[[argparse.Namespace], object]) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name)
+        sub.set_defaults(run=run)
+        return sub
+
+    simulated = verb("simulate", _simulate)
+    simulated.add_argument("--trace", type=Path, required=True)
+    simulated.add_argument("--devices", type=int, required=True)
+    simulated.add_argument("--policy", choices=list(POLICIES), required=True)
+    generated = verb("generate", _generate)
+    generated.add_argument("--seed", type=int, default=1)
+    generated.add_argument("--out", type=Path, required=True)
+    converted = verb("convert", _convert)
+    converted.add_argument("--layout", choices=list(LAYOUTS), required=True)
+    converted.add_argument("--source", type=Path, required=True)
+    converted.add_argument("--out", type=Path, required=True)
+    converted.add_argument("--model", required=True)
+    converted.add_argument("--input-tokens-per-s", type=float, required=True)
+    converted.add_argument("--output-tokens-per-s", type=float, required=True)
+    compared = verb("compare", _compare)
+    compared.add_argument("--seeds", type=int, default=5)
+    for drawing in (generated, compared):
+        drawing.add_argument("--tasks", type=int, default=_DEFAULT.tasks)
+        drawing.add_argument("--devices", type=int, default=_DEFAULT.devices)
+    benched = verb("bench", _bench)
+    benched.add_argument("--queued", type=int, required=True)
+    benched.add_argument("--steps", type=int, default=STEPS)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what is asked; the status is 1 where the input cannot be used."""
+    asked = _arguments().parse_args(arguments)
+    try:
+        said: dict[str, object] = asked.run(asked)
+    except TraceError as error:
+        said = {"error": {"code": error.code, "message": str(error), "next_step": error.next_step}}
+    except (OSError, UnicodeDecodeError) as error:
+        said = {
+            "error": {
+                "code": "trace_unreadable",
+                "message": str(error),
+                "next_step": "check that the files can be read and written, as UTF-8",
+            }
+        }
+    sys.stdout.write(json.dumps(said) + "\n")
+    return _FAILED if "error" in said else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
