@@ -6,8 +6,9 @@ from typing import Final
 from pointsman.eventstore.event_chain import NO_LINK
 from pointsman.eventstore.ports import Leader
 
-MAX_HEADS: Final = 131_072
-"""Streams whose last version is remembered, about 25 MB; the oldest half goes beyond it."""
+MAX_HEADS: Final = 16_384
+"""Streams whose last version is remembered, about 3 MB; the oldest half goes beyond it. A stream
+that is heard of again later costs one look at an index."""
 
 CommandKey = tuple[str, str, str]
 """Consumer, tenant, message id."""
