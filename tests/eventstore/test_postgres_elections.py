@@ -1,10 +1,7 @@
 """Elections among processes that share a PostgreSQL log, in the time of the database."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import uuid4
-
-import pytest
 
 from pointsman.eventstore.ports import (
     Append,
@@ -17,18 +14,6 @@ from pointsman.eventstore.ports import (
 from pointsman.eventstore.postgres import PostgresEventStore
 from tests.support.electing import elected
 from tests.support.log_events import an_event
-
-
-@pytest.fixture
-async def store(database: str) -> AsyncIterator[PostgresEventStore]:
-    async with await PostgresEventStore.open(database) as store:
-        yield store
-
-
-@pytest.fixture
-async def another(store: PostgresEventStore, database: str) -> AsyncIterator[PostgresEventStore]:
-    async with await PostgresEventStore.open(database) as another:
-        yield another
 
 
 async def test_a_lead_keeps_others_out_until_it_has_run_out(

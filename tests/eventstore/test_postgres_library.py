@@ -1,12 +1,10 @@
 """The `eventsourcing` library on our table, between our appends."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import pytest
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 
@@ -16,18 +14,6 @@ from pointsman.eventstore.ports import (
 from pointsman.eventstore.postgres import PostgresEventStore
 from pointsman.testing.waiting import wait_until
 from tests.support.log_events import some_events
-
-
-@pytest.fixture
-async def store(database: str) -> AsyncIterator[PostgresEventStore]:
-    async with await PostgresEventStore.open(database) as store:
-        yield store
-
-
-@pytest.fixture
-async def another(store: PostgresEventStore, database: str) -> AsyncIterator[PostgresEventStore]:
-    async with await PostgresEventStore.open(database) as another:
-        yield another
 
 
 def positions(seen: list[Committed]) -> list[int]:

@@ -1,10 +1,7 @@
 """What the log in a PostgreSQL database does beyond the contract of event stores."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
-
-import pytest
 
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore.event_chain import NO_LINK, link
@@ -21,18 +18,6 @@ from pointsman.eventstore.postgres_reader import PostgresLogReader
 from pointsman.testing.waiting import wait_until
 from tests.support.log_events import a_command, an_event, some_events
 from tests.support.postgres_log import session
-
-
-@pytest.fixture
-async def store(database: str) -> AsyncIterator[PostgresEventStore]:
-    async with await PostgresEventStore.open(database) as store:
-        yield store
-
-
-@pytest.fixture
-async def another(store: PostgresEventStore, database: str) -> AsyncIterator[PostgresEventStore]:
-    async with await PostgresEventStore.open(database) as another:
-        yield another
 
 
 def positions(seen: list[Committed]) -> list[int]:

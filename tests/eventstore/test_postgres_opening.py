@@ -1,7 +1,6 @@
 """Opening a PostgreSQL log: tables are made once, and whatever is wrong says who must act."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,18 +19,6 @@ from pointsman.eventstore.postgres_reader import PostgresLogReader
 from pointsman.runtime.errors import FatalError
 from pointsman.runtime.servers import LocalPostgres
 from tests.support.postgres_log import session
-
-
-@pytest.fixture
-async def store(database: str) -> AsyncIterator[PostgresEventStore]:
-    async with await PostgresEventStore.open(database) as store:
-        yield store
-
-
-@pytest.fixture
-async def another(store: PostgresEventStore, database: str) -> AsyncIterator[PostgresEventStore]:
-    async with await PostgresEventStore.open(database) as another:
-        yield another
 
 
 async def test_many_processes_may_create_the_tables_at_once(database: str) -> None:
