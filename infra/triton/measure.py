@@ -1,8 +1,9 @@
 """Measure the sample models through a real Triton, and write down what was measured.
 
-    .venv/bin/python infra/triton/measure.py [--check]
+    .venv/bin/python infra/triton/measure.py [--check] [--only FAMILY]
 
-Rewrites `registry.toml` and `docs/sample-models.md`. `--check` measures the qualities again, which
+Rewrites `registry.toml` and `docs/sample-models.md`. `--only` leaves the figures of other families
+as they are. `--check` measures the qualities again, which
 do not depend on the machine, and compares them with the registry; it writes nothing.
 """
 
@@ -13,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from pointsman_samples import corpus, quality
 from pointsman_samples.registry import (
     Circumstances,
     Variant,
+    calls_per_s_of,
     in_order,
     load,
     page,
@@ -42,6 +44,11 @@ DESCRIPTION: Final = "Measure the sample models and write down the figures."
 REGISTRY: Final = HERE / "registry.toml"
 PAGE: Final = PROJECT / "docs" / "sample-models.md"
 
+MAX_TEXT_BYTES: Final = 1024 * 1024
+"""What the models refuse to read more of; see `pointsman_samples.serving`."""
+MAX_SUMMARY_BYTES: Final = 96 * 1024
+"""1 000 sentences of about 98 bytes: what the summarisers read."""
+
 CALLS: Final = 500
 LOADS: Final = 3
 CLIENTS: Final = 8
@@ -59,6 +66,8 @@ class Family:
     media_type: str
     streams: bool = False
     """Its models send their answers in pieces; times are taken to the last one."""
+    max_input_bytes: int = MAX_TEXT_BYTES
+    merge: str = ""
 
 
 def families() -> dict[str, Family]:
@@ -70,9 +79,21 @@ def families() -> dict[str, Family]:
             quality.label_quality,
             texts,
             "application/json",
+            merge="vote",
+        ),
+        "cluster": Family(
+            ("cluster_hashed",),
+            quality.cluster_quality,
+            tuple(lines.encode() for lines, _ in quality.mixed_lines(2)),
+            "application/json",
+            streams=True,
         ),
         "embed": Family(
-            ("embed_hashed",), quality.embedding_quality, texts, "application/octet-stream"
+            ("embed_hashed",),
+            quality.embedding_quality,
+            texts,
+            "application/octet-stream",
+            merge="mean",
         ),
         "generate": Family(
             ("generate_order4", "generate_bigram"),
@@ -80,15 +101,22 @@ def families() -> dict[str, Family]:
             tuple(document[: document.index(b".") + 1] for document in documents),
             "text/plain; charset=utf-8",
             streams=True,
+            merge="join",
         ),
         "identity": Family(
-            ("identity",), quality.identity_quality, (b"\x01" * 1024,), "application/octet-stream"
+            ("identity",),
+            quality.identity_quality,
+            (b"\x01" * 1024,),
+            "application/octet-stream",
+            max_input_bytes=0,
         ),
         "summarize": Family(
             ("summarize_hashed", "summarize_tfidf", "summarize_lead"),
             quality.summary_quality,
             documents,
             "text/plain; charset=utf-8",
+            max_input_bytes=MAX_SUMMARY_BYTES,
+            merge="join",
         ),
     }
 
@@ -171,6 +199,8 @@ async def measured_variant(bench: Bench, name: str, family: Family) -> Variant:
         service_p99_s=round(times[int(len(times) * 0.99)], 5),
         load_s=round(await bench.load_s(), 2),
         media_type=family.media_type,
+        max_input_bytes=family.max_input_bytes,
+        merge=family.merge,
     )
 
 
@@ -184,12 +214,12 @@ async def benches(tmp: Path, models: Sequence[str]) -> AsyncGenerator[list[Bench
         yield [Bench(server, client, model, streams=model in streaming) for model in models]
 
 
-async def measure_all(tmp: Path) -> None:
-    """Measure every model, one server for each, and write the registry and the page."""
-    variants: list[Variant] = []
-    calls_per_s: dict[str, int] = {}
+async def measure_all(tmp: Path, wanted: Mapping[str, Family]) -> None:
+    """Measure every wanted model, one server for each, and write the registry and the page."""
+    variants = [variant for variant in load(REGISTRY) if variant.family not in wanted]
+    calls_per_s = calls_per_s_of(PAGE.read_text()) if variants else {}
     version = ""
-    for name, family in families().items():
+    for name, family in wanted.items():
         for model in family.models:
             async with benches(tmp / model, [model]) as (bench,):
                 calls_per_s[model] = round(await bench.calls_per_s(family.payloads))
@@ -203,6 +233,7 @@ async def measure_all(tmp: Path) -> None:
         labelled=quality.LABELLED,
         pairs=quality.PAIRS,
         held_out=quality.HELD_OUT,
+        lines=quality.MIXED * quality.MIXED_LINES,
     )
     REGISTRY.write_text(registry(variants))
     PAGE.parent.mkdir(exist_ok=True)
@@ -235,12 +266,14 @@ async def compare_all(tmp: Path) -> bool:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=DESCRIPTION)
     arguments.add_argument("--check", action="store_true", help="compare, write nothing")
-    check = arguments.parse_args().check
+    arguments.add_argument("--only", choices=sorted(families()), help="measure one family")
+    given = arguments.parse_args()
+    wanted = families() if given.only is None else {given.only: families()[given.only]}
     with tempfile.TemporaryDirectory() as tmp:
         try:
-            if check:
+            if given.check:
                 return 0 if asyncio.run(compare_all(Path(tmp))) else 1
-            asyncio.run(measure_all(Path(tmp)))
+            asyncio.run(measure_all(Path(tmp), wanted))
         except ServerMissingError as error:
             print(error, file=sys.stderr)
             return 2

@@ -98,6 +98,14 @@ async def test_the_cli_commands_asks_and_follows_the_feed(bus: Bus) -> None:
     assert not await bus.may_subscribe(CLI, subjects.COMMAND_SUBJECTS)
 
 
+@pytest.mark.parametrize("verb", ["steer_task", "steer_pool", "steer_device", "set_tenant"])
+async def test_only_the_command_line_steers(bus: Bus, verb: str) -> None:
+    subject = subjects.command(SCHEDULER, verb, POOL)
+    users = (CLI, EXECUTOR, OBSERVER, producer("acme"), *WATCHERS)
+
+    assert [user for user in users if await bus.may_publish(user, subject)] == [CLI]
+
+
 async def test_an_observer_reads_the_events(bus: Bus) -> None:
     refusals: list[str] = []
     async with bus.login(OBSERVER, refusals) as observer, bus.login(SCHEDULER, refusals) as writer:

@@ -8,15 +8,20 @@ import msgspec
 import pytest
 
 from pointsman.contracts import (
+    bulk,
     canaries,
     commands,
     context,
     degradation,
+    endurance,
     feedback,
     leases,
+    parts,
     queries,
     recorded,
     resource_monitor,
+    schedules,
+    steering,
     telemetry,
     token_streams,
 )
@@ -32,16 +37,21 @@ from tests.support.golden_files import (
 )
 
 MODULES: Final[dict[str, ModuleType]] = {
+    "bulk": bulk,
     "canaries": canaries,
     "commands": commands,
     "context": context,
     "degradation": degradation,
+    "endurance": endurance,
     "feedback": feedback,
     "leases": leases,
+    "parts": parts,
     "token_streams": token_streams,
     "queries": queries,
     "recorded": recorded,
     "resource_monitor": resource_monitor,
+    "schedules": schedules,
+    "steering": steering,
     "telemetry": telemetry,
 }
 ANSWERS: Final = ("Accepted", "Duplicate", "Done", "Rejected", "NotLeader", "Unavailable")
@@ -121,7 +131,13 @@ def test_a_report_tells_its_outcome_by_name() -> None:
         for document in documents
     ]
 
-    assert set(outcomes) == {"RunCompleted", "RunFailed", "RunTimedOut", "RunCancelled"}
+    assert set(outcomes) == {
+        "RunCompleted",
+        "RunSplit",
+        "RunFailed",
+        "RunTimedOut",
+        "RunCancelled",
+    }
 
 
 def test_a_pack_holds_its_events_byte_for_byte() -> None:

@@ -67,7 +67,7 @@ def states_before(wanted: type[Decision]) -> set[TaskState]:
 
 
 def test_an_attempt_completes_a_task_or_the_cached_result_of_another_one_does() -> None:
-    assert states_before(TaskCompleted) == {TaskState.GRANTED, TaskState.QUEUED}
+    assert states_before(TaskCompleted) == {TaskState.GRANTED, TaskState.QUEUED, TaskState.SPLIT}
     assert states_before(TaskGranted) == {TaskState.QUEUED}
 
 

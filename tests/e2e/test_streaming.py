@@ -1,20 +1,39 @@
-"""A text is watched while a real model writes it, also when its executor is killed."""
+"""Text and progress of real models are watched, also when what runs them is killed.
+
+A text begins anew then; long work goes on where it stood.
+"""
 
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from itertools import product
+from typing import Any, Final
 
 import psutil
 import pytest
 
+from pointsman.cli.stack.plan import EXECUTOR
 from pointsman.testing.servers import triton_here
 from tests.e2e.up import RunningUp, environment, pointsman, running_up
 
 pytestmark = pytest.mark.triton
 
 COLD = ("--param", "temperature=0", "--param", "max_tokens=40")
+
+WORDS: Final = (
+    ("deadlock", "mutex", "semaphore", "scheduler", "thread"),
+    ("harvest", "orchard", "tractor", "barley", "meadow"),
+    ("sonata", "violin", "quartet", "rehearsal", "melody"),
+)
+LINES: Final = "\n".join(
+    f"The {first} and the {second}, then another {first}."
+    for subject in WORDS
+    for first, second in product(subject, subject)
+    if first != second
+)
+LONG_WORK: Final = ("cluster", LINES, "--param", "clusters=7", "--param", "starts=12")
+FAR_ENOUGH: Final = 0.4
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +85,44 @@ def test_a_killed_executor_begins_the_text_anew(up: RunningUp) -> None:
     assert text_of(parts, 2) == task["result_text"]
     # The same seed and temperature: the second attempt writes what the first would have.
     assert task["result_text"].startswith(text_of(parts, 1))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(up: RunningUp) -> str:
+    """What the long work gives when nothing happens."""
+    ended = pointsman("task", "submit", *LONG_WORK, "--wait", "-o", "json", "--data", str(up.data))
+    return str(json.loads(ended.stdout)["result_text"])
+
+
+@pytest.mark.parametrize("victim", [EXECUTOR, "triton-0"])
+def test_long_work_whose_holder_is_killed_goes_on_and_gives_the_same_result(
+    up: RunningUp, uninterrupted: str, victim: str
+) -> None:
+    wish = (*LONG_WORK, "--param", "step_delay_ms=60", "--stream", "-o", "jsonl")
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "pointsman.cli", "task", "submit", *wish, "--data", str(up.data)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    told: list[dict[str, Any]] = []
+    while not told or (told[-1].get("progress") or 0.0) < FAR_ENOUGH:
+        told.append(json.loads(watching.stdout.readline()))
+
+    psutil.Process(up.record.parts[victim].pid).kill()
+    told += [json.loads(line) for line in watching.stdout]
+    watching.stdout.close()
+
+    *parts, task = told
+    went_on = [part["progress"] for part in parts if part["attempt"] == 2 and part["progress"]]
+    why = pointsman("task", "why", task["task"], "--data", str(up.data)).stdout
+    assert watching.wait() == 0
+    assert (task["state"], task["attempts"]) == ("completed", 2)
+    assert task["result_text"] == uninterrupted
+    assert went_on == sorted(went_on)
+    assert went_on[0] > 0.0
+    assert "It goes on from checkpoint" in why
 
 
 def text_of(parts: list[dict[str, Any]], attempt: int) -> str:

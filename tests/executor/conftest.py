@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.runtime.blobs import SqliteBlobs
 from pointsman.runtime.servers import LocalTriton
 from pointsman.testing.servers import nats_server, triton, triton_here
+from tests.executor.place import Place
+from tests.executor.pool_leader import PoolLeader
 
 
 @pytest.fixture
@@ -28,3 +31,11 @@ async def identity_triton(tmp_path: Path) -> AsyncGenerator[LocalTriton]:
     require_triton()
     async with triton(tmp_path, ("identity", "summarize_lead")) as server:
         yield server
+
+
+@pytest.fixture
+async def place(nats_url: str, tmp_path: Path) -> AsyncGenerator[Place]:
+    blobs = SqliteBlobs(tmp_path / "blobs", "gateway")
+    async with PoolLeader.on(nats_url) as leader:
+        yield Place(nats_url, blobs, tmp_path / "blobs", leader)
+    await blobs.close()

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from pointsman.contracts.events import Residency
+from pointsman.contracts.endurance import CheckpointReport
+from pointsman.contracts.events import DeviceMode, Residency
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
@@ -15,10 +16,12 @@ from pointsman.contracts.leases import (
     LeaseReceipt,
     Outcome,
     Renewal,
+    ResidencyGrant,
+    ResidencyReport,
 )
 from pointsman.contracts.message import BlobRef
 from pointsman.contracts.token_streams import StreamPart
-from pointsman.executor.holding.devices import Device
+from pointsman.executor.holding.devices import Device, DeviceTerms
 from pointsman.executor.holding.leases import LeaseHolder
 from pointsman.executor.ports import (
     Call,
@@ -28,6 +31,8 @@ from pointsman.executor.ports import (
     Leader,
     OnPiece,
     Output,
+    Piece,
+    Placement,
     Streams,
 )
 from pointsman.runtime.blobs import Blobs
@@ -47,9 +52,17 @@ class FakeEngine:
     def __init__(self, *, hold: bool = False) -> None:
         self.device_class = "noop"
         self.residency = (Residency(variant="echo", slots=8),)
+        self.loadable: tuple[Residency, ...] = tuple(
+            Residency(variant=name, slots=8) for name in ("echo", "other", "third")
+        )
+        self.load_failure: EngineError | None = None
+        self.changes: list[str] = []
+        """Loads and unloads, in the order in which they began."""
+        self.refreshed = 0
         self.failure: EngineError | None = None
         self.canary_failure: EngineError | None = None
-        self.pieces: list[bytes] = []
+        self.pieces: list[Piece] = []
+        self.promised_heartbeat_s = 0.0
         self.quiet = True
         self.calls: list[Call] = []
         self.batches: list[Sequence[Call]] = []
@@ -65,6 +78,24 @@ class FakeEngine:
 
     async def open(self) -> None:
         """Ready at once."""
+
+    def heartbeat_s(self, variant: str) -> float:  # noqa: ARG002 - all promise the same
+        return self.promised_heartbeat_s
+
+    async def refresh(self) -> None:
+        self.refreshed += 1
+
+    async def load(self, variant: str, *, placement: Placement, timeout_s: float) -> None:  # noqa: ARG002 - it takes no time of its own
+        at = ",".join(map(str, placement.gpus))
+        self.changes.append(f"load {variant} {at}".strip())
+        await self._open.wait()
+        if self.load_failure is not None:
+            raise self.load_failure
+        self.residency += tuple(each for each in self.loadable if each.variant == variant)
+
+    async def unload(self, variant: str, *, timeout_s: float) -> None:  # noqa: ARG002 - done at once
+        self.changes.append(f"unload {variant}")
+        self.residency = tuple(each for each in self.residency if each.variant != variant)
 
     async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
         self.calls.append(call)
@@ -105,6 +136,8 @@ class MemoryLeader:
         self.reports: list[AttemptReport] = []
         self.healths: list[DeviceHealth] = []
         self.renewals: list[Renewal] = []
+        self.changes: list[ResidencyReport] = []
+        self.checkpoints: list[CheckpointReport] = []
         self.unanswered: list[Lease] = []
         self._answering = asyncio.Event()
         if not silent:
@@ -117,6 +150,10 @@ class MemoryLeader:
         self.attached.append(attach)
         await self._answering.wait()
 
+    async def checkpoint(self, report: CheckpointReport) -> None:
+        self.checkpoints.append(report)
+        await self._answering.wait()
+
     async def report(self, report: AttemptReport) -> None:
         lease = Lease(task=report.task, attempt=report.attempt)
         assert lease not in self.unanswered, "two reports of one attempt are on the way"
@@ -124,6 +161,10 @@ class MemoryLeader:
         self.unanswered.append(lease)
         await self._answering.wait()
         self.unanswered.remove(lease)
+
+    async def residency(self, report: ResidencyReport) -> None:
+        self.changes.append(report)
+        await self._answering.wait()
 
     async def health(self, health: DeviceHealth) -> None:
         self.healths.append(health)
@@ -165,11 +206,19 @@ class MemoryStreams:
         return "".join(part.text for part in self.parts)
 
 
-def device(engine: Engine, leader: Leader, *, canary_every_s: float = 60.0) -> Device:
+def device(
+    engine: Engine,
+    leader: Leader,
+    *,
+    name: str = "cpu-0",
+    mode: DeviceMode = DeviceMode.FIXED,
+    gpu: int | None = None,
+    canary_every_s: float = 60.0,
+) -> Device:
     return Device(
-        "cpu-0",
+        name,
         endpoint="fake:",
-        slots=8,
+        terms=DeviceTerms(slots=8, mode=mode, memory_mib=1000.0, gpu=gpu),
         engine=engine,
         leader=leader,
         identity=IDENTITY,
@@ -209,6 +258,7 @@ def grant(
     parameters: dict[str, str] | None = None,
     run_timeout_s: float = 30.0,
     batch: str = "",
+    checkpoint: BlobRef | None = None,
 ) -> Grant:
     return Grant(
         task=task_id(task),
@@ -221,6 +271,7 @@ def grant(
         run_timeout_s=run_timeout_s,
         parameters=parameters,
         batch=batch,
+        checkpoint=checkpoint,
     )
 
 
@@ -228,6 +279,29 @@ def order(
     *grants: Grant, cancels: tuple[Lease, ...] = (), epoch: int = 1, pool: str = "main"
 ) -> LeaseOrder:
     return LeaseOrder(pool=pool, epoch=epoch, grants=grants, cancels=cancels)
+
+
+def change(
+    generation: int = 1,
+    *,
+    device: str = "cpu-0",
+    unload: tuple[str, ...] = (),
+    load: str = "",
+    timeout_s: float = 30.0,
+    members: tuple[str, ...] = (),
+) -> ResidencyGrant:
+    return ResidencyGrant(
+        device=device,
+        generation=generation,
+        unload=unload,
+        load=load,
+        timeout_s=timeout_s,
+        members=members,
+    )
+
+
+def change_order(*changes: ResidencyGrant, epoch: int = 1) -> LeaseOrder:
+    return LeaseOrder(pool="main", epoch=epoch, residency=changes)
 
 
 def lease(task: int = 1, attempt: int = 1) -> Lease:

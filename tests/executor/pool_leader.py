@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Answer, Done, encode_answer
+from pointsman.contracts.endurance import CheckpointReport
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
@@ -21,7 +22,9 @@ from pointsman.contracts.leases import (
     LeaseReceipt,
     Renewal,
     ReportAnswer,
+    ResidencyReport,
 )
+from pointsman.contracts.streams import stream_id
 
 
 class PoolLeader:
@@ -32,7 +35,9 @@ class PoolLeader:
         self.reports: list[AttemptReport] = []
         self.recorded: dict[Lease, AttemptReport] = {}
         self.healths: list[DeviceHealth] = []
+        self.changes: list[ResidencyReport] = []
         self.renewals: list[Renewal] = []
+        self.checkpoints: list[CheckpointReport] = []
         self.report_messages = 0
         self.statuses: list[str] = []
         self.refusal: Answer | None = None
@@ -46,7 +51,7 @@ class PoolLeader:
         """Lead pool `main` until the end of the block."""
         nc = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0)
         leader = cls(nc)
-        for verb in ("attach", "report", "health"):
+        for verb in ("attach", "checkpoint", "report", "health", "residency"):
             subject = subjects.command("scheduler", verb, "main")
             await nc.subscribe(subject, cb=getattr(leader, f"on_{verb}"))
         await nc.subscribe(subjects.renewals("main"), cb=leader.on_renewal)
@@ -85,6 +90,30 @@ class PoolLeader:
             if status == "recorded":
                 self.recorded[Lease(task=report.task, attempt=report.attempt)] = report
             answers.append(ReportAnswer(task=report.task, attempt=report.attempt, status=status))
+        await message.respond(msgspec.json.encode(answers))
+
+    async def on_checkpoint(self, message: Msg) -> None:
+        reports = msgspec.json.decode(message.data, type=list[CheckpointReport])
+        self.checkpoints += reports
+        answers = [
+            ReportAnswer(task=report.task, attempt=report.attempt, status="recorded")
+            for report in reports
+        ]
+        await message.respond(msgspec.json.encode(answers))
+
+    async def on_residency(self, message: Msg) -> None:
+        reports = msgspec.json.decode(message.data, type=list[ResidencyReport])
+        self.changes += reports
+        if self.silent:
+            return
+        answers = [
+            ReportAnswer(
+                task=stream_id("device", report.device),
+                attempt=report.generation,
+                status=self.statuses.pop(0) if self.statuses else "recorded",
+            )
+            for report in reports
+        ]
         await message.respond(msgspec.json.encode(answers))
 
     async def on_renewal(self, message: Msg) -> None:

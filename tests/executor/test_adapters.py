@@ -13,6 +13,8 @@ from pointsman.contracts.leases import (
     AttemptReport,
     DeviceHealth,
     Renewal,
+    ResidencyDone,
+    ResidencyReport,
     RunTimedOut,
 )
 from pointsman.executor.adapters.nats import NatsLeader
@@ -97,6 +99,26 @@ async def test_a_report_is_repeated_until_it_is_recorded(status: str, nats_url: 
 
         assert len(leader.reports) == 2
         assert set(leader.recorded) == {lease()}
+
+
+@pytest.mark.parametrize("status", ["unavailable", "not_leader"])
+async def test_the_end_of_a_change_is_repeated_until_it_is_recorded(
+    status: str, nats_url: str
+) -> None:
+    ended = ResidencyReport(
+        executor="executor-1",
+        incarnation="incarnation-1",
+        device="cpu-0",
+        generation=3,
+        outcome=ResidencyDone(load_s=1.0),
+        residency=(),
+    )
+    async with speaking(nats_url) as (leader, spoken):
+        leader.statuses = [status]
+
+        await spoken.residency(ended)
+
+        assert leader.changes == [ended, ended]
 
 
 async def test_a_settled_report_is_not_repeated(nats_url: str) -> None:

@@ -10,8 +10,16 @@ from pointsman.contracts.canaries import (
     CanaryFailed,
     RunCanary,
 )
+from pointsman.contracts.events import DeviceMode
 from pointsman.executor.holding.canaries import MAX_TIMEOUT_S, Canaries
-from pointsman.executor.ports import Call, EngineDeadlineError, EngineError, OnPiece, Output
+from pointsman.executor.ports import (
+    NOT_LOADED,
+    Call,
+    EngineDeadlineError,
+    EngineError,
+    OnPiece,
+    Output,
+)
 from pointsman.testing.waiting import wait_until
 from tests.executor.fakes import LOST, FakeEngine, MemoryLeader, device
 
@@ -117,14 +125,10 @@ async def test_a_late_canary_on_an_idle_device_speaks_against_it() -> None:
 
 
 async def test_a_late_canary_behind_calls_in_flight_says_nothing() -> None:
-    engine = LateEngine(hold=True)
-    cpu = device(engine, MemoryLeader())
-    running = asyncio.create_task(cpu.infer(a_call()))
-    await wait_until(lambda: len(engine.calls) == 1)
+    cpu = device(LateEngine(), MemoryLeader())
 
-    behind = await Canaries([cpu]).run(a_canary())
-    engine.release()
-    await running
+    with cpu.occupied("echo"):
+        behind = await Canaries([cpu]).run(a_canary())
     alone = await Canaries([cpu]).run(a_canary())
 
     assert isinstance(behind, CanaryFailed)
@@ -138,12 +142,24 @@ async def test_a_call_that_failed_is_in_flight_no_more() -> None:
     engine.failure = LOST
     cpu = device(engine, MemoryLeader())
 
-    with pytest.raises(EngineError):
+    with pytest.raises(EngineError), cpu.occupied("echo"):
         await cpu.infer(a_call())
     answer = await Canaries([cpu]).run(a_canary())
 
     assert isinstance(answer, CanaryFailed)
     assert not answer.busy
+
+
+async def test_a_variant_that_the_leader_took_away_says_nothing_about_its_health() -> None:
+    engine = FakeEngine()
+    cpu = device(engine, MemoryLeader(), mode=DeviceMode.DEDICATED)
+    engine.residency = ()
+
+    answer = await Canaries([cpu]).run(a_canary())
+
+    assert isinstance(answer, CanaryFailed)
+    assert (answer.code, answer.busy) == (NOT_LOADED, True)
+    assert engine.calls == []
 
 
 async def test_a_device_that_is_out_of_service_is_tried_all_the_same() -> None:

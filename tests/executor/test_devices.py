@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
+from pointsman.contracts.events import DeviceMode
 from pointsman.executor.holding.devices import Device
 from pointsman.executor.ports import EngineBusyError, EngineError
 from pointsman.testing.waiting import wait_until
@@ -14,9 +15,13 @@ WRONG = EngineError("bad_output", "the canary came back with other bytes", retry
 
 @asynccontextmanager
 async def watched(
-    engine: FakeEngine, leader: MemoryLeader, *, canary_every_s: float = 0.001
+    engine: FakeEngine,
+    leader: MemoryLeader,
+    *,
+    watched_device: Device | None = None,
+    canary_every_s: float = 0.001,
 ) -> AsyncGenerator[Device]:
-    watched_device = device(engine, leader, canary_every_s=canary_every_s)
+    watched_device = watched_device or device(engine, leader, canary_every_s=canary_every_s)
     task = asyncio.create_task(watched_device.watch())
     try:
         yield watched_device
@@ -33,10 +38,26 @@ def healths(leader: MemoryLeader) -> list[bool]:
 async def test_an_offer_says_what_the_engine_serves() -> None:
     engine = FakeEngine()
 
-    offer = await device(engine, MemoryLeader()).offer()
+    cpu = device(engine, MemoryLeader())
+    await cpu.open()
+
+    offer = cpu.offer()
 
     assert offer.residency == engine.residency
     assert (offer.device, offer.slots, offer.quiescent) == ("cpu-0", 8, True)
+    assert (offer.mode, offer.loadable) == (DeviceMode.FIXED, ())
+
+
+async def test_an_offer_of_a_device_that_is_loaded_by_the_leader_says_what_could_be_loaded() -> (
+    None
+):
+    cpu = device(FakeEngine(), MemoryLeader(), mode=DeviceMode.DEDICATED)
+    await cpu.open()
+
+    offer = cpu.offer()
+
+    assert (offer.mode, offer.memory_mib) == (DeviceMode.DEDICATED, 1000.0)
+    assert [each.variant for each in offer.loadable] == ["echo", "other", "third"]
 
 
 async def test_a_lost_device_is_reported_once_and_returns_by_itself() -> None:
@@ -53,6 +74,38 @@ async def test_a_lost_device_is_reported_once_and_returns_by_itself() -> None:
         assert cpu.serving
         assert leader.healths[0].reason == "socket closed"
         assert leader.healths[1].quiescent
+
+
+async def test_a_device_that_comes_back_says_what_it_has_loaded_now() -> None:
+    engine, leader = FakeEngine(), MemoryLeader()
+    cpu = device(engine, leader, mode=DeviceMode.DEDICATED)
+    async with watched(engine, leader, watched_device=cpu):
+        engine.residency = ()
+        await cpu.lose("the server was restarted")
+        await wait_until(lambda: healths(leader) == [False, True])
+
+    assert [health.residency for health in leader.healths] == [None, ()]
+    assert engine.refreshed == 1
+
+
+async def test_a_fixed_device_comes_back_as_it_was() -> None:
+    engine, leader = FakeEngine(), MemoryLeader()
+    async with watched(engine, leader, canary_every_s=60) as cpu:
+        await cpu.lose("the server was restarted")
+        await wait_until(lambda: healths(leader) == [False, True])
+
+    assert leader.healths[1].residency is None
+    assert engine.refreshed == 0
+
+
+async def test_a_canary_that_fails_beside_a_load_says_nothing() -> None:
+    engine, leader = FakeEngine(), MemoryLeader()
+    engine.canary_failure = WRONG
+    async with watched(engine, leader) as cpu, cpu.changing():
+        await wait_until(lambda: engine.canaries > 5)
+
+        assert cpu.serving
+        assert leader.healths == []
 
 
 async def test_an_engine_that_still_works_for_somebody_is_not_called_quiescent() -> None:

@@ -1,6 +1,6 @@
 """A small world around the pool: tasks arrive, loads and runs end, and everything is noted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
@@ -8,8 +8,9 @@ from typing import Final
 from hypothesis import strategies as st
 
 from pointsman.contracts.message import PriorityClass
+from pointsman.policy.assigned import Assigned, Drain, Load, Start
 from pointsman.policy.dedicated_device import DedicatedDevice
-from pointsman.policy.dedicated_pool import Assigned, DedicatedPool, Start
+from pointsman.policy.dedicated_pool import DedicatedPool
 from pointsman.policy.hold import Hold
 from pointsman.policy.order import virtual_deadline
 from pointsman.policy.queued_task import QueuedTask
@@ -33,16 +34,24 @@ class Asked:
 
 @dataclass(frozen=True)
 class Begun:
-    """A start as it was, with what the device had before."""
+    """A start as it was."""
 
     start: Start
     at: float
-    load_s: float
     run_s: float
-    displaced: bool
-    """The model that went still had work."""
     waiting: tuple[QueuedTask, ...]
     """Who waited, the started one included."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A load as it was decided."""
+
+    load: Load
+    at: float
+    load_s: float
+    displaced: bool
+    """A model that went still had work."""
 
 
 @dataclass
@@ -50,9 +59,14 @@ class World:
     """Runs the pool; `watch` is told of each moment after its decisions."""
 
     devices: int
+    slots: int = 1
+    parts: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Devices that one model of a class takes, where it is not one."""
     watch: Callable[["World", float, Assigned], None] | None = None
     pool: DedicatedPool = field(default_factory=DedicatedPool)
     begun: list[Begun] = field(default_factory=list[Begun])
+    loads: list[Loaded] = field(default_factory=list[Loaded])
+    drains: list[Drain] = field(default_factory=list[Drain])
     holds: list[Hold] = field(default_factory=list[Hold])
     expired: list[tuple[float, QueuedTask]] = field(default_factory=list[tuple[float, QueuedTask]])
     waiting: dict[int, QueuedTask] = field(default_factory=dict[int, QueuedTask])
@@ -62,9 +76,10 @@ class World:
         self._due: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = 0
         for number in range(self.devices):
-            self.pool.attach(f"device-{number}")
+            self.pool.attach(f"device-{number}", self.slots)
         for class_id, load_s in LOADS.items():
-            self.pool.register(class_id, load_s=load_s, p50_s=P50_S, p99_s=P99_S)
+            parts = self.parts.get(class_id, 1)
+            self.pool.register(class_id, load_s=load_s, p50_s=P50_S, p99_s=P99_S, devices=parts)
 
     def run(self, asked: list[Asked]) -> "World":
         for number, one in enumerate(sorted(asked, key=lambda one: one.at)):
@@ -107,27 +122,32 @@ class World:
             self.expired.append((now, task))
             del self.waiting[task.number]
             waiting.pop(task.number)
+        with_work = {task.class_id for task in waiting.values()}
+        for load in assigned.loads:
+            gone = {before[name] for name in load.devices} - {load.choice.class_id}
+            self._load(load, now, displaced=not gone.isdisjoint(with_work))
         for start in assigned.starts:
-            self._begin(start, now, before[start.device], tuple(waiting.values()))
+            self._begin(start, now, tuple(waiting.values()))
             del waiting[start.task.number]
+        self.drains += assigned.drains
         for hold in assigned.holds:
             self.holds.append(hold)
             self._at(hold.until, lambda _: None)
         if self.watch is not None:
             self.watch(self, now, assigned)
 
-    def _begin(
-        self, start: Start, now: float, before: str | None, waiting: tuple[QueuedTask, ...]
-    ) -> None:
-        task = self.waiting.pop(start.task.number)
-        load_s = LOADS[task.class_id] if start.choice.swaps else 0.0
-        run_s = self.asked[task.number].run_s
-        displaced = start.choice.swaps and any(other.class_id == before for other in waiting)
-        self.begun.append(Begun(start, now, load_s, run_s, displaced, waiting))
-        if load_s:
-            self._at(now + load_s, lambda at: self.pool.loaded(start.device, load_s, at))
-        ends_at = now + load_s + run_s
-        self._at(ends_at, lambda at: self.pool.ended(start.device, run_s, at))
+    def _load(self, load: Load, now: float, *, displaced: bool) -> None:
+        load_s = LOADS[load.choice.class_id]
+        self.loads.append(Loaded(load, now, load_s, displaced))
+        device = load.devices[0]
+        self._at(now + load_s, lambda at: self.pool.loaded(device, load_s, at))
+
+    def _begin(self, start: Start, now: float, waiting: tuple[QueuedTask, ...]) -> None:
+        device, number = start.device, start.task.number
+        del self.waiting[number]
+        run_s = self.asked[number].run_s
+        self.begun.append(Begun(start, now, run_s, waiting))
+        self._at(now + run_s, lambda at: self.pool.ended(device, number, run_s, at))
 
     def device(self, name: str) -> DedicatedDevice:
         return self.pool.devices[name]
@@ -144,3 +164,4 @@ ASKED: Final = st.builds(
 )
 WORK: Final = st.lists(ASKED, min_size=1, max_size=40)
 DEVICES: Final = st.integers(1, 3)
+SLOTS: Final = st.integers(1, 3)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pointsman.policy.class_choice import ClassChoice, Fleet, Rule, choose_class
 from pointsman.policy.class_times import ClassTimes
-from pointsman.policy.dedicated_device import DedicatedDevice
+from pointsman.policy.dedicated_device import DedicatedDevice, Run
 from pointsman.policy.hold import Hold
 from pointsman.policy.holder_wait import PATIENCE
 from pointsman.policy.queued_task import QueuedTask
@@ -34,16 +34,22 @@ class Scene:
 
     def __init__(self, tasks: list[QueuedTask], free: str | None, busy: str | None) -> None:
         self.tasks = tasks
-        self.classes = WaitingClasses()
+        self.classes: WaitingClasses[QueuedTask] = WaitingClasses()
         for name, load_s in LOADS.items():
-            self.classes.register(name, ClassTimes(load_s=load_s, p50_s=P50_S, p99_s=P99_S))
+            times = ClassTimes(load_s=load_s, p50_s=P50_S, p99_s=P99_S)
+            self.classes.register(name, times, (name,))
         self.free, self.busy = DedicatedDevice("free"), DedicatedDevice("busy")
         for waiting in sorted(tasks, key=lambda one: one.arrival):
             self.classes.put(waiting, waiting.arrival)
         self.since = {name: min(t.arrival for t in self.of(name)) for name in self.with_work()}
-        self.classes.move(self.free, free, 0.0)
-        self.classes.move(self.busy, busy, 0.0)
-        self.busy.running = task(-1, busy or "a", key=0.0)
+        for device, resident in ((self.free, free), (self.busy, busy)):
+            device.residents = () if resident is None else (resident,)
+            self.classes.take_notice(device, 0.0)
+        self.busy_since(0.0)
+
+    def busy_since(self, since: float) -> None:
+        self.since_busy = since
+        self.busy.runs[-1] = Run(task(-1, "a", key=0.0), since, P50_S)
 
     def of(self, name: str) -> list[QueuedTask]:
         return [one for one in self.tasks if one.class_id == name]
@@ -68,7 +74,7 @@ def read_literally(scene: Scene, now: float, credit_s: float) -> tuple[str, str]
         return Rule.OVERDUE, longest
     candidates = list(homeless)
     if other in keys and other != resident:
-        elapsed = now - scene.busy.runs_from
+        elapsed = now - scene.since_busy
         remaining = P50_S - elapsed if elapsed < P50_S else P99_S - elapsed
         wait_s = remaining + (len(scene.of(other)) - 1) * P50_S
         if elapsed >= P99_S or wait_s > PATIENCE * LOADS[other]:
@@ -107,7 +113,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         for number, (arrival, window) in enumerate(zip(arrivals, windows, strict=True))
     ]
     scene = Scene(tasks, draw(st.none() | NAMES), draw(st.none() | NAMES))
-    scene.busy.runs_from = 1000.0 - draw(st.integers(0, 40))
+    scene.busy_since(1000.0 - draw(st.integers(0, 40)))
     return scene
 
 
@@ -119,7 +125,7 @@ def scenes(draw: st.DrawFn) -> Scene:
 @settings(max_examples=300, deadline=None)
 def test_the_choice_is_what_the_rules_say(scene: Scene, spent_loads: int, later_s: float) -> None:
     now = 1000.0 + later_s
-    scene.busy.runs_from += later_s
+    scene.busy_since(scene.since_busy + later_s)
     scene.free.credit.spend(spent_loads * MEAN_LOAD_S, MEAN_LOAD_S)
     credit_s = (CAP_LOADS - spent_loads) * MEAN_LOAD_S
 
@@ -207,7 +213,7 @@ def test_a_hold_that_has_ended_is_not_renewed_for_the_same_head() -> None:
 
 def test_a_barred_class_is_passed_over() -> None:
     scene = Scene([task(1, "a", key=30.0), task(2, "b", key=25.0)], None, "b")
-    scene.busy.runs_from = -100.0
+    scene.busy_since(-100.0)
 
     chosen = choose_class(scene.free, scene.classes, FLEET, 40.0, barred={"b"})
 

@@ -18,7 +18,7 @@ def task(number: int, tenant: str, key: float) -> QueuedTask:
 
 
 def queue_of(*tasks: QueuedTask) -> tuple[ClassQueue, TenantCounters]:
-    queue = ClassQueue("x", ClassTimes(load_s=1.0, p50_s=10.0, p99_s=20.0))
+    queue = ClassQueue[QueuedTask]("x", ClassTimes(load_s=1.0, p50_s=10.0, p99_s=20.0), ("x",))
     counters = TenantCounters()
     for one in tasks:
         queue.put(one)

@@ -1,19 +1,18 @@
 """What holds however tasks arrive and however long they run."""
 
 from collections import defaultdict
-from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 
 import pytest
 from hypothesis import given, settings
 
+from pointsman.policy.assigned import Assigned
 from pointsman.policy.class_choice import Rule
-from pointsman.policy.dedicated_pool import Assigned
 from pointsman.policy.holder_wait import PATIENCE
 from pointsman.policy.queued_task import QueuedTask
 from pointsman.policy.swap_credit import CAP_LOADS, SHARE
 from pointsman.policy.wait_bound import quantum_s
-from tests.policy.dedicated_world import DEVICES, LOADS, P99_S, WORK, Asked, Begun, World
+from tests.policy.dedicated_world import DEVICES, LOADS, P99_S, SLOTS, WORK, Asked, World
 
 MEAN_LOAD_S = sum(LOADS.values()) / len(LOADS)
 SLACK_S = 1e-6
@@ -49,59 +48,96 @@ def test_inside_a_tenant_and_a_class_the_first_due_starts_first(
         assert (task.key, task.number) == min(rivals)
 
 
-@given(devices=DEVICES, work=WORK)
+@given(devices=DEVICES, slots=SLOTS, work=WORK)
 @worlds
 def test_a_device_has_one_model_and_changes_it_only_when_nothing_runs(
-    devices: int, work: list[Asked]
+    devices: int, slots: int, work: list[Asked]
 ) -> None:
-    world = World(devices).run(work)
+    world = World(devices, slots).run(work)
 
-    by_device: defaultdict[str, list[Begun]] = defaultdict(list)
-    for begun in world.begun:
-        by_device[begun.start.device].append(begun)
-    for all_of_one in by_device.values():
-        assert all_of_one[0].load_s > 0
-        for before, after in pairwise(all_of_one):
-            same = before.start.task.class_id == after.start.task.class_id
-            assert after.at >= before.at + before.load_s + before.run_s
-            assert (after.load_s == 0) is same
+    for name in world.pool.devices:
+        loads = [each for each in world.loads if each.load.devices == (name,)]
+        runs = [begun for begun in world.begun if begun.start.device == name]
+        ends = [*(each.at for each in loads[1:]), inf][: len(loads)]
+        for each, until in zip(loads, ends, strict=True):
+            during = [begun for begun in runs if each.at <= begun.at < until]
+            for begun in during:
+                assert begun.start.task.class_id == each.load.choice.class_id
+                assert begun.at >= each.at + each.load_s
+                assert begun.at + begun.run_s <= until
+        assert not runs or min(begun.at for begun in runs) > loads[0].at
 
 
-@given(devices=DEVICES, work=WORK)
+@given(devices=DEVICES, slots=SLOTS, work=WORK)
+@worlds
+def test_slots_are_used_once_and_a_load_serves_its_class_first(
+    devices: int, slots: int, work: list[Asked]
+) -> None:
+    def check(world: World, now: float, assigned: Assigned) -> None:
+        for name, device in world.pool.devices.items():
+            running = [
+                begun
+                for begun in world.begun
+                if begun.start.device == name and begun.at <= now < begun.at + begun.run_s
+            ]
+            assert len(running) <= slots
+            assert len(device.runs) >= len(running)
+
+    world = World(devices, slots, watch=check).run(work)
+
+    for each in world.loads:
+        ready_at = each.at + each.load_s
+        gone = {task.number for at, task in world.expired if at <= ready_at}
+        served = [
+            begun
+            for begun in world.begun
+            if begun.start.device == each.load.devices[0] and begun.at >= ready_at
+        ]
+        if served and each.load.task.number not in gone:
+            begins_elsewhere = [
+                begun
+                for begun in world.begun
+                if begun.start.task is each.load.task and begun.at < ready_at
+            ]
+            assert begins_elsewhere or served[0].start.task.class_id == each.load.choice.class_id
+
+
+@given(devices=DEVICES, slots=SLOTS, work=WORK)
 @worlds
 def test_displacing_by_choice_takes_its_share_of_the_time_and_ten_loads(
-    devices: int, work: list[Asked]
+    devices: int, slots: int, work: list[Asked]
 ) -> None:
-    world = World(devices).run(work)
+    world = World(devices, slots).run(work)
 
     spent_s: defaultdict[str, float] = defaultdict(float)
     served_s: defaultdict[str, float] = defaultdict(float)
     for begun in world.begun:
-        name = begun.start.device
-        served_s[name] += begun.run_s
-        if begun.displaced and begun.start.choice.rule is not Rule.OVERDUE:
-            spent_s[name] += begun.load_s
+        served_s[begun.start.device] += begun.run_s
+    for each in world.loads:
+        if each.displaced and each.load.choice.rule is not Rule.OVERDUE:
+            spent_s[each.load.devices[0]] += each.load_s
     for name, seconds in spent_s.items():
         allowed = SHARE / (1 - SHARE) * served_s[name] + 2 * CAP_LOADS * MEAN_LOAD_S
         assert seconds <= allowed + SLACK_S
 
 
-@given(devices=DEVICES, work=WORK)
+@given(devices=DEVICES, slots=SLOTS, work=WORK)
 @worlds
-def test_a_device_is_free_beside_work_only_under_a_hold_that_ends(
-    devices: int, work: list[Asked]
+def test_a_slot_is_free_beside_work_only_under_a_hold_or_a_drain_that_ends(
+    devices: int, slots: int, work: list[Asked]
 ) -> None:
     def check(world: World, now: float, assigned: Assigned) -> None:
-        held = {hold.device: hold for hold in assigned.holds}
-        idle = {name for name, device in world.pool.devices.items() if device.idle}
-        assert set(held) <= idle
-        if world.waiting:
-            assert idle == set(held)
-        for hold in held.values():
+        free = [device for device in world.pool.devices.values() if device.free]
+        if world.waiting and free:
+            held = {hold.device for hold in assigned.holds}
+            coming = {drain.choice.class_id for drain in world.drains if drain.since == now}
+            assert held or coming or all(device.runs for device in free)
+        for hold in assigned.holds:
+            assert world.pool.devices[hold.device].free
             assert hold.since == now < hold.until
             assert hold.until - hold.since <= PATIENCE * LOADS[hold.class_id] + SLACK_S
 
-    World(devices, watch=check).run(work)
+    World(devices, slots, watch=check).run(work)
 
 
 @given(devices=DEVICES, work=WORK)
@@ -114,7 +150,7 @@ def test_a_class_that_waits_gets_a_device_within_twice_the_bound(
 
     world = World(devices).run(work)
 
-    assert all(begun.start.choice.waited_s <= 2 * bound_s for begun in world.begun)
+    assert all(each.load.choice.waited_s + each.load_s <= 2 * bound_s for each in world.loads)
 
 
 @given(devices=DEVICES, work=WORK)
@@ -132,8 +168,7 @@ def test_nothing_starts_whose_median_run_cannot_meet_its_deadline(
     for begun in world.begun:
         task = begun.start.task
         if task.deadline is not None:
-            needed_s = begun.load_s + runs[begun.at][task.class_id]
-            assert begun.at + needed_s <= task.deadline + SLACK_S
+            assert begun.at + runs[begun.at][task.class_id] <= task.deadline + SLACK_S
 
 
 def test_a_class_is_not_starved_by_another_that_always_has_work() -> None:
@@ -161,9 +196,8 @@ def test_more_classes_than_devices_take_turns_within_the_bound_for_ever(devices:
 
     world = World(devices).run(work)
 
-    longest = max(begun.start.choice.waited_s for begun in world.begun)
-    assert longest <= 2 * bound_s
-    assert any(begun.start.choice.rule is Rule.OVERDUE for begun in world.begun)
+    assert max(each.load.choice.waited_s + each.load_s for each in world.loads) <= 2 * bound_s
+    assert any(each.load.choice.rule is Rule.OVERDUE for each in world.loads)
 
 
 def served(world: World, *, until: float) -> dict[str, float]:
@@ -171,7 +205,10 @@ def served(world: World, *, until: float) -> dict[str, float]:
     seconds: defaultdict[str, float] = defaultdict(float)
     for begun in world.begun:
         if begun.at < until:
-            seconds[begun.start.task.tenant] += begun.load_s + begun.run_s
+            seconds[begun.start.task.tenant] += begun.run_s
+    for each in world.loads:
+        if each.at < until:
+            seconds[each.load.task.tenant] += each.load_s
     return seconds
 
 
@@ -226,8 +263,8 @@ def test_a_task_that_is_moved_keeps_its_class_waiting_since_before() -> None:
 
     assert moved
     assert pool.classes.waiting_since("a") == 0.0
-    (start,) = pool.assign(8.0).starts
-    assert start.task.key == 5.0
+    (load,) = pool.assign(8.0).loads
+    assert load.task.key == 5.0
 
 
 def test_a_cancelled_task_is_gone_and_cannot_be_moved() -> None:

@@ -11,12 +11,13 @@ from pointsman.contracts.events import (
     Decision,
     DeviceResumed,
     SlotReleased,
+    TaskCheckpointed,
     TaskCompleted,
     TaskFailed,
 )
 from pointsman.contracts.leases import Outcome, RunCancelled, RunFailed, RunTimedOut
 from pointsman.contracts.streams import stream_id
-from pointsman.scheduler.domain.attempts import MAX_LOST, decide_report
+from pointsman.scheduler.domain.attempts import MAX_LOST, decide_lost, decide_report
 from tests.support.one_slot import REFUSED, device, reported, running
 from tests.support.scheduling import (
     COMPLETED,
@@ -24,8 +25,11 @@ from tests.support.scheduling import (
     RESULT,
     A,
     B,
+    accepted,
     attached,
+    given,
     granted_events,
+    model,
     report,
 )
 
@@ -145,13 +149,63 @@ def test_a_lost_task_is_back_at_its_place_before_later_ones() -> None:
     assert list(granted_events(history.round(NOON + 1000))) == [A]
 
 
-def test_a_task_that_takes_its_device_down_each_time_fails_in_the_end() -> None:
+IDLE = DeviceResumed(at=NOON, applied_to=0, device="cpu-0", quiescent=True)
+
+
+def test_a_task_whose_device_crashes_twice_on_it_alone_is_quarantined() -> None:
     history = running()
-    idle = DeviceResumed(at=NOON, applied_to=0, device="cpu-0", quiescent=True)
+    (lost,) = reported(history, 1, GONE, at=NOON + 2)
+    history.append(stream_id("device", "cpu-0"), IDLE)
+    history.round(NOON + 3)
+
+    again, failed = reported(history, 2, GONE, at=NOON + 4)
+
+    assert isinstance(lost, AttemptLost)
+    assert isinstance(again, AttemptLost)
+    assert isinstance(failed, TaskFailed)
+    assert (lost.only, again.only, failed.code) == (True, True, "quarantined")
+
+
+def test_a_crash_while_others_ran_beside_it_says_nothing_about_a_task() -> None:
+    history = given(model(), attached(slots=2), (A, accepted()), (B, accepted()))
+    history.round(NOON + 1)
+
+    for attempt in (1, 2, 3):
+        (first,) = reported(history, attempt, GONE, at=NOON + attempt + 1)
+        other = decide_report(history.pool, report(B, attempt, GONE), at=NOON + attempt, draw=0.5)
+        assert other is not None
+        assert history.record(other)
+        (second,) = other.events
+        assert isinstance(first, AttemptLost)
+        assert isinstance(second, AttemptLost)
+        assert (first.only, second.only) == (False, False)
+        history.append(stream_id("device", "cpu-0"), IDLE)
+        history.round(NOON + attempt + 1)
+
+
+def test_a_task_that_gets_on_between_two_crashes_is_not_quarantined() -> None:
+    history = running()
+    reported(history, 1, GONE, at=NOON + 2)
+    history.append(stream_id("device", "cpu-0"), IDLE)
+    history.round(NOON + 3)
+    checkpointed = TaskCheckpointed(
+        at=NOON + 4, applied_to=0, attempt=2, sequence=1, variant="fast", checkpoint=RESULT
+    )
+    history.append(A, checkpointed)
+
+    events = reported(history, 2, GONE, at=NOON + 5)
+
+    assert [type(event) for event in events] == [AttemptLost]
+
+
+def test_a_task_whose_executors_go_away_each_time_fails_in_the_end() -> None:
+    history = running()
     for attempt in range(1, MAX_LOST):
-        events = reported(history, attempt, GONE, at=NOON + attempt)
-        assert [type(event) for event in events] == [AttemptLost]
-        history.append(stream_id("device", "cpu-0"), idle)
+        lost = decide_lost(history.pool, A, "lease_expired", at=NOON + attempt)
+        assert lost is not None
+        assert [type(event) for event in lost.events] == [AttemptLost]
+        history.record(lost)
+        history.append(stream_id("device", "cpu-0"), IDLE)
         history.round(NOON + attempt)
 
     lost, failed = reported(history, MAX_LOST, GONE, at=NOON + 60)

@@ -3,8 +3,9 @@
 import pytest
 
 from pointsman.contracts.commands import CancelTask
-from pointsman.contracts.events import AttemptLost, SlotReleased, TaskCompleted
+from pointsman.contracts.events import AttemptLost, DeviceResumed, SlotReleased, TaskCompleted
 from pointsman.contracts.leases import RunCompleted, RunFailed, RunTimedOut
+from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.attachment import decide_absent
 from pointsman.scheduler.domain.attempts import decide_cancel
 from pointsman.scheduler.domain.why import sentences
@@ -12,12 +13,14 @@ from tests.support.batching import device, sizes, task, tell, waiting
 from tests.support.scheduling import (
     NOON,
     RESULT,
+    History,
     accepted,
     attached,
     folded,
     given,
     granted_events,
     model,
+    suspended,
 )
 
 BAD_INPUT = RunFailed(code="invalid_input", message="empty", retryable=True, shared=True)
@@ -153,3 +156,39 @@ def test_the_end_of_a_shared_call_is_told_with_what_follows() -> None:
 
     assert "the call that it shared with others failed (invalid_input)" in told
     assert "back to its place in the queue; it shares no call any more." in told
+
+
+OUT_OF_MEMORY = RunFailed(code="out_of_memory", message="none left", retryable=True, shared=True)
+
+
+def out_of_memory() -> History:
+    """A batch of four was too large; its tasks have completed since, each alone."""
+    history = waiting(4)
+    assert set(sizes(granted_events(history.round(NOON))).values()) == {4}
+    for number in (1, 2, 3, 4):
+        tell(history, number, OUT_OF_MEMORY)
+    for number in (1, 2, 3, 4):
+        assert sizes(granted_events(history.round(NOON + number))) == {task(number): 1}
+        tell(history, number, RunCompleted(result=RESULT, run_s=0.001), attempt=2)
+    for number in range(5, 13):
+        history.append(task(number), accepted(key=NOON + number))
+    return history
+
+
+def test_after_a_batch_that_ran_out_of_memory_batches_are_half_as_large() -> None:
+    history = out_of_memory()
+
+    grants = granted_events(history.round(NOON + 10))
+
+    assert sizes(grants) == {task(5): 2, task(6): 2}
+
+
+def test_an_engine_that_begins_anew_gets_whole_batches_again() -> None:
+    history = out_of_memory()
+    resumed = DeviceResumed(at=NOON + 9, applied_to=0, device="cpu-0", quiescent=True)
+    history.append(stream_id("device", "cpu-0"), suspended())
+    history.append(stream_id("device", "cpu-0"), resumed)
+
+    grants = granted_events(history.round(NOON + 10))
+
+    assert set(sizes(grants).values()) == {4}

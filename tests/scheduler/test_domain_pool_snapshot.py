@@ -1,13 +1,12 @@
 """A pool that was restored from bytes is the pool that the log folds to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from pointsman.policy.run_times import RunTimes
 from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.pool_snapshot import (
@@ -15,9 +14,9 @@ from pointsman.scheduler.domain.pool_snapshot import (
     UnreadableSnapshotError,
     decode_facts,
     decode_tasks,
-    restore,
     snapshot_format,
 )
+from pointsman.scheduler.domain.snapshot_facts import facts_of, restore
 from tests.support.busy_day import busy_day
 from tests.support.pool_state import state
 from tests.support.scheduling import NOON, A, B, Entry, accepted, attached, folded, given, model
@@ -48,10 +47,6 @@ def copied(pool: Pool, meanwhile: Sequence[Entry] = (), *, limit: int = 3) -> Po
     copy.end()
     fold(pool, list(goes_on))
     return restored(copy.facts, slices)
-
-
-def measured(times: Mapping[str, RunTimes]) -> dict[str, tuple[int, tuple[float, ...], float]]:
-    return {name: (each.runs, each.window, each.p99_s) for name, each in times.items()}
 
 
 @settings(max_examples=60, deadline=None)
@@ -87,24 +82,18 @@ def test_a_snapshot_keeps_every_part_of_a_pool() -> None:
 
     # What a pool is made of; whatever joins it must be kept, or follow from what is kept.
     assert set(vars(pool)) == {
-        *("name", "epoch", "holder", "applied_to", "tasks", "queues", "devices", "models"),
-        *("influences", "accepted_of", "turnaround", "retries", "deadlines", "queued"),
+        *("name", "epoch", "holder", "applied_to", "tasks", "waiting", "devices", "models"),
+        *("influences", "steering", "grounds", "dependencies", "parts", "bulks", "timetable"),
+        *("breakers", "batch_limits", "accepted_of", "turnaround", "queued", "queued_of"),
         *("versions", "before_change", "words", "_mine", "_changes"),
     }
-    assert set(vars(pool.models)) == {"_run_times", "_added_times", "_families"}
-    assert measured(pool.models.run_times()) == measured(known.models.run_times())
-    assert measured(pool.models.added_times()) == measured(known.models.added_times())
+    assert facts_of(pool) == facts_of(known)
     assert pool.devices == known.devices
+    assert pool.queued_of == known.queued_of
     assert vars(pool.influences).keys() == vars(known.influences).keys()
     assert {name: value for name, value in vars(pool.influences).items() if name != "_changes"} == {
         name: value for name, value in vars(known.influences).items() if name != "_changes"
     }
-    assert pool.versions == known.versions
-    assert pool.accepted_of == known.accepted_of
-    assert (pool.turnaround.runs, pool.turnaround.window) == (
-        known.turnaround.runs,
-        known.turnaround.window,
-    )
 
 
 def test_a_task_that_ends_while_it_is_copied_is_in_the_copy_as_it_was() -> None:

@@ -10,6 +10,7 @@ from pointsman.contracts.commands import Accepted, Duplicate, Unavailable
 from pointsman.policy.disk_room import DiskReading, Room
 from pointsman.scheduler.adapters.data_disk import DataDisk
 from pointsman.scheduler.leading.disk_watch import DiskWatch
+from pointsman.scheduler.leading.past_tasks import PastTasks
 from pointsman.scheduler.leading.submissions import Submissions
 from pointsman.testing.waiting import wait_until
 from tests.support.leading import World, scheduler
@@ -79,7 +80,12 @@ async def test_new_work_is_refused_while_the_disk_is_full_and_taken_again_by_its
     disk, changes, here = DialDisk(), Changes(), await scheduler(World())
     async with watching(disk, changes) as watch:
         submissions = Submissions(
-            here.pool, here.log, here.blobs, here.clock, no_room=watch.refusal
+            here.pool,
+            here.log,
+            here.blobs,
+            here.clock,
+            past=PastTasks(here.store),
+            no_room=watch.refusal,
         )
         before = await submissions.submit(submission(command_id="before"), door="command")
         disk.percent = 96

@@ -29,8 +29,10 @@ def device(history: History) -> Device:
     return history.pool.devices["cpu-0"]
 
 
-def tell(history: History, number: int, outcome: Outcome, *, at: float = NOON + 2) -> None:
-    told = report(task(number), 1, outcome)
+def tell(
+    history: History, number: int, outcome: Outcome, *, at: float = NOON + 2, attempt: int = 1
+) -> None:
+    told = report(task(number), attempt, outcome)
     decided = decide_report(history.pool, told, at=at, draw=0.5)
     if decided is not None:
         assert history.record(decided)

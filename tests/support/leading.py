@@ -12,10 +12,12 @@ from pointsman.eventstore.dead_letters import DeadLetterBox
 from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.leading.content import ContentReader
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.dispatch import Dispatch
 from pointsman.scheduler.leading.folding import Folding
 from pointsman.scheduler.leading.lead import Lead
+from pointsman.scheduler.leading.past_tasks import PastTasks
 from pointsman.scheduler.leading.pool_leader import PoolLeader
 from pointsman.scheduler.leading.redrive import Redrive
 from pointsman.scheduler.leading.submissions import Submissions
@@ -145,6 +147,7 @@ class World:
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
     clock: FakeClock = field(default_factory=FakeClock)
     orders: FakeOrders = field(default_factory=FakeOrders)
+    content: ContentReader = field(default_factory=lambda: ContentReader(None))
 
 
 async def scheduler(world: World, *, holder: str = "here") -> Scheduler:
@@ -162,7 +165,9 @@ async def scheduler(world: World, *, holder: str = "here") -> Scheduler:
     dispatch = Dispatch(pool, world.orders, lead, clocks, clock)
     leader = PoolLeader(pool, log, dispatch, clocks, clock, FixedDraws())
     await store.follow(lambda _: leader.wake())
-    submissions = Submissions(pool, log, world.blobs, clock)
+    submissions = Submissions(
+        pool, log, world.blobs, clock, past=PastTasks(store), see=world.content.see
+    )
     return Scheduler(
         store=store,
         blobs=world.blobs,

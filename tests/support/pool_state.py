@@ -14,8 +14,8 @@ from tests.support.scheduling import History
 
 def state(pool: Pool, now: float) -> dict[str, object]:
     """Everything in a pool that a decision at `now` or later depends on."""
-    pool.release_retries(now)
-    waiting = {item for queue in pool.queues.values() for _, _, item in queue}
+    pool.waiting.release(now)
+    waiting = {task.id for _, queue in pool.waiting.queues() for task in queue}
     retrying = {task.id for task in pool.tasks.values() if task.retry_at > now}
     return {
         "tasks": pool.tasks,
@@ -26,6 +26,12 @@ def state(pool: Pool, now: float) -> dict[str, object]:
         "leader": (pool.epoch, pool.holder),
         "load": sample_load(pool, at=now),
         "waiting": waiting - retrying,
+        "ends": (pool.dependencies.latest, pool.dependencies.earlier),
+        "schedules": pool.timetable,
+        "bulks": pool.bulks,
+        "sizes": sorted(pool.grounds.sizes.measured()),
+        "habits": list(pool.grounds.habits.habits()),
+        "routing": pool.grounds.rules,
         "run_times": {
             name: (pool.models.run_times_of(name).runs, pool.models.run_times_of(name).p50_s)
             for name in pool.models

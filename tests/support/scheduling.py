@@ -174,12 +174,13 @@ def accepted(  # noqa: PLR0913 - a builder has one argument per fact
     priority_class: PriorityClass = PriorityClass.STANDARD,
     conversation: str | None = None,
     cache: bool = False,
+    tenant: str = "acme",
 ) -> events.TaskAccepted:
     return events.TaskAccepted(
         at=at,
         applied_to=0,
         pool="main",
-        tenant="acme",
+        tenant=tenant,
         family=family,
         priority_class=priority_class,
         key=at + 30 if key is None else key,
@@ -292,6 +293,8 @@ def _stream_of(event: Decision) -> UUID:
             return stream_id("device", event.device)
         case events.LeaderElected():
             return stream_id("pool", event.pool)
+        case events.RoutingChanged():
+            return stream_id("routing", event.pool)
         case _ if type(event) in INFLUENCES:
             return stream_id("influences", "main")
         case _:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 
 from pointsman_samples.ngrams import NgramModel, Sampling
+from pointsman_samples.parameters import whole
 from pointsman_samples.serving import BadInputError
 
 MAX_TOKENS = 4096
@@ -33,19 +34,10 @@ def sampling_of(parameters: Mapping[str, object]) -> Sampling:
         BadInputError: one of them is no number, or out of its range.
     """
     return Sampling(
-        max_tokens=_whole(parameters, "max_tokens", Sampling.max_tokens, least=1, most=MAX_TOKENS),
+        max_tokens=whole(parameters, "max_tokens", Sampling.max_tokens, least=1, most=MAX_TOKENS),
         temperature=_temperature(parameters.get("temperature", Sampling.temperature)),
-        seed=_whole(parameters, "seed", Sampling.seed, least=0, most=2**63 - 1),
+        seed=whole(parameters, "seed", Sampling.seed, least=0, most=2**63 - 1),
     )
-
-
-def _whole(
-    parameters: Mapping[str, object], name: str, default: int, *, least: int, most: int
-) -> int:
-    found = parameters.get(name, default)
-    if not isinstance(found, int) or not least <= found <= most:
-        raise BadInputError(f"{name} must be a whole number from {least} to {most}, not {found!r}")
-    return found
 
 
 def _temperature(found: object) -> float:

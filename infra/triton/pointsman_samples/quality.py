@@ -24,6 +24,10 @@ DOCUMENTS: Final = 200
 LABELLED: Final = 1_000
 PAIRS: Final = 400
 HELD_OUT: Final = 60
+MIXED: Final = 3
+"""Texts whose lines are clustered."""
+MIXED_LINES: Final = 200
+TEXTS_PER_LINE: Final = 6
 
 
 async def summary_quality(ask: Ask) -> float:
@@ -42,6 +46,41 @@ async def label_quality(ask: Ask) -> float:
     texts = corpus.labelled_texts(SEED, LABELLED)
     answers = [json_label(await ask(one.text.encode())) for one in texts]
     return float(np.mean([got == one.label for got, one in zip(answers, texts, strict=True)]))
+
+
+async def cluster_quality(ask: Ask) -> float:
+    """Share of lines whose cluster is mostly about their own subject."""
+    right = lines = 0
+    for text, labels in mixed_lines(MIXED):
+        answer = await ask(text.encode(), clusters=len(corpus.LABELS))
+        clusters: dict[int, list[str]] = {}
+        for cluster, label in zip(json.loads(answer)["labels"], labels, strict=True):
+            clusters.setdefault(cluster, []).append(label)
+        right += sum(max(map(of.count, of)) for of in clusters.values())
+        lines += len(labels)
+    return right / lines
+
+
+def mixed_lines(count: int) -> list[tuple[str, list[str]]]:
+    """Texts whose lines are about one subject each, and the subjects.
+
+    A line is made of several short texts: one alone says too little about its subject.
+    """
+    wanted = count * MIXED_LINES
+    by_label: dict[str, list[str]] = {}
+    lines: list[tuple[str, str]] = []
+    for one in corpus.labelled_texts(SEED, 2 * wanted * TEXTS_PER_LINE):
+        texts = by_label.setdefault(one.label, [])
+        texts.append(one.text)
+        if len(texts) == TEXTS_PER_LINE and len(lines) < wanted:
+            lines.append((" ".join(by_label.pop(one.label)), one.label))
+    return [
+        (
+            "\n".join(line for line, _ in lines[first : first + MIXED_LINES]),
+            [label for _, label in lines[first : first + MIXED_LINES]],
+        )
+        for first in range(0, wanted, MIXED_LINES)
+    ]
 
 
 async def embedding_quality(ask: Ask) -> float:

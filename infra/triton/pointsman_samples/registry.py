@@ -1,5 +1,6 @@
 """The registry of the sample models: what is measured of each variant, as a file and as a page."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ _HEADER: Final = """\
 # slots          requests worked on at a time: one per model process
 # service_s      median time of a call, one client; service_p99_s its 99th percentile
 # media_type     of the result
+# max_input_bytes  longer inputs are not taken as a whole; missing: no limit
+# merge          how results of parts become one: join, mean or vote; missing: never cut
 """
 
 _PAGE: Final = """\
@@ -38,6 +41,8 @@ on the machine.
     {documents} texts was built around.
   - `classify`: share of {labelled} short texts that get the subject they were written about; they
     contain words of other subjects, small talk and slips of the pen, and were not trained on.
+  - `cluster`: share of {lines} lines, each made of several short texts about one subject, whose
+    cluster is mostly about their own.
   - `embed`: share of {pairs} rephrased sentences whose nearest original, among all, is their own.
   - `generate`: share of the doubt about the next word that the model takes away on {held_out} texts
     that it was not trained on: `1 - log(perplexity) / log(vocabulary)`, where 0 is guessing.
@@ -54,10 +59,16 @@ on the machine.
 | `summarize_lead` | the first three sentences |
 | `classify_linear` | a linear layer over the hashed embedding, trained by `train_classifier.py` |
 | `classify_lexicon` | counts words of a list for each subject |
+| `cluster_hashed` | k-means over the hashed embeddings of the text's lines |
 | `embed_hashed` | 256 little-endian 32-bit floats from hashed words and n-grams, L2-normalised |
 | `generate_order4` | words that followed the last three words in training, smoothed (Witten-Bell) |
 | `generate_bigram` | the same with the last word only |
 | `identity` | gives the payload back; for benchmarks and tests |
+
+Texts beyond 1 MiB are refused by every model but `identity`, and the summarisers read 1 000
+sentences: about 96 KiB, which is their limit in the registry, because the rest would be passed over
+without a word. Longer texts of `summarize` and `generate` are cut and the results joined, `embed`
+gives the mean and `classify` the vote of the parts.
 
 Every model takes the request parameter `delay_ms`: an added delay, for tests that need a long call.
 It ends at once when the request is cancelled.
@@ -67,6 +78,11 @@ and send one piece of text for each token. They take `max_tokens` (64, at most 4
 (1; at 0 the most probable word comes every time) and `seed` (0): the same text and parameters give
 the same continuation. `score` = 1 asks for the probability of the text instead, as JSON.
 `token_delay_ms` is an added delay before each token.
+
+`cluster_hashed` puts similar lines of a text together (`clusters`, 8, at most 256) and answers with
+JSON; the best of `starts` (4, at most 1 000) attempts counts. It works in rounds, says after each
+how far it is, and hands back a checkpoint from which another call goes on with the same result.
+`step_delay_ms` is an added delay before each round.
 """
 
 
@@ -83,6 +99,8 @@ class Variant:
     service_s: float
     service_p99_s: float
     media_type: str
+    max_input_bytes: int = 0
+    merge: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,7 @@ class Circumstances:
     labelled: int
     pairs: int
     held_out: int
+    lines: int
 
 
 def load(path: Path) -> list[Variant]:
@@ -119,6 +138,12 @@ def page(
     return _PAGE.format(table=head + rows, **asdict(circumstances))
 
 
+def calls_per_s_of(page_text: str) -> dict[str, int]:
+    """Read back from a page what stands there only, by model name."""
+    rows = re.findall(r"^\| \w+ \| `(\w+)` \|.*\| (\d+) \|$", page_text, re.MULTILINE)
+    return {model: int(calls) for model, calls in rows}
+
+
 def row_of(variant: Variant) -> str:
     """Render what the registry says in a variant's line of the page's table."""
     cells = (
@@ -139,7 +164,8 @@ def in_order(variants: list[Variant]) -> list[Variant]:
 
 
 def _table(variant: Variant) -> str:
-    lines = (f"{name} = {_value(value)}" for name, value in asdict(variant).items())
+    said = {name: value for name, value in asdict(variant).items() if value not in {0, ""}}
+    lines = (f"{name} = {_value(value)}" for name, value in said.items())
     return "\n[[variant]]\n" + "\n".join(lines) + "\n"
 
 

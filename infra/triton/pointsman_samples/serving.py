@@ -7,6 +7,7 @@ exists nowhere else. Requests, responses and tensors are its objects.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +24,24 @@ pb_utils: Any = triton_python_backend_utils
 MAX_TEXT_BYTES = 1024 * 1024
 
 _CANCEL_POLL_S = 0.005
+
+
+@dataclass(frozen=True)
+class Step:
+    """What long work says after each of its steps, or its answer in the last one."""
+
+    progress: float | None = None
+    """0 to 1."""
+    note: str = ""
+    checkpoint: bytes | None = None
+    """Where the work stands."""
+    answer: bytes | None = None
+
+
+Answers: TypeAlias = Callable[
+    [str, Mapping[str, object], bytes | None], Iterator[Mapping[str, bytes]]
+]
+"""From text, parameters and checkpoint to the outputs of one answer after the other, by name."""
 
 
 class BadInputError(Exception):
@@ -47,6 +66,11 @@ def answer_each(requests: Sequence[Request], answer: Callable[[bytes], Row]) -> 
     return [_answer_one(request, answer) for request in requests]
 
 
+def answer_timed(requests: Sequence[Request]) -> list[Response]:
+    """Give each request its payload back after the seconds of its parameter ``run_s``."""
+    return [_answer_one(request, _timed(request)) for request in requests]
+
+
 def stream_texts(
     requests: Sequence[Request],
     pieces: Callable[[str, Mapping[str, object]], Iterator[str]],
@@ -56,8 +80,33 @@ def stream_texts(
     One request after the other; a cancelled one ends before its next piece. The request parameter
     ``token_delay_ms`` adds a delay before every piece, which stands for a slower model.
     """
+
+    def answers(
+        text: str, parameters: Mapping[str, object], _checkpoint: bytes | None
+    ) -> Iterator[Mapping[str, bytes]]:
+        return ({"OUTPUT": piece.encode()} for piece in pieces(text, parameters))
+
     for request in requests:
-        _stream_one(request, pieces)
+        _stream_one(request, answers, delay="token_delay_ms")
+
+
+def stream_steps(
+    requests: Sequence[Request],
+    steps: Callable[[str, Mapping[str, object], bytes | None], Iterator[Step]],
+) -> None:
+    """Send each request the steps that ``steps`` makes of its text, parameters and checkpoint.
+
+    One request after the other; a cancelled one ends before its next step. The request parameter
+    ``step_delay_ms`` adds a delay before every step, which stands for longer work.
+    """
+
+    def answers(
+        text: str, parameters: Mapping[str, object], checkpoint: bytes | None
+    ) -> Iterator[Mapping[str, bytes]]:
+        return (_outputs(step) for step in steps(text, parameters, checkpoint))
+
+    for request in requests:
+        _stream_one(request, answers, delay="step_delay_ms")
 
 
 def text_of(payload: bytes) -> str:
@@ -91,19 +140,45 @@ def _answer_one(request: Request, answer: Callable[[bytes], Tensor]) -> Response
         return _failure(str(error), pb_utils.TritonError.CANCELLED)
 
 
-def _stream_one(
-    request: Request, pieces: Callable[[str, Mapping[str, object]], Iterator[str]]
-) -> None:
+def _timed(request: Request) -> Callable[[bytes], Row]:
+    def answer(payload: bytes) -> Row:
+        seconds = json.loads(request.parameters() or "{}").get("run_s", 0)
+        try:
+            _wait(float(seconds), request.is_cancelled, "cancelled during its run time")
+        except ValueError:
+            raise BadInputError(f"run_s must be seconds, not {seconds!r}") from None
+        return bytes_row(payload)
+
+    return answer
+
+
+def _outputs(step: Step) -> Mapping[str, bytes]:
+    outputs: dict[str, bytes] = {}
+    if step.progress is not None:
+        said = {"progress": step.progress, "note": step.note}
+        outputs["PROGRESS"] = json.dumps(said).encode()
+    if step.checkpoint is not None:
+        outputs["CHECKPOINT"] = step.checkpoint
+    if step.answer is not None:
+        outputs["OUTPUT"] = step.answer
+    return outputs
+
+
+def _stream_one(request: Request, answers: Answers, *, delay: str) -> None:
     sender: Any = request.get_response_sender()
     try:
         _wait_added_delay(request)
         payload = pb_utils.get_input_tensor_by_name(request, "INPUT").as_numpy()[0]
+        checkpoint = pb_utils.get_input_tensor_by_name(request, "CHECKPOINT")
         text, parameters = text_of(payload), json.loads(request.parameters() or "{}")
-        delay_s = _milliseconds(parameters, "token_delay_ms") / 1000
-        for piece in pieces(text, parameters):
+        delay_s = _milliseconds(parameters, delay) / 1000
+        begun = checkpoint.as_numpy()[0] if checkpoint is not None else None
+        for outputs in answers(text, parameters, begun):
             _wait(delay_s, sender.is_cancelled, "cancelled between two pieces")
-            tensor = pb_utils.Tensor("OUTPUT", bytes_row(piece.encode()))
-            sender.send(pb_utils.InferenceResponse(output_tensors=[tensor]))
+            tensors = [
+                pb_utils.Tensor(name, bytes_row(content)) for name, content in outputs.items()
+            ]
+            sender.send(pb_utils.InferenceResponse(output_tensors=tensors))
     except BadInputError as error:
         sender.send(_failure(str(error), pb_utils.TritonError.INVALID_ARG))
     except CancelledRequestError as error:

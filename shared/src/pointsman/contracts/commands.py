@@ -9,11 +9,15 @@ from uuid import UUID
 
 import msgspec
 
+from pointsman.contracts.bulk import BulkCancelled
 from pointsman.contracts.message import BlobRef, Degradation, Delivery, Message, PriorityClass
 from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
 
 MAX_PAYLOAD_BYTES: Final = 512 * 1024
 """Inline payloads; larger ones are put into the blob store first and sent by reference."""
+
+MAX_DEPENDENCIES: Final = 64
+"""Of one task; a wider fan-in is a task in between."""
 
 
 class SubmitTask(Message, frozen=True):
@@ -45,6 +49,13 @@ class SubmitTask(Message, frozen=True):
     """A name inside the tenant (and project); the first task with it starts the conversation."""
     context_tokens: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     cache: bool = False
+    not_before: float | None = None
+    depends_on: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=MAX_DEPENDENCIES)] = ()
+    """Tasks of the same tenant that have to be completed before it is queued."""
+    bulk: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)] | None = None
+    """Names the tasks that are submitted together."""
+    schedule: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)] | None = None
+    """The schedule that makes it; only the scheduler itself says so."""
 
 
 class PrepareTask(Message, frozen=True):
@@ -157,7 +168,7 @@ class Unavailable(Message, frozen=True, tag_field="status", tag="unavailable"):
     """What the operator can do."""
 
 
-Answer = Accepted | Duplicate | Done | Archived | Rejected | NotLeader | Unavailable
+Answer = Accepted | Duplicate | Done | Archived | BulkCancelled | Rejected | NotLeader | Unavailable
 
 _answer_encoder: Final = msgspec.json.Encoder()
 _answers_decoder: Final = msgspec.json.Decoder(list[Answer])

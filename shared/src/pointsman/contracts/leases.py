@@ -3,6 +3,7 @@
 `pm.lease.<pool>.<executor>` carries a `LeaseOrder`, answered by a `LeaseReceipt` within 500 ms.
 `pm.cmd.scheduler.<pool>.report` carries a list of `AttemptReport`, answered by a list of
 `ReportAnswer` after the commit; a holder repeats a report until it is answered.
+`pm.cmd.scheduler.<pool>.residency` carries a list of `ResidencyReport`, answered alike.
 `pm.cmd.scheduler.<pool>.attach` and `.health` carry `AttachExecutor` and `DeviceHealth`.
 `pm.tel.lease.<pool>` carries a `Renewal` every 3 s.
 """
@@ -10,8 +11,10 @@
 from typing import Final
 from uuid import UUID
 
-from pointsman.contracts.events.devices import Residency
+from pointsman.contracts.endurance import AttemptProgress
+from pointsman.contracts.events.devices import DeviceMode, Residency
 from pointsman.contracts.message import BlobRef, Message
+from pointsman.contracts.parts import MergeWork, SplitWork
 
 LEASE_TTL_S: Final = 10.0
 RENEW_EVERY_S: Final = 3.0
@@ -21,14 +24,17 @@ RECEIPT_TIMEOUT_S: Final = 0.5
 
 
 class Lease(Message, frozen=True):
-    """Names one run of one task."""
+    """Names one run of one task, or one change of what is loaded on a device.
+
+    Of a change, `task` is the device's stream and `attempt` its generation.
+    """
 
     task: UUID
     attempt: int
 
 
 class Grant(Message, frozen=True):
-    """Run this attempt now on this device."""
+    """Run this attempt now on this device; to `split` or `merge`, here and on none."""
 
     task: UUID
     attempt: int
@@ -45,6 +51,22 @@ class Grant(Message, frozen=True):
     """Its result becomes part of a conversation, so it is kept for longer than others."""
     batch: str = ""
     """Grants of one order with the same batch go to the engine as one call; empty: alone."""
+    checkpoint: BlobRef | None = None
+    """Where an earlier attempt stood: go on from there, or begin anew if it cannot be read."""
+    split: SplitWork | None = None
+    merge: MergeWork | None = None
+
+
+class ResidencyGrant(Message, frozen=True):
+    """Unload and load models of a device now; no call is in flight that this would hit."""
+
+    device: str
+    generation: int
+    unload: tuple[str, ...] = ()
+    load: str = ""
+    timeout_s: float = 0.0
+    members: tuple[str, ...] = ()
+    """Further devices that the instance is placed on."""
 
 
 class LeaseOrder(Message, frozen=True):
@@ -55,6 +77,7 @@ class LeaseOrder(Message, frozen=True):
     """Executors refuse orders of an epoch below the greatest that they have seen."""
     grants: tuple[Grant, ...] = ()
     cancels: tuple[Lease, ...] = ()
+    residency: tuple[ResidencyGrant, ...] = ()
 
 
 class LeaseReceipt(Message, frozen=True):
@@ -72,6 +95,13 @@ class RunCompleted(Message, frozen=True, tag_field="outcome", tag="completed"):
     result: BlobRef
     run_s: float
     model_version: str = ""
+    progress_parts: int = 0
+
+
+class RunSplit(Message, frozen=True, tag_field="outcome", tag="split"):
+    """The payload was cut and its parts are stored, in the order of the input."""
+
+    parts: tuple[BlobRef, ...]
 
 
 class RunFailed(Message, frozen=True, tag_field="outcome", tag="failed"):
@@ -87,16 +117,18 @@ class RunFailed(Message, frozen=True, tag_field="outcome", tag="failed"):
 
 
 class RunTimedOut(Message, frozen=True, tag_field="outcome", tag="timed_out"):
-    """The run deadline passed."""
+    """The run deadline passed, or no sign of life came in time."""
 
     run_s: float
+    code: str = ""
+    """`heartbeat_missed`; empty: the run deadline."""
 
 
 class RunCancelled(Message, frozen=True, tag_field="outcome", tag="cancelled"):
     """The call was stopped on order; the slot is free."""
 
 
-Outcome = RunCompleted | RunFailed | RunTimedOut | RunCancelled
+Outcome = RunCompleted | RunSplit | RunFailed | RunTimedOut | RunCancelled
 
 
 class AttemptReport(Message, frozen=True):
@@ -108,6 +140,32 @@ class AttemptReport(Message, frozen=True):
     task: UUID
     attempt: int
     outcome: Outcome
+
+
+class ResidencyDone(Message, frozen=True, tag_field="outcome", tag="done"):
+    """Everything was unloaded and loaded as granted, and a canary has come back."""
+
+    load_s: float = 0.0
+    unload_s: float = 0.0
+
+
+class ResidencyRefused(Message, frozen=True, tag_field="outcome", tag="refused"):
+    """The engine or the executor could not do it."""
+
+    code: str
+    message: str
+
+
+class ResidencyReport(Message, frozen=True):
+    """How a change of a device's residency ended; repeated until it is answered."""
+
+    executor: str
+    incarnation: str
+    device: str
+    generation: int
+    outcome: ResidencyDone | ResidencyRefused
+    residency: tuple[Residency, ...] | None = None
+    """All that is loaded now; None: the engine does not say."""
 
 
 class ReportAnswer(Message, frozen=True):
@@ -130,6 +188,9 @@ class DeviceOffer(Message, frozen=True):
     slots: int
     residency: tuple[Residency, ...]
     quiescent: bool = False
+    mode: DeviceMode = DeviceMode.FIXED
+    memory_mib: float = 0.0
+    loadable: tuple[Residency, ...] = ()
 
 
 class AttachExecutor(Message, frozen=True):
@@ -151,6 +212,8 @@ class DeviceHealth(Message, frozen=True):
     healthy: bool
     reason: str
     quiescent: bool = False
+    residency: tuple[Residency, ...] | None = None
+    """What is loaded now; None: what was before."""
 
 
 class Renewal(Message, frozen=True):
@@ -160,3 +223,5 @@ class Renewal(Message, frozen=True):
     executor: str
     incarnation: str
     leases: tuple[Lease, ...] = ()
+    progress: tuple[AttemptProgress, ...] = ()
+    """Of those whose models say how far they are."""

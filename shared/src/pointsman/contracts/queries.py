@@ -12,6 +12,10 @@ verb            request         reply
 `models`        `AskPool`       list of `ModelRow`
 `devices`       `AskPool`       list of `DeviceRow`
 `pool`          `AskPool`       `PoolRow`
+`preview`       `SubmitTask`    the `TaskAccepted` that it would become
+`tenants`       `AskPool`       list of `TenantRow` (see `steering`)
+`pauses`        `AskPool`       list of `PauseRow` (see `steering`)
+`schedules`     `ListSchedules` list of `ScheduleRow` (see `schedules`)
 `log`           `AskLog`        `LogRow`
 """
 
@@ -21,11 +25,19 @@ from pointsman.contracts.message import BlobRef, Message
 
 
 class ListTasks(Message, frozen=True):
-    """Tasks of the pool, newest first; filters combine."""
+    """Tasks of the pool, newest first; filters combine.
 
+    Parts of other tasks are left out unless `parts` or `parent` asks for them.
+    """
+
+    parts: bool = False
+    parent: UUID | None = None
+    """Only the parts of this task."""
     tenant: str | None = None
     state: str | None = None
     family: str | None = None
+    bulk: str | None = None
+    schedule: str | None = None
     limit: int = 50
     """1 to 1000."""
 
@@ -85,6 +97,29 @@ class TaskRow(Message, frozen=True):
     source: str = ""
     payload: BlobRef | None = None
     result: BlobRef | None = None
+    held: str = ""
+    """By whom and why it is held; empty: it is not."""
+    boost_s: float = 0.0
+    """How much earlier it is due than its class says."""
+    bulk: str = ""
+    """Names the tasks that were submitted together."""
+    schedule: str = ""
+    """The schedule that made it."""
+    parent: UUID | None = None
+    """The task that this is a part of."""
+    part: int = 0
+    """Its place among the parts, from 1."""
+    parts: int = 0
+    """How many parts its input was cut into."""
+    band: str = ""
+    """`simple`, `medium` or `complex`."""
+    progress: float | None = None
+    """0 to 1, as the model of its running attempt last said; only where one task is asked for."""
+    progress_note: str = ""
+    silent_s: float | None = None
+    """How long before that its model had last said anything."""
+    domain: str | None = None
+    """Where its content was held to belong; None: its sender named the family."""
 
 
 class Why(Message, frozen=True):
@@ -129,6 +164,16 @@ class ModelRow(Message, frozen=True):
     runs: int = 0
     p50_s: float | None = None
     p99_s: float | None = None
+    running: int = 0
+    """Leased attempts and suspect slots."""
+    running_limit: int | None = None
+    """At most so many at the same time; None: as many as there are slots."""
+    paused: str = ""
+    """By whom and why; empty: it is not."""
+    breakers: tuple[str, ...] = ()
+    """Of devices where it is left alone at present, in words."""
+    asked: tuple[str, ...] = ()
+    """Loads and unloads that an operator has asked for and that are not done yet."""
 
 
 class DeviceRow(Message, frozen=True):
@@ -139,12 +184,17 @@ class DeviceRow(Message, frozen=True):
     endpoint: str
     executor: str
     state: str
-    """`ready`, `suspended` or `detached`."""
+    """`ready`, `draining`, `drained`, `suspended` or `detached`."""
     reason: str
     slots: int
     in_flight: int
     suspect: int
     variants: tuple[str, ...]
+    mode: str = "fixed"
+    breakers: tuple[str, ...] = ()
+    """Of variants that are left alone on it at present, in words."""
+    changing: str = ""
+    """What is being loaded or unloaded now."""
 
 
 class PoolRow(Message, frozen=True):

@@ -1,6 +1,7 @@
 """What another system sends to have a task run: the data of `pointsman.task.submit.v1`."""
 
 from typing import Annotated, Final
+from uuid import UUID
 
 from pydantic import (
     AwareDatetime,
@@ -13,6 +14,7 @@ from pydantic import (
 )
 
 from pointsman.contracts.cloudevents import CloudEvent
+from pointsman.contracts.commands import MAX_DEPENDENCIES, SubmitTask
 from pointsman.contracts.message import Degradation, PriorityClass
 from pointsman.contracts.subjects import NAME_PATTERN
 
@@ -69,6 +71,12 @@ class TaskSubmission(BaseModel):
     """Most tokens of context and input together; 0: the default."""
     cache: bool = False
     """The earlier result of an identical task will do."""
+    not_before: AwareDatetime | None = None
+    """It does not run before this time (RFC 3339 with offset)."""
+    depends_on: tuple[UUID, ...] = Field(default=(), max_length=MAX_DEPENDENCIES)
+    """It runs when these tasks have completed, and fails when one of them does not."""
+    bulk: ScopeName | None = None
+    """Names the tasks that are submitted together."""
 
     @model_validator(mode="after")
     def _one_deadline(self) -> "TaskSubmission":
@@ -76,6 +84,37 @@ class TaskSubmission(BaseModel):
             message = "give deadline or deadline_ms, not both"
             raise ValueError(message)
         return self
+
+
+def submit_command(
+    asked: TaskSubmission, *, command_id: str, tenant: str, source: str, now: float
+) -> SubmitTask:
+    """The command that asks the scheduler for it; `now` is when `deadline_ms` begins."""
+    deadline = None if asked.deadline is None else asked.deadline.timestamp()
+    if asked.deadline_ms is not None:
+        deadline = now + asked.deadline_ms / 1000
+    return SubmitTask(
+        command_id=command_id,
+        tenant=tenant,
+        family=asked.family,
+        payload=asked.text.encode(),
+        model=asked.model,
+        priority_class=asked.priority_class,
+        deadline=deadline,
+        boost_s=asked.boost_s,
+        degradation=asked.allow_degradation,
+        min_quality=asked.min_quality,
+        max_attempts=asked.max_attempts,
+        parameters=dict(asked.parameters) or None,
+        source=source,
+        project=asked.project_id,
+        conversation=asked.conversation_id,
+        context_tokens=asked.context_tokens,
+        cache=asked.cache,
+        not_before=None if asked.not_before is None else asked.not_before.timestamp(),
+        depends_on=asked.depends_on,
+        bulk=asked.bulk,
+    )
 
 
 def submission_of(event: CloudEvent) -> TaskSubmission:

@@ -21,6 +21,8 @@ class TaskState(StrEnum):
     NEW = "new"
     QUEUED = "queued"
     GRANTED = "granted"
+    SPLIT = "split"
+    """Its input was cut: its parts run, or their results are being merged."""
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -40,6 +42,9 @@ TERMINAL: Final = frozenset(
     }
 )
 
+# Of a granted task they are for its next attempt; the running one goes on.
+_STEERED: Final = (events.TaskHeld, events.TaskReleased, events.TaskRekeyed)
+
 _ENDS: Final[Mapping[type[Decision], TaskState]] = MappingProxyType(
     {
         events.TaskFailed: TaskState.FAILED,
@@ -50,6 +55,9 @@ _ENDS: Final[Mapping[type[Decision], TaskState]] = MappingProxyType(
     }
 )
 
+WITHOUT_RESULT: Final = frozenset(_ENDS)
+"""Events that end a task without a result."""
+
 TRANSITIONS: Final[Mapping[tuple[TaskState, type[Decision]], TaskState]] = MappingProxyType(
     {
         (TaskState.NEW, events.TaskAccepted): TaskState.QUEUED,
@@ -57,13 +65,28 @@ TRANSITIONS: Final[Mapping[tuple[TaskState, type[Decision]], TaskState]] = Mappi
         (TaskState.QUEUED, events.TaskGranted): TaskState.GRANTED,
         # Only with the result of an identical task: nothing was run.
         (TaskState.QUEUED, events.TaskCompleted): TaskState.COMPLETED,
+        (TaskState.GRANTED, events.TaskCheckpointed): TaskState.GRANTED,
         (TaskState.GRANTED, events.TaskCompleted): TaskState.COMPLETED,
         (TaskState.GRANTED, events.AttemptFailed): TaskState.QUEUED,
         (TaskState.GRANTED, events.AttemptTimedOut): TaskState.QUEUED,
         (TaskState.GRANTED, events.AttemptLost): TaskState.QUEUED,
+        # A lease to cut an input is an attempt like another; one to merge results leaves the task
+        # where it is, and so does its loss: what was cut is not cut again.
+        (TaskState.QUEUED, events.PartsGranted): TaskState.GRANTED,
+        (TaskState.GRANTED, events.TaskSplit): TaskState.SPLIT,
+        (TaskState.SPLIT, events.PartsGranted): TaskState.SPLIT,
+        (TaskState.SPLIT, events.AttemptFailed): TaskState.SPLIT,
+        (TaskState.SPLIT, events.AttemptTimedOut): TaskState.SPLIT,
+        (TaskState.SPLIT, events.AttemptLost): TaskState.SPLIT,
+        (TaskState.SPLIT, events.TaskCompleted): TaskState.COMPLETED,
+        **{
+            (state, event): state
+            for state in (TaskState.QUEUED, TaskState.GRANTED, TaskState.SPLIT)
+            for event in _STEERED
+        },
         **{
             (state, event): end
-            for state in (TaskState.QUEUED, TaskState.GRANTED)
+            for state in (TaskState.QUEUED, TaskState.GRANTED, TaskState.SPLIT)
             for event, end in _ENDS.items()
         },
     }

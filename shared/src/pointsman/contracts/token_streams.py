@@ -22,6 +22,10 @@ class StreamPart(Message, frozen=True):
     """Characters of the attempt's text before this part. Smaller than what was received already:
     the text is told again from there, for somebody who came later."""
     text: str = ""
+    progress: float | None = None
+    """0 to 1, how far the attempt has come as its model says; None: nothing new."""
+    note: str = ""
+    """What the model says about its progress."""
     outcome: str = ""
     """In the last part of an attempt: `completed`, `failed`, `timed_out` or `cancelled`. The task
     itself may be tried again; how it ends is told by the log."""

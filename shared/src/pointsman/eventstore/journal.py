@@ -58,12 +58,13 @@ class Journal:
         return [
             NewEvent(
                 id=uuid7(),
-                stream=decided.stream,
-                version=decided.after + offset,
+                stream=each.stream,
+                version=each.after + offset,
                 topic=written.topic,
                 state=written.state,
                 event=written.event,
-                tenant=decided.tenant,
+                tenant=each.tenant,
             )
-            for offset, written in enumerate(map(self._codec.written, decided.events), start=1)
+            for each in (decided, *decided.also)
+            for offset, written in enumerate(map(self._codec.written, each.events), start=1)
         ]

@@ -10,15 +10,17 @@
 
 from collections.abc import Collection, Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple
 
 import msgspec
 
-from pointsman.policy.class_queue import ClassQueue
-from pointsman.policy.dedicated_device import DedicatedDevice
+from pointsman.policy.class_queue import ClassQueue, TaskT
+from pointsman.policy.dedicated_device import ServingDevice
 from pointsman.policy.hold import Hold
-from pointsman.policy.holder_wait import PATIENCE, expected_wait_s, waits_for_holder
+from pointsman.policy.holder_wait import holder_wait, waits_for_holder
 from pointsman.policy.lateness import due_to_begin
+from pointsman.policy.parameters import DEFAULTS, Parameters
+from pointsman.policy.queued_task import ClassId
 from pointsman.policy.wait_bound import wait_bound_s
 from pointsman.policy.waiting_classes import WaitingClasses
 
@@ -30,12 +32,15 @@ class Rule(StrEnum):
     RESIDENT = "resident"
     LATE = "late"
     BACKLOG = "backlog"
+    ROOM = "room"
+    """No choice was needed: it fits beside what a shared device has."""
 
 
 class ClassChoice(msgspec.Struct, frozen=True, gc=False):
     """A class for a device with the figures that the rule compared; durations in seconds."""
 
-    class_id: str
+    class_id: Any
+    """As in `ClassId`."""
     rule: Rule
     swaps: bool
     """Its model has to be loaded first."""
@@ -63,6 +68,7 @@ class Fleet(NamedTuple):
     least_load_s: float
     run_p99_s: float
     """Of all classes."""
+    parameters: Parameters = DEFAULTS
 
     def wait_bound_s(self, waiting: int) -> float:
         """B with so many classes that wait for a device."""
@@ -71,53 +77,59 @@ class Fleet(NamedTuple):
             devices=self.devices,
             load_s=self.mean_load_s,
             run_p99_s=self.run_p99_s,
+            share=self.parameters.swap_share,
         )
 
 
 def choose_class(
-    device: DedicatedDevice,
-    classes: WaitingClasses,
+    device: ServingDevice,
+    classes: WaitingClasses[TaskT],
     fleet: Fleet,
     now: float,
-    barred: Collection[str] = (),
+    barred: Collection[ClassId] = (),
 ) -> ClassChoice | Hold | None:
     """The class that a free device runs next; None without one that waits.
 
-    `barred` are classes whose next task is in time only on a device that has their model.
+    `barred` are classes that may not be chosen for it: their next task would be in time only on a
+    device that has their model, or nothing of them may be loaded here.
     """
     return _Look(device, classes, fleet, now, barred).choice()
 
 
-class _Look:
+class _Look(Generic[TaskT]):
     """One device at one moment."""
 
     __slots__ = (
-        *("_barred", "_blocked", "_bound_s", "_classes"),
-        *("_credit_s", "_device", "_least_load_s", "_now"),
+        *("_barred", "_blocked", "_bound_s", "_classes", "_credit_s"),
+        *("_device", "_least_load_s", "_now", "_patience_loads"),
     )
 
     def __init__(
         self,
-        device: DedicatedDevice,
-        classes: WaitingClasses,
+        device: ServingDevice,
+        classes: WaitingClasses[TaskT],
         fleet: Fleet,
         now: float,
-        barred: Collection[str],
+        barred: Collection[ClassId],
     ) -> None:
         self._device = device
         self._classes = classes
         self._now = now
         self._barred = barred
         self._least_load_s = fleet.least_load_s
+        self._patience_loads = fleet.parameters.holder_patience_loads
         self._credit_s = device.credit.left_s(fleet.mean_load_s)
         self._bound_s = fleet.wait_bound_s(classes.homeless)
-        self._blocked: list[tuple[float, str]] = []
+        self._blocked: list[tuple[float, int, ClassId]] = []
 
     def choice(self) -> ClassChoice | Hold | None:
+        resident = self._resident()
+        if resident is not None and self._device.fresh:
+            # What was loaded for a task serves one before it goes.
+            return self._chosen(resident, Rule.RESIDENT)
         overdue = self._overdue()
         if overdue is not None:
             return self._chosen(overdue, Rule.OVERDUE)
-        resident = self._resident()
         if resident is not None and self._credit_s < self._least_load_s:
             return self._chosen(resident, Rule.RESIDENT)
         late = self._late()
@@ -128,62 +140,84 @@ class _Look:
         most = max(self._candidates(), key=self._claim, default=None)
         return self._hold() if most is None else self._chosen(most, Rule.BACKLOG)
 
-    def _overdue(self) -> ClassQueue | None:
-        longest = self._classes.longest_waiting()
-        if longest is None or self._now - longest[0] <= self._bound_s:
-            return None
-        return longest[1]
+    def _overdue(self) -> ClassQueue[TaskT] | None:
+        for since, queue in self._classes.longest_waiting():
+            if self._now - since <= self._bound_s:
+                return None
+            if queue.class_id not in self._barred:
+                return queue
+        return None
 
-    def _resident(self) -> ClassQueue | None:
-        name = self._device.resident
-        return None if name is None or name in self._barred else self._classes[name] or None
+    def _resident(self) -> ClassQueue[TaskT] | None:
+        best: ClassQueue[TaskT] | None = None
+        first: tuple[float, int] | None = None
+        for queue in self._classes.served_by(self._device.residents):
+            head = queue.head()
+            if head is None or queue.class_id in self._barred:
+                continue
+            if first is None or (head.key, head.number) < first:
+                best, first = queue, (head.key, head.number)
+        return best
 
-    def _late(self) -> ClassQueue | None:
-        best = self._classes.homeless_first()
+    def _late(self) -> ClassQueue[TaskT] | None:
+        best = next(self._homeless(), None)
         begin_at = float("inf") if best is None else self._begin_at(best)
         for queue in self._elsewhere():
             if (at := self._begin_at(queue)) < begin_at:
                 best, begin_at = queue, at
         return best if begin_at <= self._now else None
 
-    def _candidates(self) -> Iterator[ClassQueue]:
-        yield from self._classes.homeless_with_work()
+    def _candidates(self) -> Iterator[ClassQueue[TaskT]]:
+        yield from self._homeless()
         yield from self._elsewhere()
 
-    def _elsewhere(self) -> Iterator[ClassQueue]:
+    def _homeless(self) -> Iterator[ClassQueue[TaskT]]:
+        barred = self._barred
+        for queue in self._classes.homeless_with_work():
+            if queue.class_id not in barred:
+                yield queue
+
+    def _elsewhere(self) -> Iterator[ClassQueue[TaskT]]:
         """Classes on other devices that need not wait for those."""
         self._blocked.clear()
+        residents = self._device.residents
         for queue in self._classes.held_with_work():
-            name = queue.class_id
-            if name == self._device.resident:
+            class_id, head = queue.class_id, queue.head()
+            if head is None or any(variant in queue.variants for variant in residents):
                 continue
-            wait_s = expected_wait_s(queue, self._classes.holders(name), self._now)
-            if name in self._barred:
-                patience_s = PATIENCE * queue.times.load_s
-                self._blocked.append((self._now + min(wait_s or patience_s, patience_s), name))
-            elif not waits_for_holder(queue, wait_s, self._now):
+            wait = holder_wait(queue, self._classes.holders(class_id), self._now)
+            wait_s = wait.expected_s
+            if class_id in self._barred:
+                patience_s = self._patience_loads * queue.times.load_s
+                until = self._now + min(wait_s or patience_s, patience_s)
+                self._blocked.append((until, head.number, class_id))
+            elif not waits_for_holder(queue, wait, self._now, self._patience_loads):
                 yield queue
             elif wait_s:
-                until = self._now + wait_s if queue.hold is None else queue.hold.until
-                self._blocked.append((until, name))
+                until = self._now + wait_s
+                if queue.hold is not None and not wait.provided:
+                    until = queue.hold.until
+                self._blocked.append((until, head.number, class_id))
 
-    def _begin_at(self, queue: ClassQueue) -> float:
+    def _begin_at(self, queue: ClassQueue[TaskT]) -> float:
         head = queue.head()
         return float("inf") if head is None else due_to_begin(head.key, queue.times.load_s)
 
-    def _claim(self, queue: ClassQueue) -> float:
+    def _claim(self, queue: ClassQueue[TaskT]) -> tuple[float, int]:
         head = queue.head()
-        age_s = 0.0 if head is None else self._now - head.arrival
-        return queue.backlog_s / (len(self._classes.holders(queue.class_id)) + 1) + age_s
+        if head is None:
+            return 0.0, 0
+        work_s = queue.backlog_s / (len(self._classes.holders(queue.class_id)) + 1)
+        return work_s + self._now - head.arrival, -head.number
 
     def _hold(self) -> Hold | None:
         if not self._blocked:
             return None
-        until, class_id = min(self._blocked)
+        until, _, class_id = min(self._blocked)
         return Hold(self._device.name, class_id, since=self._now, until=until)
 
-    def _chosen(self, queue: ClassQueue, rule: Rule) -> ClassChoice:
-        swaps = queue.class_id != self._device.resident
+    def _chosen(self, queue: ClassQueue[TaskT], rule: Rule) -> ClassChoice:
+        swaps = not any(variant in queue.variants for variant in self._device.residents)
         since = self._classes.waiting_since(queue.class_id)
         head = queue.head()
         load_s = queue.times.load_s if swaps else 0.0

@@ -23,6 +23,19 @@ class ClassTimes:
         self._ran_s += run_s
         self.longest_s = max(self.longest_s, run_s)
 
+    def expect_load(self, load_s: float) -> None:
+        """Take another figure of the registry; measured loads stay."""
+        self._registered_load_s = load_s
+
+    @property
+    def totals(self) -> tuple[int, float, float, float]:
+        """Loads, their seconds, seconds of runs and the longest run, as far as measured."""
+        return self._loads, self._loaded_s, self._ran_s, self.longest_s
+
+    def restore(self, totals: tuple[int, float, float, float]) -> None:
+        """Go on from what another object of this kind had counted."""
+        self._loads, self._loaded_s, self._ran_s, self.longest_s = totals
+
     def loaded(self, load_s: float) -> None:
         """Count a load that has ended."""
         self._loads += 1

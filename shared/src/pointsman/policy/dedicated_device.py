@@ -1,29 +1,114 @@
-"""A device that has one model at a time and runs one task at a time."""
+"""A device as the choice of a class sees it, and the one of the simulation."""
+
+from collections.abc import Collection, Hashable
+from typing import NamedTuple, Protocol
 
 from pointsman.policy.queued_task import QueuedTask
 from pointsman.policy.swap_credit import SwapCredit
 
 
+class ServingDevice(Protocol):
+    """What a choice needs to know of a device; times are seconds since the epoch."""
+
+    @property
+    def name(self) -> str:
+        """Unique in the pool."""
+        ...
+
+    @property
+    def residents(self) -> Collection[str]:
+        """Variants that are loaded, or are being loaded."""
+        ...
+
+    @property
+    def healthy(self) -> bool:
+        """Whether waiting for it makes sense: it serves, and is not about to lose its model."""
+        ...
+
+    @property
+    def begun_at(self) -> float | None:
+        """When the oldest of its calls began, or will after the load; None with a free slot."""
+        ...
+
+    @property
+    def credit(self) -> SwapCredit:
+        """What it may spend on displacing loads."""
+        ...
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing has run on it since its last load."""
+        ...
+
+
+class Run(NamedTuple):
+    """A task that runs on a device."""
+
+    task: QueuedTask
+    since: float
+    expected_s: float
+    """What its tenant was charged for it."""
+
+
 class DedicatedDevice:
-    """What decisions know of one device; times are seconds since the epoch."""
+    """A simulated device that has one model at a time."""
 
-    __slots__ = ("credit", "expected_s", "name", "resident", "running", "runs_from", "used_at")
+    __slots__ = (
+        *("attached", "credit", "followers", "fresh", "loads_until", "name"),
+        *("residents", "runs", "serves", "slots", "used_at", "waits_as"),
+    )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, slots: int = 1, credit: SwapCredit | None = None) -> None:
         self.name = name
-        self.resident: str | None = None
-        """The class whose model is loaded, or is being loaded."""
-        self.running: QueuedTask | None = None
-        """The task that it runs, or loads for."""
-        self.expected_s = 0.0
-        """What its tenant was charged for the run."""
-        self.runs_from = 0.0
-        """When the running task began, or will, once the load is over."""
+        self.slots = slots
+        """Tasks that it runs at a time."""
+        self.residents: tuple[str, ...] = ()
+        self.runs: dict[int, Run] = {}
+        """By the number of the task, in the order in which they began."""
+        self.loads_until: float | None = None
+        """When the load that goes on is expected to end."""
         self.used_at = float("-inf")
         """When it last became free."""
-        self.credit = SwapCredit()
+        self.fresh = False
+        self.serves = True
+        """Whether it takes tasks; what runs goes on."""
+        self.attached = True
+        self.waits_as: Hashable | None = None
+        """The class that it takes nothing for: until it is empty, or its gang is complete."""
+        self.followers: tuple[DedicatedDevice, ...] = ()
+        """Those that have the other parts of its model."""
+        self.credit = credit or SwapCredit()
+
+    @property
+    def resident(self) -> str | None:
+        """The variant that it has."""
+        return self.residents[0] if self.residents else None
 
     @property
     def idle(self) -> bool:
-        """Whether it can take a task."""
-        return self.running is None
+        """Whether nothing runs on it and nothing is being loaded."""
+        return not self.runs and self.loads_until is None
+
+    @property
+    def free(self) -> bool:
+        """Whether it may begin something."""
+        return (
+            self.serves
+            and self.waits_as is None
+            and self.loads_until is None
+            and len(self.runs) < self.slots
+        )
+
+    @property
+    def healthy(self) -> bool:
+        """As in `ServingDevice`."""
+        return self.serves and self.waits_as is None
+
+    @property
+    def begun_at(self) -> float | None:
+        """As in `ServingDevice`."""
+        if self.loads_until is not None:
+            return self.loads_until
+        if len(self.runs) < self.slots:
+            return None
+        return next(iter(self.runs.values())).since

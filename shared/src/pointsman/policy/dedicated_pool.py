@@ -1,56 +1,48 @@
 """Devices with one model each: who waits, what they have, and what starts where.
 
 `assign` decides for every free device; the rest tells the pool what has happened. The same calls
-in the same order give the same decisions.
+in the same order give the same decisions. A swap is a load for a class: which of its tasks runs
+first is decided when the load has ended.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal
 
+from pointsman.policy.assigned import Assigned, Drain, Load, Start
 from pointsman.policy.class_choice import ClassChoice, Fleet, choose_class
 from pointsman.policy.class_times import ClassTimes
-from pointsman.policy.dedicated_device import DedicatedDevice
+from pointsman.policy.dedicated_device import DedicatedDevice, Run
+from pointsman.policy.free_devices import FreeDevices
 from pointsman.policy.hold import Hold
 from pointsman.policy.lateness import is_too_late
+from pointsman.policy.numbered_tasks import NumberedTasks
+from pointsman.policy.parameters import DEFAULTS, Parameters
 from pointsman.policy.queued_task import QueuedTask
+from pointsman.policy.reservations import Reservation, Reservations
 from pointsman.policy.run_times import RunTimes
+from pointsman.policy.swap_credit import SwapCredit
 from pointsman.policy.tenant_counters import TenantCounters
 from pointsman.policy.waiting_classes import WaitingClasses
 
 _EVEN: Final[Mapping[str, float]] = MappingProxyType({})
 
 
-class Start(NamedTuple):
-    """A task starts on a device, and why its class was chosen."""
-
-    device: str
-    task: QueuedTask
-    choice: ClassChoice
-
-
-class Assigned:
-    """What was decided at one moment."""
-
-    __slots__ = ("expired", "holds", "starts")
-
-    def __init__(self) -> None:
-        self.starts: list[Start] = []
-        self.holds: list[Hold] = []
-        """Devices that stay free although a task waits that they could take."""
-        self.expired: list[QueuedTask] = []
-        """Tasks that cannot meet their deadline any more; they are out of the queue."""
-
-
 class DedicatedPool:
     """Classes, devices and tenants of one pool."""
 
-    def __init__(self, weights: Mapping[str, float] = _EVEN) -> None:
-        self.classes: Final = WaitingClasses()
+    def __init__(
+        self, weights: Mapping[str, float] = _EVEN, parameters: Parameters = DEFAULTS
+    ) -> None:
+        self.parameters: Final = parameters
+        self.classes: Final = WaitingClasses[QueuedTask](parameters.least_gap_s)
         self.devices: Final[dict[str, DedicatedDevice]] = {}
         self.counters: Final = TenantCounters(weights)
-        self._waiting: dict[int, QueuedTask] = {}
+        self._waiting = NumberedTasks()
         self._all: dict[str, ClassTimes] = {}
+        self._parts: dict[str, int] = {}
+        self._free = FreeDevices()
+        self._reservations = Reservations(self.devices, self._free)
         self._runs = RunTimes(prior_p50_s=0.0, prior_p99_s=0.0)
         self._mean_load_s = 0.0
         self._least_load_s = 0.0
@@ -59,29 +51,65 @@ class DedicatedPool:
         """Tasks that wait."""
         return len(self._waiting)
 
+    def task(self, number: int) -> QueuedTask | None:
+        """The task with this number, if it waits."""
+        return self._waiting.get(number)
+
     @property
     def mean_load_s(self) -> float:
         """Of all classes that are known."""
         return self._mean_load_s
 
-    def attach(self, device: str) -> None:
-        """A device is there, with no model."""
-        self.devices[device] = DedicatedDevice(device)
+    # -- what there is ---------------------------------------------------------------------------
 
-    def register(self, class_id: str, *, load_s: float, p50_s: float, p99_s: float) -> None:
-        """Make a class known with what is expected of it."""
+    def attach(self, device: str, slots: int = 1) -> None:
+        """A device is there, with no model; it runs so many tasks at a time."""
+        credit = SwapCredit(self.parameters.swap_share, self.parameters.credit_cap_loads)
+        self.devices[device] = DedicatedDevice(device, slots, credit)
+        self._free.note(self.devices[device])
+
+    def detach(self, device: str, now: float) -> list[QueuedTask]:
+        """A device is lost; the tasks that ran on it, which may be put into the queue again."""
+        lost = self.devices[device]
+        self._reservations.release_of(lost)
+        head = next((each for each in self.devices.values() if lost in each.followers), lost)
+        tasks = [run.task for run in head.runs.values()]
+        for run in head.runs.values():
+            self.counters.charge(run.task.tenant, -run.expected_s)
+        head.runs.clear()
+        head.loads_until = None
+        self._give_up_model(head, now)
+        lost.serves = False
+        self._free.note(head)
+        self._free.note(lost)
+        del self.devices[device]
+        return tasks
+
+    def serve(self, device: str, *, serves: bool) -> None:
+        """A device takes tasks from now on, or none; what runs on it goes on."""
+        self.devices[device].serves = serves
+        self._free.note(self.devices[device])
+
+    def register(
+        self, class_id: str, *, load_s: float, p50_s: float, p99_s: float, devices: int = 1
+    ) -> None:
+        """Make a class known with what is expected of it, and how many devices one model takes."""
         self._all[class_id] = ClassTimes(load_s=load_s, p50_s=p50_s, p99_s=p99_s)
-        self.classes.register(class_id, self._all[class_id])
+        self._parts[class_id] = devices
+        self.classes.register(class_id, self._all[class_id], (class_id,))
         if not self._runs.runs:
             longest_s = max(times.runs.p99_s for times in self._all.values())
             self._runs.expect(prior_p50_s=p50_s, prior_p99_s=longest_s)
         self._compare_loads()
 
+    # -- what happens ----------------------------------------------------------------------------
+
     def enqueue(self, task: QueuedTask, now: float) -> None:
         """A task waits; its class must be registered."""
-        self._waiting[task.number] = task
+        self._waiting.put(task)
         self.counters.arrived(task.tenant)
         self.classes.put(task, now)
+        self._free.wanted(task.class_id)
 
     def rekey(self, task: QueuedTask, now: float) -> bool:
         """Put a task in the place of the one with its number; false if that does not wait."""
@@ -89,92 +117,104 @@ class DedicatedPool:
         if before is None:
             return False
         self.classes.replace(before, task, now)
-        self._waiting[task.number] = task
+        self._waiting.put(task)
         return True
 
     def cancel(self, number: int, now: float) -> QueuedTask | None:
         """Take a task out of the queue; None if it does not wait."""
-        task = self._waiting.pop(number, None)
+        task = self._waiting.pop(number)
         if task is not None:
             self.classes.discard(task, now)
             self.counters.left(task.tenant)
         return task
 
+    def loaded(self, device: str, load_s: float, now: float) -> None:  # noqa: ARG002 - as the rest
+        """A load has ended; the device serves the class that it was for first."""
+        holder = self.devices[device]
+        if holder.resident is None or holder.loads_until is None:
+            raise ValueError(f"{device} loads nothing that could have ended")
+        holder.loads_until = None
+        holder.fresh = True
+        self._all[holder.resident].loaded(load_s)
+        self._compare_loads()
+        self._free.note(holder)
+
+    def ended(self, device: str, number: int, run_s: float, now: float) -> None:
+        """A run has ended and its slot is free."""
+        holder = self.devices[device]
+        run = holder.runs.pop(number, None)
+        if run is None:
+            raise ValueError(f"{device} runs no task {number} that could have ended")
+        self._all[run.task.class_id].ran(run_s)
+        self._runs.add(run_s)
+        parts = 1 + len(holder.followers)
+        for each in (holder, *holder.followers):
+            each.credit.earn(run_s)
+        self.counters.charge(run.task.tenant, parts * run_s - run.expected_s)
+        holder.used_at = now
+        self._free.note(holder)
+
+    # -- what is decided -------------------------------------------------------------------------
+
     def assign(self, now: float) -> Assigned:
         """Let free devices begin until none of them takes a task any more."""
         assigned = Assigned()
-        free = self._free_devices()
-        while free and self._waiting and self._assign_one(free, assigned, now):
-            # What was held back before this start may not be any more.
-            assigned.holds.clear()
-            free = self._free_devices() if len(free) > 1 else []
+        for ready in self._reservations.settled(self.classes):
+            self._load_reserved(ready, assigned, now)
+        while len(self._waiting) and len(self._free) and self._assign_one(assigned, now):
+            pass
         for hold in assigned.holds:
             queue = self.classes[hold.class_id]
             queue.hold = queue.hold or hold
         return assigned
 
-    def loaded(self, device: str, load_s: float, now: float) -> None:
-        """A load has ended; the task that it was for runs from now on."""
-        holder = self.devices[device]
-        holder.runs_from = now
-        if holder.resident is not None:
-            self._all[holder.resident].loaded(load_s)
-            self._compare_loads()
-
-    def ended(self, device: str, run_s: float, now: float) -> None:
-        """A run has ended and its device is free."""
-        holder = self.devices[device]
-        if holder.resident is None or holder.running is None:
-            raise ValueError(f"{device} runs nothing that could have ended")
-        self._all[holder.resident].ran(run_s)
-        self._runs.add(run_s)
-        holder.credit.earn(run_s)
-        self.counters.charge(holder.running.tenant, run_s - holder.expected_s)
-        holder.running = None
-        holder.used_at = now
-
-    def _assign_one(self, free: Iterable[DedicatedDevice], assigned: Assigned, now: float) -> bool:
-        for device in free:
-            verdict = self._decide(device, assigned, now)
-            if isinstance(verdict, Start):
-                self._begin(device, verdict, now)
-                assigned.starts.append(verdict)
+    def _assign_one(self, assigned: Assigned, now: float) -> bool:
+        while (device := self._free.with_work_perhaps()) is not None:
+            if self._has_work(device) and self._acted(device, assigned, now) == "began":
                 return True
-            if verdict is not None:
-                assigned.holds.append(verdict)
-        return False
-
-    def _free_devices(self) -> list[DedicatedDevice]:
-        """Those first whose model has work, then those that were used longest ago."""
-        free = [device for device in self.devices.values() if device.running is None]
-        if len(free) > 1:
-            free.sort(key=lambda d: (not self._has_work(d), d.used_at))
-        return free
+            self._free.without_work(device.residents[0])
+        device = self._free.first()
+        verdict = "nothing" if device is None else self._acted(device, assigned, now)
+        if isinstance(verdict, Hold):
+            assigned.holds.append(verdict)
+        return verdict == "began"
 
     def _has_work(self, device: DedicatedDevice) -> bool:
         return device.resident is not None and len(self.classes[device.resident]) > 0
 
-    def _decide(
+    def _acted(
         self, device: DedicatedDevice, assigned: Assigned, now: float
-    ) -> Start | Hold | None:
-        fleet = Fleet(len(self.devices), self._mean_load_s, self._least_load_s, self._runs.p99_s)
-        barred: frozenset[str] = frozenset()
+    ) -> Hold | Literal["nothing", "began"]:
+        barred = self._reservations.barred_for(device)
+        fleet = self._fleet()
         while True:
             choice = choose_class(device, self.classes, fleet, now, barred)
-            if not isinstance(choice, ClassChoice):
+            if choice is None:
+                return "nothing"
+            if isinstance(choice, Hold):
                 return choice
             queue = self.classes[choice.class_id]
             task = queue.next(self.counters, now)
             if task is None:
                 raise LookupError(f"{choice.class_id} was chosen and has no task that waits")
-            if not self._too_late(task, choice.load_s, now):
-                return Start(device.name, task, choice)
-            if choice.holders and not self._too_late(task, 0.0, now):
-                barred |= {choice.class_id}
+            if self._too_late(task, choice.load_s, now):
+                if choice.holders and not self._too_late(task, 0.0, now):
+                    barred |= {choice.class_id}
+                else:
+                    self._expire(task, assigned, now)
+            elif self._began(device, Start(device.name, task, choice), assigned, now):
+                return "began"
             else:
-                self.cancel(task.number, now)
-                queue.hold = None
-                assigned.expired.append(task)
+                barred |= {choice.class_id}
+
+    def _fleet(self) -> Fleet:
+        return Fleet(
+            len(self.devices),
+            self._mean_load_s,
+            self._least_load_s,
+            self._runs.p99_s,
+            self.parameters,
+        )
 
     def _too_late(self, task: QueuedTask, load_s: float, now: float) -> bool:
         if task.deadline is None:
@@ -183,19 +223,89 @@ class DedicatedPool:
         run_s = runs.p99_s if task.strict else runs.p50_s
         return is_too_late(task.deadline, now=now, load_s=load_s, run_s=run_s)
 
-    def _begin(self, device: DedicatedDevice, start: Start, now: float) -> None:
-        task, choice = start.task, start.choice
-        queue = self.classes[task.class_id]
+    def _expire(self, task: QueuedTask, assigned: Assigned, now: float) -> None:
         self.cancel(task.number, now)
+        self.classes[task.class_id].hold = None
+        assigned.expired.append(task)
+
+    def _began(
+        self, device: DedicatedDevice, start: Start, assigned: Assigned, now: float
+    ) -> bool:
+        """Start the task, load for it or keep devices for it; false where these are too few."""
+        # What was held back before this may not be any more.
+        assigned.holds.clear()
+        task, choice = start.task, start.choice
+        if not choice.swaps:
+            self._start(device, task, now)
+            assigned.starts.append(start)
+            return True
+        parts = self._parts[task.class_id]
+        if parts == 1 and device.idle:
+            self._reservations.release(task.class_id)
+            self._load((device,), task, choice, assigned, now)
+            return True
+        reserved = self._reservations.reserve(device, choice, parts)
+        if reserved is None:
+            return False
+        assigned.drains.append(Drain(tuple(d.name for d in reserved.devices), choice, now))
+        for settled in self._reservations.settled(self.classes):
+            self._load_reserved(settled, assigned, now)
+        return True
+
+    def _start(self, device: DedicatedDevice, task: QueuedTask, now: float) -> None:
+        self.cancel(task.number, now)
+        queue = self.classes[task.class_id]
         queue.hold = None
-        if choice.swaps:
+        # Corrected by what the run took.
+        expected_s = queue.times.mean_s * (1 + len(device.followers))
+        device.runs[task.number] = Run(task, now, expected_s)
+        device.fresh = False
+        self.counters.charge(task.tenant, expected_s)
+        self._free.note(device)
+
+    def _load_reserved(self, reserved: Reservation, assigned: Assigned, now: float) -> None:
+        choice = reserved.choice
+        queue = self.classes[choice.class_id]
+        while (task := queue.next(self.counters, now)) is not None:
+            if not self._too_late(task, choice.load_s, now):
+                group = [member for d in reserved.devices for member in (d, *d.followers)]
+                self._load(tuple(group[: reserved.parts]), task, choice, assigned, now)
+                return
+            self._expire(task, assigned, now)
+
+    def _load(
+        self,
+        devices: tuple[DedicatedDevice, ...],
+        task: QueuedTask,
+        choice: ClassChoice,
+        assigned: Assigned,
+        now: float,
+    ) -> None:
+        for device in devices:
+            self._give_up_model(device, now)
             device.credit.spend(choice.load_s, self._mean_load_s)
-            self.classes.move(device, task.class_id, now)
-        device.running = task
-        device.runs_from = now + choice.load_s
-        # Corrected by what the run took; the load is its tenant's, whose task asked for it.
-        device.expected_s = queue.times.mean_s
-        self.counters.charge(task.tenant, choice.load_s + device.expected_s)
+        head, *followers = devices
+        head.followers = tuple(followers)
+        for follower in followers:
+            follower.waits_as = task.class_id
+            self._free.note(follower)
+        head.residents = (task.class_id,)
+        head.loads_until = now + choice.load_s
+        self.classes.take_notice(head, now)
+        self._free.note(head)
+        self.classes[task.class_id].hold = None
+        # The load is the tenant's whose task asked for it.
+        self.counters.charge(task.tenant, len(devices) * choice.load_s)
+        assigned.loads.append(Load(tuple(device.name for device in devices), task, choice))
+
+    def _give_up_model(self, device: DedicatedDevice, now: float) -> None:
+        for follower in device.followers:
+            follower.waits_as = None
+            self._free.note(follower)
+        device.followers = ()
+        if device.residents:
+            device.residents = ()
+            self.classes.take_notice(device, now)
 
     def _compare_loads(self) -> None:
         loads = [times.load_s for times in self._all.values()]

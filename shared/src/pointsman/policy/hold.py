@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pointsman.policy.queued_task import ClassId
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -11,6 +13,6 @@ class Hold:
     """
 
     device: str
-    class_id: str
+    class_id: ClassId
     since: float
     until: float

@@ -5,10 +5,12 @@ devices that have it still need. This is the only rule of replication.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from math import inf
+from typing import Final, NamedTuple
 
-from pointsman.policy.class_queue import ClassQueue
-from pointsman.policy.dedicated_device import DedicatedDevice
+from pointsman.policy.class_queue import ClassQueue, TaskT
+from pointsman.policy.class_times import ClassTimes
+from pointsman.policy.dedicated_device import ServingDevice
 
 PATIENCE: Final = 5.0
 """How many loads a class waits for a device that has its model, before it loads another one.
@@ -18,33 +20,67 @@ and 5, and to 0.51 at 20; waits did not change by more than seeds differ.
 """
 
 
-def remaining_s(device: DedicatedDevice, queue: ClassQueue, now: float) -> float | None:
-    """Expected time until a holder is free; None once it has run for longer than the p99."""
-    if device.idle:
+def remaining_s(device: ServingDevice, times: ClassTimes, now: float) -> float | None:
+    """Expected time until a holder has a free slot.
+
+    None where waiting makes no sense: it is not healthy, or has run for longer than the p99.
+    """
+    if not device.healthy:
+        return None
+    begun_at = device.begun_at
+    if begun_at is None:
         return 0.0
-    elapsed, runs = now - device.runs_from, queue.times.runs
+    elapsed, runs = now - begun_at, times.runs
+    if elapsed < 0:
+        # It loads, and takes whoever comes first then.
+        return -elapsed
     # More than 0 while it runs, so that a device that is held back is looked at again later.
     if elapsed < runs.p50_s:
         return runs.p50_s - elapsed
     return runs.p99_s - elapsed if elapsed < runs.p99_s else None
 
 
-def expected_wait_s(
-    queue: ClassQueue, holders: Iterable[DedicatedDevice], now: float
-) -> float | None:
-    """Expected wait of the last in the queue on healthy holders; None without one."""
-    remaining = [
-        left for device in holders if (left := remaining_s(device, queue, now)) is not None
-    ]
-    if not remaining:
-        return None
-    return min(remaining) + (len(queue) - 1) / len(remaining) * queue.times.mean_s
+class HolderWait(NamedTuple):
+    """What a class has to expect of the devices that have its model."""
+
+    expected_s: float | None
+    """Wait of the last in the queue on healthy holders; None without one."""
+    provided: bool
+    """Each task has a device of its own already, that is free or loads the model."""
 
 
-def waits_for_holder(queue: ClassQueue, wait_s: float | None, now: float) -> bool:
+def holder_wait(
+    queue: ClassQueue[TaskT], holders: Iterable[ServingDevice], now: float
+) -> HolderWait:
+    """Expected wait of what is in the queue."""
+    times = queue.times
+    least_s, healthy, ready, ready_s = inf, 0, 0, 0.0
+    for device in holders:
+        left_s = remaining_s(device, times, now)
+        if left_s is None:
+            continue
+        healthy += 1
+        least_s = min(least_s, left_s)
+        begun_at = device.begun_at
+        if begun_at is None or begun_at > now:
+            ready += 1
+            ready_s = max(ready_s, left_s)
+    if not healthy:
+        return HolderWait(None, provided=False)
+    if ready >= len(queue):
+        return HolderWait(ready_s, provided=True)
+    return HolderWait(least_s + (len(queue) - 1) / healthy * times.mean_s, provided=False)
+
+
+def waits_for_holder(
+    queue: ClassQueue[TaskT], wait: HolderWait, now: float, patience_loads: float = PATIENCE
+) -> bool:
     """Whether a class leaves a free device alone, because a holder will have time soon enough."""
-    head = queue.head()
-    if wait_s is None or head is None or wait_s > PATIENCE * queue.times.load_s:
+    if wait.provided:
+        # Another load would end later than those that have begun.
+        return True
+    head, wait_s = queue.head(), wait.expected_s
+    if wait_s is None or head is None or wait_s > patience_loads * queue.times.load_s:
         return False
     if queue.hold is not None and now >= queue.hold.until:
         # A device was held back for this head already, and the holder did not take it.

@@ -7,22 +7,28 @@ so nothing starves inside a class.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 from pointsman.contracts.events import KeyComponents
 from pointsman.contracts.message import PriorityClass
 
 MAX_BOOST_S: Final = 300.0
 
+_DAY_S: Final = 86_400.0
 
-@dataclass(frozen=True, slots=True)
-class Window:
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How soon after arrival a class is due (`due_s`), and never sooner than `floor_s`."""
 
-    due_s: float
-    floor_s: float
+    due_s: Annotated[float, msgspec.Meta(ge=0, le=_DAY_S)]
+    floor_s: Annotated[float, msgspec.Meta(ge=0, le=_DAY_S)]
+
+    def __post_init__(self) -> None:
+        if self.floor_s > self.due_s:
+            raise ValueError(f"floor_s {self.floor_s:g} is later than due_s {self.due_s:g}")
 
 
 # The floor keeps a batch with an invented deadline from owning the queue: however near its
@@ -37,9 +43,14 @@ WINDOWS: Final[Mapping[PriorityClass, Window]] = MappingProxyType(
 )
 
 
-def allowed_boost(priority_class: PriorityClass, boost_s: float) -> float:
+def allowed_boost(
+    priority_class: PriorityClass,
+    boost_s: float,
+    windows: Mapping[PriorityClass, Window] = WINDOWS,
+    max_boost_s: float = MAX_BOOST_S,
+) -> float:
     """The part of a requested boost that counts: within [0, min(window, 300 s)]."""
-    return max(0.0, min(boost_s, WINDOWS[priority_class].due_s, MAX_BOOST_S))
+    return max(0.0, min(boost_s, windows[priority_class].due_s, max_boost_s))
 
 
 def virtual_deadline(
@@ -48,13 +59,40 @@ def virtual_deadline(
     arrival: float,
     boost_s: float,
     latest_start: float | None,
+    windows: Mapping[PriorityClass, Window] = WINDOWS,
+    max_boost_s: float = MAX_BOOST_S,
 ) -> float:
     """The key of a task: when it is due to start, seconds since the epoch.
 
     `key = max(arrival + floor, min(arrival + window - boost, latest_start))`.
     """
-    window = WINDOWS[priority_class]
-    due = arrival + window.due_s - allowed_boost(priority_class, boost_s)
+    boost_s = allowed_boost(priority_class, boost_s, windows, max_boost_s)
+    return _due(windows[priority_class], arrival, boost_s, latest_start)
+
+
+def operator_boost(priority_class: PriorityClass, boost_s: float) -> float:
+    """The part of an operator's boost that counts: up to the window of the class.
+
+    For background work that is 600 s where a caller has 300 s. The floor of the class stays: what
+    has to be due before that is moved to a more urgent class.
+    """
+    return max(0.0, min(boost_s, WINDOWS[priority_class].due_s))
+
+
+def steered_deadline(
+    priority_class: PriorityClass,
+    *,
+    arrival: float,
+    boost_s: float,
+    latest_start: float | None,
+) -> float:
+    """The key of a task that an operator has boosted or moved; as `virtual_deadline` otherwise."""
+    boost_s = operator_boost(priority_class, boost_s)
+    return _due(WINDOWS[priority_class], arrival, boost_s, latest_start)
+
+
+def _due(window: Window, arrival: float, boost_s: float, latest_start: float | None) -> float:
+    due = arrival + window.due_s - boost_s
     if latest_start is not None:
         due = min(due, latest_start)
     return max(arrival + window.floor_s, due)

@@ -6,13 +6,17 @@ nobody saves up a claim while he asks for nothing. Source: Sheng et al., "Fairne
 Language Models" (OSDI 2024), virtual token counter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from pointsman.policy.ranking import Ranking
 
 _EVEN: Final[Mapping[str, float]] = MappingProxyType({})
+
+
+Arrival = tuple[float | None, bool]
+"""The counter of a tenant, and whether it was known."""
 
 
 class TenantCounters:
@@ -34,6 +38,11 @@ class TenantCounters:
         """The counter of a tenant."""
         return self._counters.get(tenant, 0.0)
 
+    @property
+    def all(self) -> Mapping[str, float]:
+        """The counters of all tenants that ever asked for something; of any other it is 0."""
+        return self._counters
+
     def arrived(self, tenant: str) -> None:
         """A task of the tenant waits now."""
         waiting = self._waiting.get(tenant, 0)
@@ -44,6 +53,24 @@ class TenantCounters:
             # Where nobody waits, the one that waited last stands for all of them.
             floor = self._last_s if first is None else first[0]
             self._set(tenant, max(self.of(tenant), floor))
+
+    def arrival(self, tenant: str) -> Arrival:
+        """How a tenant stands before one more task of it waits; for `forget_arrival`."""
+        return self._counters.get(tenant), tenant in self._numbers
+
+    def forget_arrival(self, tenant: str, before: Arrival) -> None:
+        """Take the last `arrived` of a tenant back, as if it had not been."""
+        counter, known = before
+        self._waiting[tenant] -= 1
+        if self._waiting[tenant] == 0:
+            del self._waiting[tenant]
+            self._backlogged.discard(tenant)
+        if counter is None:
+            self._counters.pop(tenant, None)
+        else:
+            self._set(tenant, counter)
+        if not known:
+            self._numbers.pop(tenant, None)
 
     def left(self, tenant: str) -> None:
         """A task of the tenant waits no more: it started or ended."""
@@ -57,6 +84,23 @@ class TenantCounters:
         """Count device-seconds; negative ones correct an estimate."""
         if device_s:
             self._set(tenant, self.of(tenant) + device_s / self._weights.get(tenant, 1.0))
+
+    def restore(self, tenant: str, counter: float) -> None:
+        """Give a tenant exactly the counter that it had."""
+        self._set(tenant, counter)
+
+    @property
+    def totals(self) -> tuple[tuple[tuple[str, float], ...], float]:
+        """Counters in the order that breaks ties, and the one that a newcomer is lifted to."""
+        return tuple((name, self.of(name)) for name in self._numbers), self._last_s
+
+    def resume(self, counters: Iterable[tuple[str, float]], last_s: float) -> None:
+        """Go on from what `totals` gave; who waits stays as it is."""
+        self._numbers = {}
+        for number, (tenant, counter) in enumerate(counters):
+            self._numbers[tenant] = number
+            self._set(tenant, counter)
+        self._last_s = last_s
 
     @property
     def backlogged(self) -> Ranking[str]:

@@ -1,4 +1,4 @@
-"""Run timeouts and retries."""
+"""Timeouts of runs and loads, and retries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,21 +17,49 @@ _BACKOFF_CAP_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class TimeoutBounds:
-    """Least and greatest run timeout of a device class."""
+    """Least and greatest run timeout."""
 
     least_s: float
     most_s: float
 
 
-# Simple work on a GPU takes seconds and complex work up to a minute and a half, on a CPU minutes;
-# until tasks are classified by complexity the widest bounds of a device class hold.
-TIMEOUT_BOUNDS: Final[Mapping[str, TimeoutBounds]] = MappingProxyType(
+# Seconds by device class and complexity band. What was not judged gets the widest of its class, and
+# what is neither simple nor complex lies between the two.
+TIMEOUT_BOUNDS: Final[Mapping[tuple[str, str], TimeoutBounds]] = MappingProxyType(
     {
-        "gpu": TimeoutBounds(least_s=2.0, most_s=90.0),
-        "cpu": TimeoutBounds(least_s=15.0, most_s=300.0),
-        "noop": TimeoutBounds(least_s=15.0, most_s=300.0),
+        ("gpu", "simple"): TimeoutBounds(2.0, 15.0),
+        ("gpu", "medium"): TimeoutBounds(5.0, 45.0),
+        ("gpu", "complex"): TimeoutBounds(10.0, 90.0),
+        ("gpu", ""): TimeoutBounds(2.0, 90.0),
+        ("cpu", "simple"): TimeoutBounds(15.0, 60.0),
+        ("cpu", "medium"): TimeoutBounds(30.0, 150.0),
+        ("cpu", "complex"): TimeoutBounds(60.0, 300.0),
+        ("cpu", ""): TimeoutBounds(15.0, 300.0),
     }
 )
+
+_LOAD_LEAST_S: Final = 30.0
+_LOAD_MOST_S: Final = 300.0
+_MIB_PER_SIZE: Final = 16 * 1024.0
+"""A model of this much memory has size 1: 7 billion weights of 16 bits and what they work on."""
+
+
+def timeout_bounds(device_class: str, band: str = "") -> TimeoutBounds:
+    """The bounds of a run; every class that is not known, and the stand-in, counts as a CPU."""
+    of = "gpu" if device_class == "gpu" else "cpu"
+    return TIMEOUT_BOUNDS.get((of, band)) or TIMEOUT_BOUNDS[of, ""]
+
+
+def load_timeout_s(expected_s: float, memory_mib: float, *, measured: bool = False) -> float:
+    """Three times what a load is expected to take, from 30 s up to 300 s for each 16 GiB.
+
+    The upper bound while no load was measured: the registry's figure is of another machine.
+    Smaller models have the bound of size 1, because most of a load is not about the weights.
+    """
+    most_s = _LOAD_MOST_S * max(1.0, memory_mib / _MIB_PER_SIZE)
+    if not measured:
+        return most_s
+    return min(max(_TIMEOUT_FACTOR * expected_s, _LOAD_LEAST_S), most_s)
 
 
 def run_timeout_s(
@@ -40,18 +68,20 @@ def run_timeout_s(
     *,
     now: float,
     deadline: float | None,
+    band: str = "",
     timed_out: int = 0,
     added_s: float = 0.0,
 ) -> float:
-    """Three times the measured p99 within the class's bounds.
+    """Three times the measured p99 within the bounds of device class and complexity band.
 
     `added_s` is what others that share the call add to that p99.
 
     The upper bound instead while fewer runs than a window are known, and for a task that has
-    timed out before: a few short runs say nothing about the long ones of the same variant.
+    timed out before: a few short runs say nothing about the long ones of the same variant, nor the
+    band about what is simple to say and long to do.
     Never beyond the task's deadline: a result that nobody can use any more frees the slot.
     """
-    bounds = TIMEOUT_BOUNDS.get(device_class, TIMEOUT_BOUNDS["cpu"])
+    bounds = timeout_bounds(device_class, "" if timed_out else band)
     timeout = bounds.most_s
     if run_times.settled and not timed_out:
         usual = _TIMEOUT_FACTOR * (run_times.p99_s + added_s)

@@ -5,15 +5,17 @@ from math import ceil
 from pointsman.policy.swap_credit import SHARE
 
 
-def quantum_s(load_s: float) -> float:
+def quantum_s(load_s: float, share: float = SHARE) -> float:
     """Service that pays for one load: `load (1 - f) / f`."""
-    return load_s * (1 - SHARE) / SHARE
+    return load_s * (1 - share) / share
 
 
-def wait_bound_s(*, classes: int, devices: int, load_s: float, run_p99_s: float) -> float:
+def wait_bound_s(
+    *, classes: int, devices: int, load_s: float, run_p99_s: float, share: float = SHARE
+) -> float:
     """`B = ceil(M / K) (Q + load + p99 run)` for M waiting classes on K devices.
 
     The head of a class waits 2 B at the most, counted from the moment the class waits.
     """
     rounds = ceil(classes / devices) or 1
-    return rounds * (quantum_s(load_s) + load_s + run_p99_s)
+    return rounds * (quantum_s(load_s, share) + load_s + run_p99_s)

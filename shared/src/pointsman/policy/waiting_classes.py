@@ -1,106 +1,161 @@
 """All classes: which have work, which of those are on no device, and which of these comes first."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Generic
 
-from pointsman.policy.class_queue import ClassQueue
+from pointsman.policy.class_queue import LEAST_GAP_S, ClassQueue, TaskT
 from pointsman.policy.class_times import ClassTimes
-from pointsman.policy.dedicated_device import DedicatedDevice
+from pointsman.policy.dedicated_device import ServingDevice
 from pointsman.policy.lateness import due_to_begin
-from pointsman.policy.queued_task import QueuedTask
+from pointsman.policy.queued_task import ClassId
 from pointsman.policy.ranking import Ranking
 
 
-class WaitingClasses:
-    """The queues of all classes with an index over the heads of those that are on no device."""
+class WaitingClasses(Generic[TaskT]):
+    """The queues of all classes with an index over the heads of those that are on no device.
 
-    def __init__(self) -> None:
-        self._queues: dict[str, ClassQueue] = {}
-        self._numbers: dict[str, int] = {}
-        self._holders: dict[str, list[DedicatedDevice]] = {}
-        self._homeless: Ranking[str] = Ranking()
-        self._since: Ranking[str] = Ranking()
+    A device with a variant holds every class that admits it.
+    """
 
-    def register(self, class_id: str, times: ClassTimes) -> ClassQueue:
-        """Make a class known."""
-        queue = self._queues[class_id] = ClassQueue(class_id, times)
-        self._numbers[class_id] = len(self._numbers)
+    def __init__(self, least_gap_s: float = LEAST_GAP_S) -> None:
+        self._least_gap_s = least_gap_s
+        self._queues: dict[ClassId, ClassQueue[TaskT]] = {}
+        self._admitting: dict[str, list[ClassQueue[TaskT]]] = {}
+        self._having: dict[str, list[ServingDevice]] = {}
+        self._residents: dict[str, tuple[str, ...]] = {}
+        self._holders: dict[ClassId, list[ServingDevice]] = {}
+        self._homeless: Ranking[ClassId] = Ranking()
+        self._since: Ranking[ClassId] = Ranking()
+
+    def register(
+        self, class_id: ClassId, times: ClassTimes, variants: tuple[str, ...]
+    ) -> ClassQueue[TaskT]:
+        """Make a class known with the variants that may serve it, best first."""
+        queue = ClassQueue[TaskT](class_id, times, variants, self._least_gap_s)
+        self._queues[class_id] = queue
+        for variant in variants:
+            self._admitting.setdefault(variant, []).append(queue)
+        holders = {
+            device.name: device for variant in variants for device in self._having.get(variant, ())
+        }
+        if holders:
+            self._holders[class_id] = list(holders.values())
         return queue
 
-    def __getitem__(self, class_id: str) -> ClassQueue:
+    def __getitem__(self, class_id: ClassId) -> ClassQueue[TaskT]:
         return self._queues[class_id]
 
-    def __contains__(self, class_id: str) -> bool:
+    def __contains__(self, class_id: ClassId) -> bool:
         return class_id in self._queues
 
-    def homeless_with_work(self) -> Iterator[ClassQueue]:
-        """Classes with work that are on no device."""
+    def __iter__(self) -> Iterator[ClassQueue[TaskT]]:
+        """Every class that is known."""
+        return iter(self._queues.values())
+
+    def get(self, class_id: ClassId) -> ClassQueue[TaskT] | None:
+        """The queue of a class, if it is known."""
+        return self._queues.get(class_id)
+
+    def served_by(self, residents: Collection[str]) -> Iterator[ClassQueue[TaskT]]:
+        """Classes with work that one of these variants may serve; one may come twice."""
+        for variant in residents:
+            yield from (queue for queue in self._admitting.get(variant, ()) if queue)
+
+    def homeless_with_work(self) -> Iterator[ClassQueue[TaskT]]:
+        """Classes with work that are on no device, in the order in which loads have to begin."""
         return (self._queues[class_id] for _, _, class_id in self._homeless)
 
-    def holders(self, class_id: str) -> list[DedicatedDevice]:
-        """Devices that have the class's model."""
+    def holders(self, class_id: ClassId) -> list[ServingDevice]:
+        """Devices that have a variant of the class."""
         return self._holders.get(class_id, [])
 
-    def held_with_work(self) -> Iterator[ClassQueue]:
+    def held_with_work(self) -> Iterator[ClassQueue[TaskT]]:
         """Classes with work that are on some device."""
         return (queue for class_id in self._holders if (queue := self._queues[class_id]))
 
-    def homeless_first(self) -> ClassQueue | None:
-        """Of the classes on no device the one for which a load has to begin first."""
-        first = self._homeless.first()
-        return None if first is None else self._queues[first[2]]
+    def longest_waiting(self) -> Iterator[tuple[float, ClassQueue[TaskT]]]:
+        """The classes that wait for a device and since when, the one that waits longest first."""
+        return ((since, self._queues[class_id]) for since, _, class_id in self._since)
 
-    def longest_waiting(self) -> tuple[float, ClassQueue] | None:
-        """The class that waits longest for a device, and since when."""
-        first = self._since.first()
-        return None if first is None else (first[0], self._queues[first[2]])
-
-    def waiting_since(self, class_id: str) -> float | None:
+    def waiting_since(self, class_id: ClassId) -> float | None:
         """Since when a class waits for a device, if it does."""
         return self._since.key_of(class_id)
+
+    def wait_since(self, class_id: ClassId, since: float, number: int) -> None:
+        """Restore what `wait_of` gave of a class that waits for a device."""
+        self._since.put(class_id, since, number)
+
+    def wait_of(self, class_id: ClassId) -> tuple[float, int] | None:
+        """What `wait_since` takes; None if the class waits for no device."""
+        return self._since.entry_of(class_id)
 
     @property
     def homeless(self) -> int:
         """Number of classes with work that are on no device."""
         return len(self._homeless)
 
-    def put(self, task: QueuedTask, now: float) -> None:
+    def put(self, task: TaskT, now: float) -> None:
         """Add a task."""
-        if self._queues[task.class_id].put(task) and task.class_id not in self._holders:
-            self._index(task.class_id, now)
+        class_id = task.class_id
+        if self._queues[class_id].put(task) and class_id not in self._holders:
+            self._index(class_id, now)
 
-    def discard(self, task: QueuedTask, now: float) -> None:
+    def discard(self, task: TaskT, now: float) -> None:
         """Remove a task that waits."""
-        if self._queues[task.class_id].discard(task) and task.class_id not in self._holders:
-            self._index(task.class_id, now)
+        class_id = task.class_id
+        if self._queues[class_id].discard(task) and class_id not in self._holders:
+            self._index(class_id, now)
 
-    def replace(self, before: QueuedTask, task: QueuedTask, now: float) -> None:
+    def replace(self, before: TaskT, task: TaskT, now: float) -> None:
         """Put a task in the place of another of its class, which does not begin to wait anew."""
         queue = self._queues[task.class_id]
         moved = queue.discard(before)
         if (queue.put(task) or moved) and task.class_id not in self._holders:
             self._index(task.class_id, now)
 
-    def move(self, device: DedicatedDevice, class_id: str | None, now: float) -> None:
-        """A device has another model from now on, or none."""
-        before = device.resident
-        device.resident = class_id
-        if before is not None:
-            self._holders[before].remove(device)
-            if not self._holders[before]:
-                del self._holders[before]
-            self._index(before, now)
-        if class_id is not None:
-            self._holders.setdefault(class_id, []).append(device)
-            self._index(class_id, now)
+    def reindex(self, variant: str, now: float) -> None:
+        """Another load time is expected of a variant."""
+        for queue in self._admitting.get(variant, ()):
+            self._index(queue.class_id, now)
 
-    def _index(self, class_id: str, now: float) -> None:
+    def take_notice(self, device: ServingDevice, now: float) -> None:
+        """A device has other residents than at the last notice, or is gone: then without any."""
+        before = self._residents.get(device.name, ())
+        after = tuple(device.residents)
+        self._residents[device.name] = after
+        for variant in before:
+            if variant not in after:
+                having = self._having[variant]
+                having[:] = [other for other in having if other.name != device.name]
+        for variant in after:
+            if variant not in before:
+                self._having.setdefault(variant, []).append(device)
+        for variant in dict.fromkeys((*before, *after)):
+            if variant in before and variant in after:
+                continue
+            for queue in self._admitting.get(variant, ()):
+                self._hold(queue, device, holds=any(v in after for v in queue.variants), now=now)
+
+    def _hold(
+        self, queue: ClassQueue[TaskT], device: ServingDevice, *, holds: bool, now: float
+    ) -> None:
+        class_id = queue.class_id
+        others = [each for each in self.holders(class_id) if each.name != device.name]
+        held = [*others, device] if holds else others
+        if held:
+            self._holders[class_id] = held
+        else:
+            self._holders.pop(class_id, None)
+        self._index(class_id, now)
+
+    def _index(self, class_id: ClassId, now: float) -> None:
         queue = self._queues[class_id]
         head = None if class_id in self._holders else queue.head()
         if head is None:
             self._homeless.discard(class_id)
             self._since.discard(class_id)
             return
-        number = self._numbers[class_id]
-        self._homeless.put(class_id, due_to_begin(head.key, queue.times.load_s), number)
+        # Equals in time stand in the order of their heads, which no snapshot can lose.
+        self._homeless.put(class_id, due_to_begin(head.key, queue.times.load_s), head.number)
         if class_id not in self._since:
-            self._since.put(class_id, now, number)
+            self._since.put(class_id, now, head.number)

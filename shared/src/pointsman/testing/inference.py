@@ -55,7 +55,7 @@ class InferenceClient:
         parameters: Mapping[str, int | str] | None = None,
         timeout_s: float | None = None,
     ) -> AsyncGenerator[bytes]:
-        """Give the pieces that a streaming model sends; closing the generator cancels the call.
+        """Give the pieces of text that a streaming model sends; closing it cancels the call.
 
         Raises:
             StreamRefusedError: the model or the server refused, before or between two pieces.
@@ -70,8 +70,9 @@ class InferenceClient:
             async for answer in call:
                 # Read on to the end: a server can die of a cancellation while it writes that.
                 refusal = refusal or answer.error_message
-                if answer.infer_response.outputs and not refusal:
-                    yield _output(answer.infer_response)
+                response = answer.infer_response
+                if any(tensor.name == "OUTPUT" for tensor in response.outputs) and not refusal:
+                    yield _output(response)
         finally:
             call.cancel()
         if refusal:
@@ -122,7 +123,12 @@ def _request(
 
 
 def _output(response: Any) -> bytes:  # noqa: ANN401 - a generated message
-    (tensor,), (content,) = response.outputs, response.raw_output_contents
+    # Signs of life may stand beside it.
+    tensor, content = next(
+        (tensor, content)
+        for tensor, content in zip(response.outputs, response.raw_output_contents, strict=True)
+        if tensor.name == "OUTPUT"
+    )
     if tensor.datatype == "BYTES":
         length, text = content[:_LENGTH_BYTES], content[_LENGTH_BYTES:]
         whole = len(length) == _LENGTH_BYTES and len(text) == int.from_bytes(length, "little")

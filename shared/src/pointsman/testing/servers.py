@@ -1,8 +1,9 @@
 """Real servers for tests, as child processes that end with the block."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from pointsman.runtime.servers import (
@@ -58,6 +59,7 @@ async def triton(
     repository: Path = SAMPLE_MODELS,
     environment: Path = TRITON_ENVIRONMENT,
     name: str = "triton",
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncGenerator[LocalTriton]:
     """Run a Triton with its files in ``tmp / "triton"``.
 
@@ -66,7 +68,7 @@ async def triton(
     Raises:
         ServerMissingError: Triton cannot run here; ask ``triton_here`` before to skip.
     """
-    server = LocalTriton(environment, repository, tmp / "triton", models, name)
+    server = LocalTriton(environment, repository, tmp / "triton", models, name, variables)
     try:
         await server.start()
         yield server

@@ -9,12 +9,14 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[3]))
 
 from pointsman_samples import serving
 from pointsman_samples.labels import LinearClassifier
+from pointsman_samples.loading import wait_added_load_delay
 
 
 class TritonPythonModel:
     """The subject of a text, from a trained linear layer over its hashed embedding."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
+        wait_added_load_delay(args)
         version = Path(args["model_repository"]) / args["model_version"]
         self.classifier = LinearClassifier.load(version / "weights.npz")
 

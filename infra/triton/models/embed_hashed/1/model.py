@@ -1,6 +1,6 @@
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # The interpreter of a model must find the numpy of its own environment first.
@@ -9,10 +9,14 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[3]))
 
 from pointsman_samples import serving
 from pointsman_samples.embedding import embed
+from pointsman_samples.loading import wait_added_load_delay
 
 
 class TritonPythonModel:
     """The L2-normalised vector of a text from its hashed n-grams."""
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        wait_added_load_delay(args)
 
     def execute(self, requests: Sequence[serving.Request]) -> list[serving.Response]:
         return serving.answer_each(requests, lambda payload: embed(serving.text_of(payload)))

@@ -1,6 +1,6 @@
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # The interpreter of a model must find the numpy of its own environment first.
@@ -8,11 +8,15 @@ sys.path.insert(0, os.environ.get("POINTSMAN_TRITON_SITE", sys.path[0]))
 sys.path.insert(1, str(Path(__file__).resolve().parents[3]))
 
 from pointsman_samples import serving
+from pointsman_samples.loading import wait_added_load_delay
 from pointsman_samples.summaries import summarize_tfidf
 
 
 class TritonPythonModel:
     """TextRank over TF-IDF."""
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        wait_added_load_delay(args)
 
     def execute(self, requests: Sequence[serving.Request]) -> list[serving.Response]:
         return serving.answer_texts(requests, lambda text: summarize_tfidf(text).encode())

@@ -46,16 +46,18 @@ _CONNECT_S: Final = 2
 _REQUEST_S: Final = 2.0
 _RETRY_S: Final = 0.1
 
-_CONFLICTS: Final = frozenset({"id_reused"})
+_CONFLICTS: Final = frozenset({"id_reused", "task_not_open"})
 _MISSING: Final = frozenset(
     f"no_such_{what}"
     for what in (
         "context",
         "conversation",
         "dead_letter",
+        "device",
         "event",
         "project",
         "rating",
+        "schedule",
         "task",
     )
 )
@@ -136,9 +138,11 @@ class StackClient:
         """Raises `CommandError`."""
         return await self._command("archive", command)
 
-    async def command(self, service: str, verb: str, command: Message) -> Answer:
-        """Raises `CommandError`."""
-        return await self._send(subjects.command(service, verb), command)
+    async def command(
+        self, service: str, verb: str, command: Message, *, pool: str | None = None
+    ) -> Answer:
+        """To a service, or to the leader of one of its pools; raises `CommandError`."""
+        return await self._send(subjects.command(service, verb, pool), command)
 
     async def _command(self, verb: str, command: Message) -> Answer:
         return await self._send(subjects.command(SCHEDULER, verb, self.record.pool), command)

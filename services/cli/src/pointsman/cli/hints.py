@@ -7,7 +7,8 @@ from typing import Final
 from pointsman.cli.options import DEFAULT_DATA
 
 _COMMAND: Final = re.compile(
-    r"pointsman (?:up|doctor|(?:task|events|dead|model|device|log) [a-z]+)\b"
+    r"pointsman (?:up|doctor|"
+    r"(?:task|schedule|events|dead|model|device|log|pause|resume|tenant) [a-z]+)\b"
 )
 
 

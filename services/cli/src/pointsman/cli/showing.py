@@ -92,10 +92,25 @@ def _without_result(row: TaskRow) -> CommandError:
     )
 
 
+def _progress(row: TaskRow) -> str:
+    """How far the running attempt is, as its holder last told the leader."""
+    far = "" if row.progress is None else f"{row.progress:.0%}"
+    said = ", ".join(part for part in (far, row.progress_note) if part)
+    return f"{said or 'alive'} ({row.silent_s or 0.0:.1f} s before the last renewal)"
+
+
 def _tell(printer: Printer, row: TaskRow, text: str | None) -> None:
     shown = document(row)
     for each in COLUMNS:
         printer.line(f"{each.title:<{_TITLE_WIDTH}} {each.text(shown)}")
+    if row.band:
+        printer.line(f"{'band':<{_TITLE_WIDTH}} {row.band}")
+    if row.domain:
+        printer.line(f"{'routed':<{_TITLE_WIDTH}} as {row.domain}")
+    if row.held:
+        printer.line(f"{'held':<{_TITLE_WIDTH}} {row.held}")
+    if row.silent_s is not None:
+        printer.line(f"{'progress':<{_TITLE_WIDTH}} {_progress(row)}")
     if row.detail:
         printer.line(f"{'detail':<{_TITLE_WIDTH}} {row.detail}")
     if text is not None:

@@ -10,6 +10,7 @@ import typer
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
 from pointsman.cli.stack.keeper import PartFailedError
+from pointsman.contracts.events import DeviceMode
 from pointsman.contracts.subjects import TENANT_PATTERN
 from pointsman.runtime.servers import ServerError
 
@@ -32,6 +33,20 @@ Tenants = Annotated[
 ]
 Noop = Annotated[
     bool, typer.Option("--noop", help="No Triton: a stand-in answers at once and runs no model.")
+]
+Mode = Annotated[
+    DeviceMode,
+    typer.Option(
+        "--mode",
+        help="Who decides what the devices have loaded: their engines (fixed), or the scheduler, "
+        "one model at a time (dedicated) or as many as memory holds (shared).",
+    ),
+]
+Memory = Annotated[
+    float,
+    typer.Option(
+        "--memory", min=0, metavar="MIB", help="What models may take of each device's memory."
+    ),
 ]
 Without = Annotated[
     list[str] | None,
@@ -89,6 +104,14 @@ def check_stack_options(
             raise typer.BadParameter(f"a tenant must match {TENANT_PATTERN}, {name!r} does not")
     if noop and attach:
         raise typer.BadParameter("--noop and --triton exclude each other")
+
+
+def check_device_options(*, mode: DeviceMode, memory_mib: float) -> None:
+    """Raises `typer.BadParameter`."""
+    if mode is DeviceMode.SHARED and not memory_mib:
+        raise typer.BadParameter("--mode shared needs --memory: how much the models may take")
+    if mode is DeviceMode.FIXED and memory_mib:
+        raise typer.BadParameter("--memory needs --mode dedicated or shared")
 
 
 def services_without(left_out: Sequence[str]) -> tuple[str, ...]:

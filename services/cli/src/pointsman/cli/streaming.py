@@ -1,4 +1,4 @@
-"""A task's text on the screen while its model writes it."""
+"""A task's text and progress on the screen while its model works."""
 
 import asyncio
 from typing import Final
@@ -24,11 +24,12 @@ _decoder: Final = msgspec.json.Decoder(StreamPart)
 
 
 class GrowingText:
-    """The text of a task's latest attempt, as far as its parts have come."""
+    """Text and progress of a task's latest attempt, as far as its parts have come."""
 
     def __init__(self) -> None:
         self.attempt = 0
         self.text = ""
+        self._told = (0, "")
 
     def take(self, part: StreamPart) -> str:
         """What is new in a part; parts may be lost, repeated, or of an earlier attempt."""
@@ -42,6 +43,17 @@ class GrowingText:
         new = part.text[len(self.text) - part.offset :]
         self.text += new
         return new
+
+    def progress(self, part: StreamPart) -> str:
+        """What a part says about progress in words; nothing when it says what was said before."""
+        if part.progress is None and not part.note:
+            return ""
+        far = "" if part.progress is None else f"{part.progress:.0%}"
+        told = (part.attempt, far)
+        if far and told == self._told:
+            return ""
+        self._told = told
+        return " ".join(word for word in (far, part.note) if word)
 
     def rest(self, whole: str) -> str:
         """What has to follow the text so that all of it was shown."""
@@ -78,6 +90,8 @@ def _show(printer: Printer, growing: GrowingText, part: StreamPart) -> None:
             printer.piece("\n")
             printer.say(f"attempt {part.attempt} begins the text anew")
         printer.piece(growing.take(part))
+        if progress := growing.progress(part):
+            printer.say(progress)
         if part.outcome not in {"", _COMPLETED}:
             printer.piece("\n")
             printer.say(f"attempt {part.attempt} {part.outcome}" + _in_brackets(part.code))

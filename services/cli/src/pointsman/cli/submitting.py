@@ -8,18 +8,18 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.results import utf8
-from pointsman.contracts.commands import MAX_PAYLOAD_BYTES, SubmitTask
+from pointsman.contracts.commands import MAX_DEPENDENCIES, MAX_PAYLOAD_BYTES, SubmitTask
 from pointsman.contracts.message import Degradation, PriorityClass
 from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
 
-_SPAN: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)$")
+_SPAN: Final = re.compile(r"^\+?(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
 _TEXT: Final = "text/plain"
 _BYTES: Final = "application/octet-stream"
-_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 class AllowedDegradation(StrEnum):
@@ -52,6 +52,9 @@ class Wish:
     conversation: str | None = None
     context_tokens: int = 0
     cache: bool = False
+    not_before: str | None = None
+    after: tuple[UUID, ...] = ()
+    bulk: str | None = None
 
     def command(self, payload: bytes) -> SubmitTask:
         """Raises `InvalidOptionError`."""
@@ -60,13 +63,18 @@ class Wish:
                 f"--tenant {self.tenant!r} is no tenant: lower-case letters, digits, - and _, "
                 "at most 63, the first a letter or digit"
             )
-        for option, name in (("--project", self.project), ("--conversation", self.conversation)):
-            if name is not None and re.match(NAME_PATTERN, name) is None:
-                raise InvalidOptionError(
-                    f"{option} {name!r} is no name: letters, digits, dots, - and _, at most 128, "
-                    "the first a letter or digit"
-                )
-        allowed = self.allow_degradation
+        for option, name in (
+            ("--project", self.project),
+            ("--conversation", self.conversation),
+            ("--bulk", self.bulk),
+        ):
+            check_name(option, name)
+        if len(self.after) > MAX_DEPENDENCIES:
+            raise InvalidOptionError(
+                f"--after names {len(self.after)} tasks, at most {MAX_DEPENDENCIES} are taken: put "
+                "a task in between that depends on some of them"
+            )
+        allowed, now = self.allow_degradation, time.time()
         return SubmitTask(
             command_id=self.id or str(uuid4()),
             tenant=self.tenant,
@@ -75,7 +83,7 @@ class Wish:
             media_type=_BYTES if utf8(payload) is None else _TEXT,
             model=self.model,
             priority_class=self.priority_class,
-            deadline=None if self.deadline is None else deadline(self.deadline, now=time.time()),
+            deadline=None if self.deadline is None else deadline(self.deadline, now=now),
             boost_s=self.boost_s,
             degradation=None if allowed is None else Degradation(allowed.value),
             max_attempts=self.max_attempts,
@@ -85,21 +93,49 @@ class Wish:
             conversation=self.conversation,
             context_tokens=self.context_tokens,
             cache=self.cache,
+            not_before=None
+            if self.not_before is None
+            else moment_ahead("--not-before", self.not_before, now=now),
+            depends_on=self.after,
+            bulk=self.bulk,
         )
 
 
-def deadline(text: str, *, now: float) -> float:
-    """`5s`, `250ms`, `2m` or `1h` from now, or an RFC 3339 time, as seconds since the epoch."""
+def check_name(option: str, name: str | None) -> None:
+    """Raises `InvalidOptionError` for what is no name of a project, a bulk or the like."""
+    if name is not None and re.match(NAME_PATTERN, name) is None:
+        raise InvalidOptionError(
+            f"{option} {name!r} is no name: letters, digits, dots, - and _, at most 128, "
+            "the first a letter or digit"
+        )
+
+
+def span_s(text: str) -> float | None:
+    """`5s`, `250ms`, `2m`, `1h` or `1d` in seconds; None for what is no span."""
     span = _SPAN.match(text)
+    return None if span is None else float(span[1]) * _UNIT_S[span[2]]
+
+
+def deadline(text: str, *, now: float) -> float:
+    """A span from now or an RFC 3339 time, as seconds since the epoch."""
+    return moment_ahead("--deadline", text, now=now)
+
+
+def moment_ahead(option: str, text: str, *, now: float) -> float:
+    """A span from now or an RFC 3339 time, as seconds since the epoch.
+
+    Raises `InvalidOptionError`.
+    """
+    span = span_s(text)
     if span is not None:
-        return now + float(span[1]) * _UNIT_S[span[2]]
+        return now + span
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise InvalidOptionError(
-            f"--deadline {text!r} is neither a span (5s, 250ms, 2m, 1h) nor an RFC 3339 time "
+            f"{option} {text!r} is neither a span (5s, 250ms, 2m, 1h, 1d) nor an RFC 3339 time "
             "with its offset (2026-01-31T12:00:00Z)"
         )
     return moment.timestamp()

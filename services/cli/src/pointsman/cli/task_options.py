@@ -35,6 +35,16 @@ Cached = Annotated[
 OwnId = Annotated[
     str | None, typer.Option("--id", help="Your id: a repetition makes no second task.")
 ]
+NotBefore = Annotated[
+    str | None, typer.Option(help="Not before 30m, 2h or 1d from now, or an RFC 3339 time.")
+]
+After = Annotated[
+    list[UUID] | None,
+    typer.Option("--after", metavar="ID", help="When this task has completed (repeatable)."),
+]
+Bulk = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Names tasks that are submitted together.")
+]
 Timeout = Annotated[
     float, typer.Option(min=0, help="How many seconds --wait or --stream waits for the end.")
 ]

@@ -9,16 +9,22 @@ from pointsman.cli.client import StackClient
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.feed import FeedBell
 from pointsman.cli.hints import at_data
-from pointsman.cli.output import clock, column, seconds
+from pointsman.cli.output import Column, Document, clock, column, plain, seconds
 from pointsman.contracts.queries import OneTask, TaskRow
 from pointsman.contracts.task_states import TERMINAL
+
+
+def _state(row: Document) -> str:
+    state = plain(row.get("state"))
+    return f"{state} (held)" if row.get("held") else state
+
 
 COLUMNS: Final = (
     column("task"),
     column("tenant"),
     column("family"),
     column("class", "priority_class"),
-    column("state"),
+    Column("state", _state),
     column("accepted (UTC)", "accepted_at", clock),
     column("waited", "queue_s", seconds),
     column("ran", "run_s", seconds),

@@ -6,13 +6,15 @@ from functools import partial
 from typing import Final
 from uuid import uuid4
 
+from pointsman.contracts.events import DeviceMode
+from pointsman.executor.adapters.model_catalogue import ModelCatalogue
 from pointsman.executor.adapters.nats import NatsLeader
 from pointsman.executor.adapters.nats_streams import NatsStreams
 from pointsman.executor.adapters.noop import NoopEngine
 from pointsman.executor.adapters.triton import TritonEngine
 from pointsman.executor.handlers import build_router
 from pointsman.executor.holding.canaries import Canaries
-from pointsman.executor.holding.devices import Device
+from pointsman.executor.holding.devices import Device, DeviceTerms
 from pointsman.executor.holding.leases import REPORT_GRACE_S, LeaseHolder
 from pointsman.executor.holding.membership import Membership
 from pointsman.executor.ports import Engine, Identity, Leader
@@ -49,8 +51,8 @@ async def start(scope: ServiceScope, settings: Settings, nats: NatsSettings) -> 
     for device in devices:
         scope.on_stop(device.close, device.name)
     holder = LeaseHolder(identity, devices, blobs=blobs, leader=leader, streams=streams)
-    offers = await asyncio.gather(*(device.offer() for device in devices))
-    membership = Membership(identity, tuple(offers), leader=leader, holder=holder)
+    await asyncio.gather(*(device.open() for device in devices))
+    membership = Membership(identity, devices, leader=leader, holder=holder)
     broker.include_router(build_router(identity, holder, Canaries(devices)))
     await broker.start()
     # The subscription must have reached the server before the leader hears of this executor.
@@ -63,7 +65,9 @@ async def start(scope: ServiceScope, settings: Settings, nats: NatsSettings) -> 
 
     async def end() -> None:
         await asyncio.gather(
-            holder.drain(settings.grace_s), *(device.say_goodbye() for device in devices)
+            holder.drain(settings.grace_s),
+            holder.changes.drain(settings.grace_s),
+            *(device.say_goodbye() for device in devices),
         )
 
     scope.on_stop(end, "running calls")
@@ -75,8 +79,13 @@ def _device(
     return Device(
         address.device,
         endpoint=address.endpoint,
-        slots=settings.slots,
-        max_batch=settings.max_batch,
+        terms=DeviceTerms(
+            slots=settings.slots,
+            max_batch=settings.max_batch,
+            mode=settings.mode,
+            memory_mib=settings.memory_mib,
+            gpu=address.gpu,
+        ),
         engine=_engine(address.endpoint, settings),
         leader=leader,
         identity=identity,
@@ -84,9 +93,17 @@ def _device(
 
 
 def _engine(endpoint: str, settings: Settings) -> Engine:
+    loading = settings.mode is not DeviceMode.FIXED
     if endpoint == "noop:":
-        return NoopEngine(settings.noop_variants, settings.slots)
-    return TritonEngine(endpoint)
+        return NoopEngine(
+            settings.noop_variants,
+            settings.slots,
+            loading=loading,
+            declared_load_s=settings.noop_load_s,
+        )
+    if not loading:
+        return TritonEngine(endpoint)
+    return TritonEngine(endpoint, catalogue=ModelCatalogue(settings.repository, settings.loadable))
 
 
 def main() -> int:

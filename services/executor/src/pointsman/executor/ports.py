@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
+from pointsman.contracts.endurance import HEARTBEAT_MISSED, CheckpointReport
 from pointsman.contracts.events import Residency
 from pointsman.contracts.events.tasks import DEADLINE_EXCEEDED
 from pointsman.contracts.leases import (
@@ -12,6 +13,7 @@ from pointsman.contracts.leases import (
     AttemptReport,
     DeviceHealth,
     Renewal,
+    ResidencyReport,
 )
 from pointsman.contracts.token_streams import StreamPart
 
@@ -41,6 +43,8 @@ class Call:
     """Passed to the engine, which stops then by itself."""
     parameters: Mapping[str, str] | None = None
     traceparent: str | None = None
+    checkpoint: bytes | None = None
+    """Where an earlier call of the variant on this payload stood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,20 @@ class EngineError(Exception):
         self.device_lost = device_lost
 
 
+NOT_LOADED: Final = "model_not_found"
+"""Code of a call to a variant that is not loaded; it may be elsewhere."""
+UNKNOWN_MODEL: Final = "unknown_model"
+"""Code of a load: the engine's repository has no such model; whoever fills it has to act."""
+LOAD_FAILED: Final = "load_failed"
+"""Code of a load: the engine refused the model's configuration, or the model broke off."""
+OUT_OF_MEMORY: Final = "out_of_memory"
+"""Code of a load or a call: there is no room for it at this moment."""
+LOAD_TIMEOUT: Final = "load_timeout"
+"""Code of a load or unload that was not done in its time; the engine was told to undo it."""
+MODEL_CONTROL_OFF: Final = "model_control_off"
+"""Code of a load: the engine takes no orders; an operator starts it with explicit model control."""
+
+
 class EngineDeadlineError(EngineError):
     """The engine had not answered when the time of the call was over."""
 
@@ -83,8 +101,42 @@ class EngineBusyError(EngineError):
         super().__init__(ENGINE_BUSY, message, retryable=True)
 
 
-OnPiece = Callable[[bytes], None]
-"""Hears the pieces of an answer while they come; together they are the output."""
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """On which of its engine's GPUs an instance goes; without any, the model's files decide."""
+
+    gpus: tuple[int, ...] = ()
+
+
+class EngineSilentError(EngineDeadlineError):
+    """The call gave no sign of life for longer than it had promised."""
+
+    def __init__(self, heartbeat_s: float) -> None:
+        super().__init__(f"no sign of life for {heartbeat_s:g} s")
+        self.code = HEARTBEAT_MISSED
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sign of life of a call."""
+
+    share: float | None = None
+    """0 to 1; None: it lives, and no more is said."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a call stands; another call that is given it goes on from there."""
+
+    data: bytes
+
+
+Piece = bytes | Progress | Checkpoint
+"""What a model says while a call runs; the bytes, put together, are the output."""
+
+OnPiece = Callable[[Piece], None]
+"""Hears the pieces while they come."""
 
 
 class Engine(Protocol):
@@ -101,13 +153,42 @@ class Engine(Protocol):
 
     @property
     def residency(self) -> tuple[Residency, ...]:
-        """The variants that are loaded; known after `open`."""
+        """The variants that are loaded; known after `open`, `refresh`, `load` and `unload`."""
+        ...
+
+    @property
+    def loadable(self) -> tuple[Residency, ...]:
+        """The variants that `load` takes, as they would be; none where nobody may load."""
+        ...
+
+    def heartbeat_s(self, variant: str) -> float:
+        """Seconds within which calls of a variant promise a sign of life; 0: they promise none."""
+        ...
+
+    async def refresh(self) -> None:
+        """Learn again what is loaded, after the engine was away; raises `EngineError`."""
+        ...
+
+    async def load(self, variant: str, *, placement: Placement, timeout_s: float) -> None:
+        """Return when a first call to the variant was answered; one that is loaded stays.
+
+        Raises `EngineError` with `UNKNOWN_MODEL`, `LOAD_FAILED`, `OUT_OF_MEMORY`, `LOAD_TIMEOUT` or
+        `MODEL_CONTROL_OFF`, or with what a call fails with. Other variants serve on meanwhile.
+        """
+        ...
+
+    async def unload(self, variant: str, *, timeout_s: float) -> None:
+        """Return when the variant and its memory are gone; one that is not loaded is no error.
+
+        Raises `EngineError` as `load` does.
+        """
         ...
 
     async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
         """Run a call. Raises `EngineError`; cancelling the caller stops the call in the engine.
 
-        A variant that streams calls `on_piece` with each piece; others never do.
+        A variant that streams calls `on_piece` with each piece; others never do. One that cannot go
+        on from a checkpoint begins anew.
         """
         ...
 
@@ -142,8 +223,16 @@ class Leader(Protocol):
         """Return when the leader has recorded it; raises `AttachRefusedError`."""
         ...
 
+    async def checkpoint(self, report: CheckpointReport) -> None:
+        """Return when the leader has recorded it, or says that it is of no use any more."""
+        ...
+
     async def report(self, report: AttemptReport) -> None:
         """Return when the leader has recorded the end of the attempt, or says it is settled."""
+        ...
+
+    async def residency(self, report: ResidencyReport) -> None:
+        """Return when the leader has recorded the end of the change, or says it is settled."""
         ...
 
     async def health(self, health: DeviceHealth) -> None:

@@ -34,3 +34,8 @@ DEVICE_LOSSES: Final = _meter.create_counter(
     unit="{loss}",
     description="Times that a device stopped serving",
 )
+RESIDENCY_CHANGES: Final = _meter.create_counter(
+    "pointsman.executor.residency.changes",
+    unit="{change}",
+    description="Changes of what a device has loaded that ended, by device and outcome",
+)

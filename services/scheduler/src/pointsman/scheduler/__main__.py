@@ -29,6 +29,7 @@ from pointsman.scheduler.adapters.nats_orders import NatsOrders
 from pointsman.scheduler.adapters.nats_readings import NatsReadings
 from pointsman.scheduler.adapters.own_files import open_own_files
 from pointsman.scheduler.adapters.registry_file import RegistryFile
+from pointsman.scheduler.adapters.routing_file import RoutingOnDisk
 from pointsman.scheduler.adapters.snapshot_files import SnapshotFiles
 from pointsman.scheduler.adapters.system import SystemDraws
 from pointsman.scheduler.adapters.views import TaskViews
@@ -37,22 +38,31 @@ from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.handlers import (
     build_archive_router,
     build_command_router,
+    build_preview_router,
     build_query_router,
+    build_schedule_router,
+    build_steering_router,
 )
 from pointsman.scheduler.leading.archive import TaskArchive
 from pointsman.scheduler.leading.blob_keeping import keep_blobs
+from pointsman.scheduler.leading.content import ContentReader
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.disk_watch import DiskWatch
 from pointsman.scheduler.leading.dispatch import Dispatch
 from pointsman.scheduler.leading.folding import Folding
 from pointsman.scheduler.leading.lead import Lead
 from pointsman.scheduler.leading.load_readings import publish_load
+from pointsman.scheduler.leading.past_tasks import PastTasks
 from pointsman.scheduler.leading.pool_leader import PoolLeader
 from pointsman.scheduler.leading.pool_snapshots import keep_snapshots, newest_snapshot
+from pointsman.scheduler.leading.preview import Preview
 from pointsman.scheduler.leading.questions import Questions
 from pointsman.scheduler.leading.redrive import Redrive
+from pointsman.scheduler.leading.schedules import Schedules
+from pointsman.scheduler.leading.settling import Settling
+from pointsman.scheduler.leading.steering import SteeringDesk
 from pointsman.scheduler.leading.submissions import Submissions
-from pointsman.scheduler.leading.take_lead import Candidate, Standby, register_models
+from pointsman.scheduler.leading.take_lead import Candidate, Standby, register_files
 from pointsman.scheduler.settings import Settings
 
 _SERVICE: Final = "scheduler"
@@ -71,6 +81,8 @@ class _Process:
         self.clock = SystemClock()
         self.codec = settings.codec()
         self.registry = RegistryFile(settings.registry)
+        self.routing = RoutingOnDisk(settings.routing)
+        self.content = ContentReader(self.routing.prototypes)
         self.pool = Pool(settings.pool)
         self.snapshots = SnapshotFiles(settings.data / "snapshots")
         self.own = open_own_files(settings.data)
@@ -140,30 +152,43 @@ class _Process:
         scope.health.set("lead", ok=True, detail=lead.name)
         scope.spawn(lead.keep(), "lead keeper")
         log = DecisionLog(store, self.codec, lead)
-        await register_models(pool, log, self.registry, clock)
+        await register_files(pool, log, self.registry, self.routing, clock)
         scope.spawn(_prune(store), "inbox rows")
         scope.spawn(keep_snapshots(pool, store, self.snapshots, clock), "snapshots")
         relay = self._publish(tail, nc)
         leader = await self._lead(log, clocks, nc)
-        disk = DiskWatch(
-            DataDisk(self.settings.data, budget_mib=self.settings.disk_budget_mib), self._disk_fills
-        )
-        scope.spawn(disk.run(), "disk")
         sweep = BlobSweep(self.settings.data / "blobs", self.settings.blob_keep_s)
         scope.spawn(keep_blobs(pool, sweep), "blobs")
-        submissions = Submissions(pool, log, self.own.blobs, clock, no_room=disk.refusal)
+        submissions = self._submissions(log)
+        schedules = Schedules(pool, Settling(log), submissions, self.own.blobs, clock)
+        scope.spawn(schedules.run(), "schedules")
         load = publish_load(pool, NatsReadings(nc), clock, submissions.shed)
         scope.spawn(load, "load readings")
         redrive = Redrive(store, self.codec, log, self.own.blobs, submissions, clock)
-        questions = self._questions(views, relay)
-        broker.include_router(build_command_router(pool.name, leader, submissions, redrive))
-        broker.include_router(build_archive_router(pool.name, TaskArchive(store, clock)))
-        broker.include_router(build_query_router(questions, lead))
+        broker.include_routers(
+            build_command_router(pool.name, leader, submissions, redrive),
+            build_schedule_router(pool.name, schedules),
+            build_steering_router(pool.name, SteeringDesk(pool, log, clock)),
+            build_archive_router(pool.name, TaskArchive(store, clock)),
+            build_query_router(self._questions(views, relay, clocks), lead),
+            build_preview_router(Preview(pool, self.content, clock)),
+        )
         await broker.start()
         letters = DeadLetterBox(log, self.own.blobs, clock, applied_to=lambda: pool.applied_to)
         self._take_tasks(nc, submissions, letters)
 
-    def _questions(self, views: TaskViews, relay: Relay) -> Questions:
+    def _submissions(self, log: DecisionLog) -> Submissions:
+        disk = DiskWatch(
+            DataDisk(self.settings.data, budget_mib=self.settings.disk_budget_mib), self._disk_fills
+        )
+        self.scope.spawn(disk.run(), "disk")
+        past = PastTasks(self.store)
+        return Submissions(
+            self.pool, log, self.own.blobs, self.clock,
+            past=past, no_room=disk.refusal, see=self.content.see,
+        )  # fmt: skip
+
+    def _questions(self, views: TaskViews, relay: Relay, clocks: LeaseClocks) -> Questions:
         return Questions(
             self.pool,
             self.store,
@@ -171,6 +196,7 @@ class _Process:
             views,
             feed_position=lambda: relay.position,
             pid=os.getpid(),
+            progress=clocks.progress,
         )
 
     def _broker(self) -> ServiceBroker:

@@ -12,6 +12,7 @@ from faststream.nats import NatsRouter
 from nats.aio.msg import Msg
 
 from pointsman.contracts import subjects
+from pointsman.contracts.bulk import CancelBulk
 from pointsman.contracts.commands import (
     Answer,
     ArchiveTasks,
@@ -21,12 +22,15 @@ from pointsman.contracts.commands import (
     Rejected,
     SubmitTask,
 )
+from pointsman.contracts.endurance import CheckpointReport
+from pointsman.contracts.events import TaskAccepted
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
     DeviceHealth,
     Renewal,
     ReportAnswer,
+    ResidencyReport,
 )
 from pointsman.contracts.queries import (
     AskLog,
@@ -44,12 +48,24 @@ from pointsman.contracts.queries import (
     Why,
 )
 from pointsman.contracts.recorded import Recorded
+from pointsman.contracts.schedules import ListSchedules, RemoveSchedule, ScheduleRow, SetSchedule
+from pointsman.contracts.steering import (
+    DeviceSteering,
+    PauseRow,
+    PoolSteering,
+    SetTenant,
+    TaskSteering,
+    TenantRow,
+)
 from pointsman.runtime.broker import RefusedError, body_decoder
 from pointsman.scheduler.leading.archive import TaskArchive
 from pointsman.scheduler.leading.lead import Lead
 from pointsman.scheduler.leading.pool_leader import PoolLeader
+from pointsman.scheduler.leading.preview import Preview
 from pointsman.scheduler.leading.questions import Questions
 from pointsman.scheduler.leading.redrive import Redrive
+from pointsman.scheduler.leading.schedules import Schedules
+from pointsman.scheduler.leading.steering import SteeringDesk
 from pointsman.scheduler.leading.submissions import Submissions
 
 _SERVICE: Final = "scheduler"
@@ -66,30 +82,45 @@ def build_command_router(
     def command(verb: str) -> str:
         return subjects.command(_SERVICE, verb, pool)
 
-    @router.subscriber(
-        command("submit"),
-        decoder=body_decoder(list[SubmitTask]),
-    )
+    @router.subscriber(command("submit"), decoder=body_decoder(list[SubmitTask]))
     async def submit(tasks: list[SubmitTask]) -> list[Answer]:
         return await asyncio.gather(*(submissions.submit(t, door="command") for t in tasks))
 
-    @router.subscriber(
-        command("cancel"),
-        decoder=body_decoder(list[CancelTask]),
-    )
+    @router.subscriber(command("cancel"), decoder=body_decoder(list[CancelTask]))
     async def cancel(commands: list[CancelTask]) -> list[Answer]:
         return await asyncio.gather(*(leader.cancel(item) for item in commands))
+
+    @router.subscriber(command("cancel_bulk"), decoder=body_decoder(list[CancelBulk]))
+    async def cancel_bulk(commands: list[CancelBulk]) -> list[Answer]:
+        return [await leader.bulks.cancel(item) for item in commands]
 
     @router.subscriber(command("prepare"), decoder=body_decoder(list[PrepareTask]))
     async def prepare(commands: list[PrepareTask]) -> list[Answer]:
         return await asyncio.gather(*(leader.prepare(item) for item in commands))
 
-    @router.subscriber(
-        command("report"),
-        decoder=body_decoder(list[AttemptReport]),
-    )
+    @router.subscriber(command("redrive"), decoder=body_decoder(list[RedriveDeadLetter]))
+    async def redrive_dead_letter(commands: list[RedriveDeadLetter]) -> list[Answer]:
+        return [await redrive.redrive(item) for item in commands]
+
+    _hear_executors(router, pool, leader)
+    return router
+
+
+def _hear_executors(router: NatsRouter, pool: str, leader: PoolLeader) -> None:
+    def command(verb: str) -> str:
+        return subjects.command(_SERVICE, verb, pool)
+
+    @router.subscriber(command("report"), decoder=body_decoder(list[AttemptReport]))
     async def report(reports: list[AttemptReport]) -> list[ReportAnswer]:
         return await asyncio.gather(*(leader.report(item) for item in reports))
+
+    @router.subscriber(command("checkpoint"), decoder=body_decoder(list[CheckpointReport]))
+    async def checkpoint(reports: list[CheckpointReport]) -> list[ReportAnswer]:
+        return await asyncio.gather(*(leader.checkpoint(item) for item in reports))
+
+    @router.subscriber(command("residency"), decoder=body_decoder(list[ResidencyReport]))
+    async def residency(reports: list[ResidencyReport]) -> list[ReportAnswer]:
+        return await asyncio.gather(*(leader.residency(item) for item in reports))
 
     @router.subscriber(command("attach"), decoder=body_decoder(list[AttachExecutor]))
     async def attach(commands: list[AttachExecutor]) -> list[Answer]:
@@ -99,15 +130,9 @@ def build_command_router(
     async def health(commands: list[DeviceHealth]) -> list[Answer]:
         return [await leader.health(item) for item in commands]
 
-    @router.subscriber(command("redrive"), decoder=body_decoder(list[RedriveDeadLetter]))
-    async def redrive_dead_letter(commands: list[RedriveDeadLetter]) -> list[Answer]:
-        return [await redrive.redrive(item) for item in commands]
-
     @router.subscriber(subjects.renewals(pool), decoder=body_decoder(Renewal))
     async def renewed(renewal: Renewal) -> None:
         await leader.renewed(renewal)
-
-    return router
 
 
 def build_archive_router(pool: str, archive: TaskArchive) -> NatsRouter:
@@ -123,6 +148,50 @@ def build_archive_router(pool: str, archive: TaskArchive) -> NatsRouter:
     return router
 
 
+def build_schedule_router(pool: str, schedules: Schedules) -> NatsRouter:
+    """Commands about schedules; see `pointsman.contracts.schedules` for the table."""
+    router = NatsRouter()
+
+    def command(verb: str) -> str:
+        return subjects.command(_SERVICE, verb, pool)
+
+    @router.subscriber(command("set_schedule"), decoder=body_decoder(list[SetSchedule]))
+    async def set_schedule(commands: list[SetSchedule]) -> list[Answer]:
+        return [await schedules.set(item) for item in commands]
+
+    @router.subscriber(command("remove_schedule"), decoder=body_decoder(list[RemoveSchedule]))
+    async def remove_schedule(commands: list[RemoveSchedule]) -> list[Answer]:
+        return [await schedules.remove(item) for item in commands]
+
+    return router
+
+
+def build_steering_router(pool: str, desk: SteeringDesk) -> NatsRouter:
+    """Commands of operators; see `pointsman.contracts.steering` for the table."""
+    router = NatsRouter()
+
+    def command(verb: str) -> str:
+        return subjects.command(_SERVICE, verb, pool)
+
+    @router.subscriber(command("steer_task"), decoder=body_decoder(list[TaskSteering]))
+    async def steer_task(commands: list[TaskSteering]) -> list[Answer]:
+        return [await desk.steer(item) for item in commands]
+
+    @router.subscriber(command("steer_pool"), decoder=body_decoder(list[PoolSteering]))
+    async def steer_pool(commands: list[PoolSteering]) -> list[Answer]:
+        return [await desk.steer(item) for item in commands]
+
+    @router.subscriber(command("steer_device"), decoder=body_decoder(list[DeviceSteering]))
+    async def steer_device(commands: list[DeviceSteering]) -> list[Answer]:
+        return [await desk.steer(item) for item in commands]
+
+    @router.subscriber(command("set_tenant"), decoder=body_decoder(list[SetTenant]))
+    async def set_tenant(commands: list[SetTenant]) -> list[Answer]:
+        return [await desk.steer(item) for item in commands]
+
+    return router
+
+
 def build_query_router(questions: Questions, lead: Lead) -> NatsRouter:
     """Questions; see `pointsman.contracts.queries` for the table."""
 
@@ -132,6 +201,20 @@ def build_query_router(questions: Questions, lead: Lead) -> NatsRouter:
     router = NatsRouter(middlewares=[giving_way])
     _ask_about_log(router, questions)
     _ask_about_pool(router, questions)
+    return router
+
+
+def build_preview_router(preview: Preview) -> NatsRouter:
+    """What would become of a task; decided as for a submission, and not recorded."""
+    router = NatsRouter()
+
+    @router.subscriber(subjects.query(_SERVICE, "preview"), decoder=body_decoder(SubmitTask))
+    async def look_ahead(task: SubmitTask) -> TaskAccepted:
+        decided = preview.of(task)
+        if isinstance(decided, Rejected):
+            raise RefusedError(decided)
+        return decided
+
     return router
 
 
@@ -164,6 +247,10 @@ def _ask_about_log(router: NatsRouter, questions: Questions) -> None:
 
 
 def _ask_about_pool(router: NatsRouter, questions: Questions) -> None:
+    @router.subscriber(subjects.query(_SERVICE, "schedules"), decoder=body_decoder(ListSchedules))
+    async def schedules(asked: ListSchedules) -> list[ScheduleRow]:
+        return questions.schedules(asked)
+
     @router.subscriber(subjects.query(_SERVICE, "models"), decoder=body_decoder(AskPool))
     async def models(_asked: AskPool) -> list[ModelRow]:
         return questions.models()
@@ -175,6 +262,14 @@ def _ask_about_pool(router: NatsRouter, questions: Questions) -> None:
     @router.subscriber(subjects.query(_SERVICE, "pool"), decoder=body_decoder(AskPool))
     async def pool(_asked: AskPool) -> PoolRow:
         return questions.pool()
+
+    @router.subscriber(subjects.query(_SERVICE, "tenants"), decoder=body_decoder(AskPool))
+    async def tenants(_asked: AskPool) -> list[TenantRow]:
+        return questions.tenants()
+
+    @router.subscriber(subjects.query(_SERVICE, "pauses"), decoder=body_decoder(AskPool))
+    async def pauses(_asked: AskPool) -> list[PauseRow]:
+        return questions.pauses()
 
 
 class _GivingWay(BaseMiddleware[Any, Any]):

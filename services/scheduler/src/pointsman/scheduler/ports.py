@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from pointsman.contracts.events import ModelRegistered
+from pointsman.contracts.events import ModelRegistered, RoutingChanged
 from pointsman.contracts.leases import LeaseOrder, LeaseReceipt
 from pointsman.contracts.message import BlobRef
 from pointsman.contracts.queries import DeadLetterRow, ListDeadLetters, ListTasks, TaskRow
@@ -67,6 +67,14 @@ class Registry(Protocol):
 
     def models(self, *, at: float, applied_to: int) -> Sequence[ModelRegistered]:
         """Every entry, as the event that would register it."""
+        ...
+
+
+class RoutingRules(Protocol):
+    """What the operator says of families, tiers and domains."""
+
+    def event(self, *, pool: str, at: float, applied_to: int) -> RoutingChanged:
+        """All of it, as the event that would record it."""
         ...
 
 

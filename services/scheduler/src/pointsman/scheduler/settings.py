@@ -18,6 +18,8 @@ class Settings(LogSettings):
     """The pool that this scheduler leads."""
     registry: Path = Path("infra/triton/registry.toml")
     """The model registry."""
+    routing: Path | None = None
+    """The routing file: domains, quality tiers, how large is large; none: families are named."""
     payload_keep_days: PositiveFloat = 7.0
     """How long a payload is kept after its task has ended; those of conversations stay."""
     result_keep_days: PositiveFloat = 7.0

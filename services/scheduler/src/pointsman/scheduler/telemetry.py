@@ -16,3 +16,8 @@ SUBMISSIONS: Final = _meter.create_counter(
     unit="{task}",
     description="Answers to submissions by status",
 )
+STEERINGS: Final = _meter.create_counter(
+    "pointsman.scheduler.steerings",
+    unit="{command}",
+    description="Commands of operators by verb and answer",
+)

@@ -10,10 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from pointsman.policy.parameters import ParametersError
+from pointsman.runtime.errors import FatalError
 from pointsman.time_machine.comparison import compare
 from pointsman.time_machine.core_bench import STEPS, bench_core
 from pointsman.time_machine.figures import figures_of
-from pointsman.time_machine.policies import POLICIES, parameters_of, simulate
+from pointsman.time_machine.log_verbs import add_log_verbs
+from pointsman.time_machine.peak_memory import peak_mib
+from pointsman.time_machine.policies import Fleet, parameters_of, simulate
+from pointsman.time_machine.policy_files import read_policy
 from pointsman.time_machine.token_traces import COMPUTED, LAYOUTS, Served, convert
 from pointsman.time_machine.traces import TracedTask, TraceError, read_trace, write_trace
 from pointsman.time_machine.workload import Workload, generate
@@ -23,17 +28,20 @@ _DEFAULT: Final = Workload()
 
 
 def _simulate(asked: argparse.Namespace) -> dict[str, object]:
+    policy, parameters = read_policy(asked.policy)
     with _source(asked.trace).open(encoding="utf-8", newline="") as lines:
         trace = read_trace(lines)
-    outcome = simulate(trace, policy=asked.policy, devices=asked.devices)
+    fleet = Fleet(asked.devices, asked.slots)
+    outcome = simulate(trace, policy=policy, fleet=fleet, parameters=parameters)
     figures = figures_of(
         outcome,
-        policy=asked.policy,
-        parameters=parameters_of(asked.policy, asked.devices),
-        devices=asked.devices,
+        policy=policy,
+        parameters=parameters_of(policy, fleet, parameters),
+        slots=fleet.devices * fleet.slots,
     )
     notes = [f"{outcome.expired} tasks could not meet their deadline and did not run"]
-    return {"report": figures, "notes": notes if outcome.expired else []}
+    report = {**figures, "peak_mib": peak_mib()}
+    return {"report": report, "notes": notes if outcome.expired else []}
 
 
 def _generate(asked: argparse.Namespace) -> dict[str, object]:
@@ -59,7 +67,8 @@ def _compare(asked: argparse.Namespace) -> dict[str, object]:
 
 
 def _bench(asked: argparse.Namespace) -> dict[str, object]:
-    return {"report": bench_core(asked.queued, asked.steps), "notes": []}
+    figures = bench_core(asked.queued, asked.steps)
+    return {"report": {**figures, "peak_mib": peak_mib()}, "notes": []}
 
 
 def _source(path: Path) -> Path:
@@ -97,7 +106,8 @@ def _arguments() -> argparse.ArgumentParser:
     simulated = verb("simulate", _simulate)
     simulated.add_argument("--trace", type=Path, required=True)
     simulated.add_argument("--devices", type=int, required=True)
-    simulated.add_argument("--policy", choices=list(POLICIES), required=True)
+    simulated.add_argument("--slots", type=int, default=1)
+    simulated.add_argument("--policy", required=True)
     generated = verb("generate", _generate)
     generated.add_argument("--seed", type=int, default=1)
     generated.add_argument("--out", type=Path, required=True)
@@ -116,6 +126,7 @@ def _arguments() -> argparse.ArgumentParser:
     benched = verb("bench", _bench)
     benched.add_argument("--queued", type=int, required=True)
     benched.add_argument("--steps", type=int, default=STEPS)
+    add_log_verbs(verb)
     return parser
 
 
@@ -124,8 +135,9 @@ def main(arguments: Sequence[str]) -> int:
     asked = _arguments().parse_args(arguments)
     try:
         said: dict[str, object] = asked.run(asked)
-    except TraceError as error:
-        said = {"error": {"code": error.code, "message": str(error), "next_step": error.next_step}}
+    except (TraceError, ParametersError, FatalError) as error:
+        message = str(error).removesuffix(error.next_step).strip()
+        said = {"error": {"code": error.code, "message": message, "next_step": error.next_step}}
     except (OSError, UnicodeDecodeError) as error:
         said = {
             "error": {

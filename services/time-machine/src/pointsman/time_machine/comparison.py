@@ -1,16 +1,21 @@
-"""Our policy against a plain queue on the made-up workload, seed by seed."""
+"""Our policy against a plain queue on the made-up workload, seed by seed.
+
+Beside it stands how far our waits are from what no policy can fall below.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from statistics import median
-from typing import Final, TypedDict
+from typing import Final, NamedTuple, TypedDict
 
+from pointsman.time_machine.bound import wait_bounds
 from pointsman.time_machine.figures import Figures, figures_of
-from pointsman.time_machine.policies import parameters_of, simulate
+from pointsman.time_machine.policies import OURS, Fleet, parameters_of, simulate
 from pointsman.time_machine.traces import TracedTask
 from pointsman.time_machine.workload import Workload, faster, generate
 
 COMPARED: Final = ("mean_wait_s", "p50_wait_s", "p99_wait_s", "max_wait_s", "swaps_per_100")
+BOUNDED: Final = ("mean_wait_s", "p99_wait_s", "max_wait_s")
 
 
 class Factor(TypedDict):
@@ -19,6 +24,8 @@ class Factor(TypedDict):
     load: float
     median: dict[str, float]
     worst: dict[str, float]
+    bound: dict[str, float]
+    """What no policy can fall below over ours, median; as `pointsman.time_machine.bound` says."""
     seeds: list[dict[str, float]]
 
 
@@ -34,29 +41,38 @@ class Comparison(TypedDict):
 SIMULATED: Final = "arrivals, loads and runs are drawn; no device ran anything"
 
 
+class _Row(NamedTuple):
+    """One seed at one load."""
+
+    ratios: dict[str, float]
+    bounds: dict[str, float]
+
+
 def compare(workload: Workload, *, seeds: Sequence[int], loads: Sequence[float]) -> Comparison:
     """The ratios at each load; `worst` is the largest of any seed."""
-    rows: dict[float, list[dict[str, float]]] = {load: [] for load in loads}
+    rows: dict[float, list[_Row]] = {load: [] for load in loads}
     for seed in seeds:
         trace = generate(_seeded(workload, seed))
         for load in loads:
-            ratios = _ratios(faster(trace, load), workload.devices)
-            rows[load].append({"seed": seed, **ratios})
+            rows[load].append(_row(seed, faster(trace, load), workload.devices))
     drawn = asdict(workload)
     del drawn["seed"]
     return {
         "simulated": SIMULATED,
         "workload": drawn,
-        "parameters": parameters_of("pointsman", workload.devices),
-        "factors": [
-            {
-                "load": load,
-                "median": {name: round(median(_column(rows[load], name)), 4) for name in COMPARED},
-                "worst": {name: max(_column(rows[load], name)) for name in COMPARED},
-                "seeds": rows[load],
-            }
-            for load in loads
-        ],
+        "parameters": parameters_of(OURS, Fleet(workload.devices)),
+        "factors": [_factor(load, rows[load]) for load in loads],
+    }
+
+
+def _factor(load: float, rows: list[_Row]) -> Factor:
+    ratios, bounds = [row.ratios for row in rows], [row.bounds for row in rows]
+    return {
+        "load": load,
+        "median": {name: round(median(_column(ratios, name)), 4) for name in COMPARED},
+        "worst": {name: max(_column(ratios, name)) for name in COMPARED},
+        "bound": {name: round(median(_column(bounds, name)), 4) for name in BOUNDED},
+        "seeds": ratios,
     }
 
 
@@ -68,11 +84,19 @@ def _column(rows: Iterable[dict[str, float]], name: str) -> list[float]:
     return [row[name] for row in rows]
 
 
-def _ratios(trace: list[TracedTask], devices: int) -> dict[str, float]:
-    plain, ours = (_figures(trace, policy, devices) for policy in ("fifo", "pointsman"))
-    return {name: round(float(ours[name]) / float(plain[name]), 4) for name in COMPARED}
+def _row(seed: int, trace: list[TracedTask], devices: int) -> _Row:
+    plain, ours = (_figures(trace, policy, devices) for policy in ("fifo", OURS))
+    bounds = wait_bounds(trace, devices)
+    return _Row(
+        {"seed": seed, **{name: _ratio(ours[name], plain[name]) for name in COMPARED}},
+        {name: _ratio(bounds[name], ours[name]) for name in BOUNDED},
+    )
+
+
+def _ratio(part: float, whole: float) -> float:
+    return round(part / whole, 4) if whole else 0.0
 
 
 def _figures(trace: list[TracedTask], policy: str, devices: int) -> Figures:
-    outcome = simulate(trace, policy=policy, devices=devices)
-    return figures_of(outcome, policy=policy, parameters={}, devices=devices)
+    outcome = simulate(trace, policy=policy, fleet=Fleet(devices))
+    return figures_of(outcome, policy=policy, parameters={}, slots=devices)

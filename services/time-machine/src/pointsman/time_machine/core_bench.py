@@ -7,6 +7,7 @@ the devices, which run nothing: time as the policy sees it moves on by a fixed s
 import gc
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
@@ -107,35 +108,41 @@ def _timed_steps(first: list[QueuedTask], plans: list[_Plan]) -> list[float]:
         pool.enqueue(task, 0.0)
     for device in range(DEVICES):
         pool.attach(str(device))
-    running = [start.device for start in pool.assign(0.0).starts]
-    waiting = {task.number: task for task in first}
+    running: deque[tuple[str, int]] = deque()
+    _run(pool, running, 0.0)
     times: list[float] = []
     with _frozen():
         for step, plan in enumerate(plans):
-            device = running.pop(0)
             began = time.perf_counter()
-            running += _step(pool, waiting, plan, device, (step + 1) * _RUN_S / DEVICES)
+            _step(pool, running, plan, (step + 1) * _RUN_S / DEVICES)
             times.append(time.perf_counter() - began)
     return times
 
 
 def _step(
-    pool: DedicatedPool, waiting: dict[int, QueuedTask], plan: _Plan, device: str, now: float
-) -> list[str]:
-    waiting[plan.arriving.number] = plan.arriving
+    pool: DedicatedPool, running: deque[tuple[str, int]], plan: _Plan, now: float
+) -> None:
     pool.enqueue(plan.arriving, now)
     if plan.replacing is not None:
-        waiting[plan.replacing.number] = plan.replacing
         pool.enqueue(plan.replacing, now)
-    if plan.rekeyed is not None and (moved := waiting.get(plan.rekeyed)) is not None:
+    if plan.rekeyed is not None and (moved := pool.task(plan.rekeyed)) is not None:
         pool.rekey(_sooner(moved), now)
-    if plan.cancelled is not None and pool.cancel(plan.cancelled, now) is not None:
-        del waiting[plan.cancelled]
-    pool.ended(device, _RUN_S, now)
-    starts = pool.assign(now).starts
-    for start in starts:
-        del waiting[start.task.number]
-    return [start.device for start in starts]
+    if plan.cancelled is not None:
+        pool.cancel(plan.cancelled, now)
+    device, ended = running.popleft()
+    pool.ended(device, ended, _RUN_S, now)
+    _run(pool, running, now)
+
+
+def _run(pool: DedicatedPool, running: deque[tuple[str, int]], now: float) -> None:
+    """Decide until every device runs something; a load is over at once."""
+    loads = True
+    while loads:
+        assigned = pool.assign(now)
+        loads = bool(assigned.loads)
+        for load in assigned.loads:
+            pool.loaded(load.devices[0], _LOAD_S, now)
+        running.extend((start.device, start.task.number) for start in assigned.starts)
 
 
 def _sooner(task: QueuedTask) -> QueuedTask:

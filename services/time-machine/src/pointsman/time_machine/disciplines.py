@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from typing import Final, NamedTuple, Protocol
 
 from pointsman.policy.order import virtual_deadline
+from pointsman.time_machine.known_runs import KnownRuns
 from pointsman.time_machine.traces import TracedTask
 
 
@@ -17,6 +18,13 @@ class Begin(NamedTuple):
     loads: bool
 
 
+class Loading(NamedTuple):
+    """A device loads a model; what runs first is decided when that ends."""
+
+    device: int
+    load_s: float
+
+
 class Discipline(Protocol):
     """A policy as the simulation asks it; times are seconds from the beginning of the trace."""
 
@@ -25,14 +33,14 @@ class Discipline(Protocol):
         ...
 
     def loaded(self, device: int, load_s: float, now: float) -> None:
-        """A load has ended; its task runs from now on."""
+        """A load that began by itself has ended."""
         ...
 
-    def ended(self, device: int, run_s: float, now: float) -> None:
-        """A device is free."""
+    def ended(self, device: int, task: TracedTask, now: float) -> None:
+        """A run has ended, and a slot is free."""
         ...
 
-    def begins(self, now: float) -> Iterator[Begin]:
+    def begins(self, now: float) -> Iterator[Begin | Loading]:
         """What begins now; devices and tasks are taken as soon as they are told."""
         ...
 
@@ -85,9 +93,9 @@ class Fifo:
         self._queue.append(task)
 
     def loaded(self, device: int, load_s: float, now: float) -> None:
-        """Makes no difference here."""
+        """Never happens here: a task is chosen before its load."""
 
-    def ended(self, device: int, run_s: float, now: float) -> None:  # noqa: ARG002 - as in the port
+    def ended(self, device: int, task: TracedTask, now: float) -> None:  # noqa: ARG002 - as in the port
         self._devices.free[device] = None
 
     def begins(self, now: float) -> Iterator[Begin]:  # noqa: ARG002 - as in the port
@@ -114,9 +122,9 @@ class GreedyAffinity:
         self._by_model.setdefault(task.model, deque()).append(task)
 
     def loaded(self, device: int, load_s: float, now: float) -> None:
-        """Makes no difference here."""
+        """Never happens here: a task is chosen before its load."""
 
-    def ended(self, device: int, run_s: float, now: float) -> None:  # noqa: ARG002 - as in the port
+    def ended(self, device: int, task: TracedTask, now: float) -> None:  # noqa: ARG002 - as in the port
         self._devices.free[device] = None
 
     def begins(self, now: float) -> Iterator[Begin]:  # noqa: ARG002 - as in the port
@@ -142,27 +150,33 @@ class GreedyAffinity:
 
 
 class EarliestDeadline:
-    """The smallest virtual deadline, on a free device that has the model if there is one."""
+    """The smallest virtual deadline, on a free device that has the model if there is one.
+
+    It knows of run times what our own policy knows: those that have ended.
+    """
 
     expired = 0
 
     def __init__(self, devices: int) -> None:
         self._devices = _Devices(devices)
         self._queue: list[tuple[float, int, TracedTask]] = []
+        self._known = KnownRuns()
 
     def arrived(self, task: TracedTask, now: float) -> None:
+        p90_s = self._known.of(task.model).p90_s
         key = virtual_deadline(
             task.priority_class,
             arrival=now,
             boost_s=0.0,
-            latest_start=None if task.deadline_s is None else task.deadline_s - task.service_s,
+            latest_start=None if task.deadline_s is None else task.deadline_s - p90_s,
         )
         heappush(self._queue, (key, task.number, task))
 
     def loaded(self, device: int, load_s: float, now: float) -> None:
-        """Makes no difference here."""
+        """Never happens here: a task is chosen before its load."""
 
-    def ended(self, device: int, run_s: float, now: float) -> None:  # noqa: ARG002 - as in the port
+    def ended(self, device: int, task: TracedTask, now: float) -> None:  # noqa: ARG002 - as in the port
+        self._known.ended(task.model, task.service_s)
         self._devices.free[device] = None
 
     def begins(self, now: float) -> Iterator[Begin]:  # noqa: ARG002 - as in the port

@@ -26,9 +26,12 @@ class Figures(TypedDict):
 
 
 def figures_of(
-    outcome: Outcome, *, policy: str, parameters: dict[str, float], devices: int
+    outcome: Outcome, *, policy: str, parameters: dict[str, float], slots: int
 ) -> Figures:
-    """Figures of one run; tasks that expired have no wait and count as not begun in time."""
+    """Figures of one run; tasks that expired have no wait and count as not begun in time.
+
+    `slots` are those of all devices together.
+    """
     waits = sorted(outcome.waits_s)
     ran = len(waits)
     return {
@@ -40,7 +43,7 @@ def figures_of(
         "p99_wait_s": round(_quantile(waits, 0.99), 3),
         "max_wait_s": round(waits[-1], 3) if ran else 0.0,
         "swaps_per_100": round(100 * outcome.swaps / ran, 3) if ran else 0.0,
-        "utilization": round(_share(outcome.service_s, devices * outcome.makespan_s), 6),
+        "utilization": round(_share(outcome.service_s, slots * outcome.makespan_s), 6),
         "within_300s": round(bisect_right(waits, SOON_S) / outcome.tasks, 6),
         "decisions_per_s": round(_share(outcome.tasks, outcome.wall_s), 1),
     }

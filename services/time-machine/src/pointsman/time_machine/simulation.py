@@ -3,14 +3,9 @@
 import time
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final
 
-from pointsman.time_machine.disciplines import Begin, Discipline
+from pointsman.time_machine.disciplines import Begin, Discipline, Loading
 from pointsman.time_machine.traces import TracedTask
-
-_LOADED: Final = 0
-_ENDED: Final = 1
-
 
 @dataclass(slots=True)
 class Outcome:
@@ -37,8 +32,7 @@ class Simulation:
     def __init__(self, trace: list[TracedTask], discipline: Discipline) -> None:
         self._trace = trace
         self._discipline = discipline
-        self._due: list[tuple[float, int, int, int]] = []
-        self._running: dict[int, Begin] = {}
+        self._due: list[tuple[float, int, int, TracedTask | float]] = []
         self._order = 0
         self._look: float | None = None
         self._end_s = trace[0].arrival_s
@@ -57,7 +51,10 @@ class Simulation:
                 self._discipline.arrived(task, now)
                 task = next(arrivals, None)
             for begin in self._discipline.begins(now):
-                self._begin(begin, now)
+                if isinstance(begin, Loading):
+                    self._load(begin, now)
+                else:
+                    self._begin(begin, now)
             self._look = self._discipline.next_look(now)
         outcome.expired = self._discipline.expired
         outcome.makespan_s = self._end_s - self._trace[0].arrival_s
@@ -73,29 +70,32 @@ class Simulation:
         return min(times, default=None)
 
     def _take_due(self, now: float) -> None:
-        _, _, kind, device = heappop(self._due)
-        task = self._running[device].task
-        if kind == _LOADED:
-            self._discipline.loaded(device, task.load_s, now)
+        _, _, device, what = heappop(self._due)
+        if isinstance(what, float):
+            self._discipline.loaded(device, what, now)
             return
-        del self._running[device]
         self._end_s = now
-        self._discipline.ended(device, task.service_s, now)
+        self._discipline.ended(device, what, now)
+
+    def _load(self, loading: Loading, now: float) -> None:
+        device, load_s = loading
+        self._outcome.swaps += 1
+        self._outcome.load_s += load_s
+        self._push(now + load_s, device, load_s)
 
     def _begin(self, begin: Begin, now: float) -> None:
         device, task, loads = begin
         outcome = self._outcome
-        self._running[device] = begin
         runs_from = now
         if loads:
             runs_from += task.load_s
             outcome.swaps += 1
             outcome.load_s += task.load_s
-            self._push(runs_from, _LOADED, device)
         outcome.service_s += task.service_s
         outcome.waits_s.append(runs_from - task.arrival_s)
-        self._push(runs_from + task.service_s, _ENDED, device)
+        self._push(runs_from + task.service_s, device, task)
 
-    def _push(self, at: float, kind: int, device: int) -> None:
+    def _push(self, at: float, device: int, what: TracedTask | float) -> None:
+        """A run of this task ends then, or a load of so many seconds."""
         self._order += 1
-        heappush(self._due, (at, self._order, kind, device))
+        heappush(self._due, (at, self._order, device, what))

@@ -1,7 +1,21 @@
 """Events of devices, models and pools; all decided by the pool's leader."""
 
+from enum import StrEnum
+
 from pointsman.contracts.events.tasks import Decision
 from pointsman.contracts.message import Message
+from pointsman.contracts.parts import Merge
+
+
+class DeviceMode(StrEnum):
+    """Who decides what is loaded on a device."""
+
+    FIXED = "fixed"
+    """Its engine: it serves what it has loaded."""
+    DEDICATED = "dedicated"
+    """The leader: one model at a time has the whole device."""
+    SHARED = "shared"
+    """The leader: several models as far as memory goes."""
 
 
 class Residency(Message, frozen=True):
@@ -30,6 +44,11 @@ class DeviceAttached(Decision, frozen=True):
     residency: tuple[Residency, ...]
     quiescent: bool = False
     """The engine was seen with nothing in flight, so slots of lost leases are free."""
+    mode: DeviceMode = DeviceMode.FIXED
+    memory_mib: float = 0.0
+    """What models may take of its memory; 0: not known."""
+    loadable: tuple[Residency, ...] = ()
+    """Variants that its engine could load, as they would be."""
 
 
 class DeviceDetached(Decision, frozen=True):
@@ -51,6 +70,8 @@ class DeviceResumed(Decision, frozen=True):
 
     device: str
     quiescent: bool = False
+    residency: tuple[Residency, ...] | None = None
+    """What is loaded now; None: what was before."""
 
 
 class SlotReleased(Decision, frozen=True):
@@ -78,6 +99,12 @@ class ModelRegistered(Decision, frozen=True):
     service_p99_s: float
     media_type: str
     """Of the result."""
+    devices_per_instance: int = 1
+    """Devices that one instance takes, all or none."""
+    max_input_bytes: int = 0
+    """Longer inputs do not fit into one call; 0: no limit of its own."""
+    merge: Merge | None = None
+    """How its family merges the results of parts; None: inputs of it are not split."""
 
 
 class LeaderElected(Decision, frozen=True):

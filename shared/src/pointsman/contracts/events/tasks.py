@@ -8,6 +8,8 @@ stand in the event that used them.
 from typing import Final
 
 from pointsman.contracts.message import BlobRef, Degradation, Delivery, Message, PriorityClass
+from pointsman.contracts.parts import PartsOutcome, SplitPlan
+from pointsman.contracts.routing import Judgement, Route
 
 
 class Decision(Message, frozen=True):
@@ -61,6 +63,32 @@ class TaskAccepted(Decision, frozen=True):
     """An identical task's earlier result will do."""
     causes: tuple[Cause, ...] = ()
     """Events of other services that changed its key."""
+    strict: bool = False
+    """The deadline counts as missed already where the p99 of a run would miss it."""
+    not_before: float | None = None
+    """It is not queued before this time; its key counts from there."""
+    depends_on: tuple[str, ...] = ()
+    """Tasks that have to be completed before it is queued, all that were named."""
+    awaits: tuple[str, ...] = ()
+    """Those of them that had not ended at `applied_to`; the others had completed."""
+    bulk: str = ""
+    """Names the tasks that were submitted together."""
+    schedule: str = ""
+    """The schedule that made it."""
+    parent: str = ""
+    """The task whose input this is a part of."""
+    part: int = 0
+    """Its place among the parts of its parent, from 1."""
+    band: str = ""
+    """`simple`, `medium` or `complex`; empty: not judged."""
+    complexity: float | None = None
+    """0 to 1, what the band was read from."""
+    split: SplitPlan | None = None
+    """Its input is cut before anything runs; None: it runs as a whole."""
+    judged: Judgement | None = None
+    """What the score was read from, and what it means."""
+    route: Route | None = None
+    """Why it has this family; None: its sender named it."""
 
 
 class KeyComponents(Message, frozen=True):
@@ -74,7 +102,7 @@ class KeyComponents(Message, frozen=True):
     floor_s: float = 0.0
     """The earliest due time that the class may claim."""
     age_s: float = 0.0
-    """Time since acceptance."""
+    """Time since its arrival: acceptance, or `not_before` if that is later."""
 
 
 class Candidate(Message, frozen=True):
@@ -175,12 +203,17 @@ class TaskCompleted(Decision, frozen=True):
     variant: str
     result: BlobRef
     queue_s: float
-    """Acceptance to grant of the successful attempt."""
+    """From when it could be queued to the grant of the successful attempt."""
     run_s: float
     """Measured by the holder around the engine call."""
     model_version: str = ""
     cached_from: str = ""
     """The task whose result this is, if none was run; attempt is then 0 and device empty."""
+    progress_parts: int = 0
+    """Signs of life that its model gave, checkpoints among them."""
+    parts: PartsOutcome | None = None
+    """Of a task that ran in parts: device and variant are empty then, `queue_s` ends and `run_s`
+    begins with the lease to cut its input."""
 
 
 class TaskFailed(Decision, frozen=True):
@@ -242,6 +275,10 @@ class AttemptTimedOut(Decision, frozen=True):
     run_timeout_s: float
     retry_at: float
     draw: float = 0.0
+    code: str = ""
+    """Empty: the whole time was over; `heartbeat_missed`: no sign of life came in time."""
+    run_s: float = 0.0
+    """How long it had run; 0: for the whole time."""
 
 
 EXECUTOR_CANCELLED: Final = "executor_cancelled"
@@ -266,3 +303,5 @@ class AttemptLost(Decision, frozen=True):
     `BATCH_FAILED`."""
     code: str = ""
     """What a shared call failed with."""
+    only: bool = False
+    """The device stopped answering while nothing else was in flight on it."""

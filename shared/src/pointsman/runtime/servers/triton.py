@@ -5,9 +5,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, cast
 
 from pointsman.runtime.servers.errors import ServerError, ServerMissingError, ServerStartError
@@ -29,7 +30,8 @@ _PORT_TAKEN: Final = "already in use"
 class LocalTriton:
     """One Triton server whose files lie in ``work``, serving ``models`` of ``repository``.
 
-    ``models`` are loaded at the start, others by Triton's own model control. A later start of the
+    ``models`` are loaded at the start, others by Triton's own model control. ``variables`` join the
+    environment of the server and its models. A later start of the
     same object uses the same ports. Stubs and shared-memory regions carry a prefix made of ``work``
     and ``name``: the next start with both, in whichever process, sweeps what a kill left behind.
     """
@@ -41,11 +43,13 @@ class LocalTriton:
         work: Path,
         models: Sequence[str],
         name: str = "triton",
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.models = tuple(models)
         self.not_loaded: dict[str, str] = {}
         """Models that the running server could not load, with the reason; it serves the others."""
+        self._variables = dict(variables)
         self._environment = environment.absolute()
         self._repository = repository.absolute()
         self._work = work.absolute()
@@ -174,7 +178,9 @@ class LocalTriton:
         """Start once; False = one of its ports is taken."""
         ports = self._ports or TritonPorts.free()
         process = await ServerProcess.spawn(
-            self._command(environment, ports), log=self.log, environment=_variables(environment)
+            self._command(environment, ports),
+            log=self.log,
+            environment={**_variables(environment), **self._variables},
         )
         self._process = process
         while process.alive:

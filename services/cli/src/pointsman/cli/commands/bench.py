@@ -23,7 +23,7 @@ from pointsman.cli.bench_tasks import (
     Store,
     run_task_bench,
 )
-from pointsman.cli.commands import bench_decisions
+from pointsman.cli.commands import bench_decisions, bench_routing
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.options import Output, run
 from pointsman.cli.output import OutputFormat, Printer, column
@@ -36,6 +36,7 @@ from pointsman.cli.stack_options import (
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(bench_decisions.app)
+app.add_typer(bench_routing.app)
 
 _LOG_COLUMNS: Final = (
     column("store"),

@@ -1,17 +1,25 @@
 """`pointsman device`: where tasks run."""
 
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
 from pointsman.cli.client import connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
+from pointsman.cli.log_files import Database
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, column
+from pointsman.cli.past_logs import Backup, LogFile, log_to_read
+from pointsman.cli.steering import Reason, said, steer
+from pointsman.cli.time_machine import ask_time_machine
 from pointsman.contracts.queries import AskPool, DeviceRow
+from pointsman.contracts.steering import DrainDevice, UndrainDevice
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+DeviceName = Annotated[str, typer.Argument(metavar="DEVICE", help="Its name, from `device ls`.")]
 
 _COLUMNS: Final = (
     column("device"),
@@ -24,6 +32,7 @@ _COLUMNS: Final = (
     column("executor"),
     column("endpoint"),
     column("models", "variants"),
+    column("breakers"),
 )
 
 
@@ -40,6 +49,63 @@ def list_devices(*, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TAB
         async with connected(data) as client:
             rows = await client.ask("devices", AskPool(), list[DeviceRow])
         printer.rows([document(row) for row in rows], _COLUMNS)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command()
+def drain(
+    name: DeviceName,
+    *,
+    reason: Reason,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Give a device nothing new and let it finish what it runs; `device ls` shows when it has."""
+    _steer(DrainDevice(**said(reason), device=name), data, output)
+
+
+@app.command()
+def undrain(
+    name: DeviceName,
+    *,
+    reason: Reason,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Give a device work again."""
+    _steer(UndrainDevice(**said(reason), device=name), data, output)
+
+
+@app.command()
+def why(
+    name: DeviceName,
+    *,
+    last: Annotated[int, typer.Option(min=1, help="The last N events of it.")] = 20,
+    log: LogFile = None,
+    backup: Backup = None,
+    data: Data = DEFAULT_DATA,
+    postgres: Database = None,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Why a device has loaded what it did, from the log alone; the stack need not run."""
+
+    async def work(printer: Printer) -> ExitCode:
+        source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
+        async with source as file:
+            asked = ("--log", file, "--device", name, "--last", last)
+            report = await ask_time_machine("device-why", *asked, say=printer.say)
+        printer.item(report, "\n".join(report["told"]))
+        return ExitCode.OK
+
+    run(output, work)
+
+
+def _steer(command: DrainDevice | UndrainDevice, data: Path, output: OutputFormat) -> None:
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            await steer(printer, client, "steer_device", command, {"device": command.device})
         return ExitCode.OK
 
     run(output, work)

@@ -1,6 +1,7 @@
 """`pointsman model`: variants."""
 
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
@@ -9,9 +10,16 @@ from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, column, seconds
+from pointsman.cli.steering import Reason, said, steer
 from pointsman.contracts.queries import AskPool, ModelRow
+from pointsman.contracts.steering import NO_LIMIT, LimitModel, LoadModel, UnloadModel
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+Variant = Annotated[str, typer.Argument(metavar="MODEL", help="A variant, from `model ls`.")]
+OnDevice = Annotated[
+    str, typer.Option("--device", help="Which one; without it the leader chooses.")
+]
 
 _COLUMNS: Final = (
     column("model", "variant"),
@@ -21,6 +29,11 @@ _COLUMNS: Final = (
     column("load", "load_s", seconds),
     column("slots"),
     column("devices"),
+    column("running"),
+    column("at most", "running_limit"),
+    column("paused"),
+    column("asked"),
+    column("breakers"),
     column("runs"),
     column("p50", "p50_s", seconds),
     column("p99", "p99_s", seconds),
@@ -40,6 +53,65 @@ def list_models(*, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABL
         async with connected(data) as client:
             rows = await client.ask("models", AskPool(), list[ModelRow])
         printer.rows([document(row) for row in rows], _COLUMNS)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command()
+def load(
+    variant: Variant,
+    *,
+    device: OnDevice = "",
+    reason: Reason,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Have a variant loaded; `model ls` shows until when that is asked for and not done."""
+    command = LoadModel(**said(reason), variant=variant, device=device)
+    _steer(command, "steer_device", data, output)
+
+
+@app.command()
+def unload(
+    variant: Variant,
+    *,
+    device: Annotated[str, typer.Option(help="Which one; without it every one that has it.")] = "",
+    reason: Reason,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Have a variant unloaded; queued work may have it loaded again, unless it is paused."""
+    command = UnloadModel(**said(reason), variant=variant, device=device)
+    _steer(command, "steer_device", data, output)
+
+
+@app.command()
+def limit(
+    variant: Variant,
+    *,
+    running: Annotated[
+        int | None, typer.Option(min=0, help="At most so many attempts at the same time.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="As many as there are slots.")] = False,
+    reason: Reason,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Bound how many attempts of a variant run at the same time, over all devices."""
+    if (running is None) != none:
+        raise typer.BadParameter("give one of --running N and --none")
+    most = NO_LIMIT if running is None else running
+    command = LimitModel(**said(reason), variant=variant, running=most)
+    _steer(command, "steer_pool", data, output)
+
+
+def _steer(
+    command: LoadModel | UnloadModel | LimitModel, verb: str, data: Path, output: OutputFormat
+) -> None:
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            await steer(printer, client, verb, command, {"model": command.variant})
         return ExitCode.OK
 
     run(output, work)

@@ -24,12 +24,16 @@ def simulate(
     *,
     trace: Annotated[Path | None, typer.Option(help="CSV, sorted by arrival_s.")] = None,
     devices: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 4,
+    slots: Annotated[int, typer.Option(min=1, max=1_000, help="Per device.")] = 1,
     policy: Annotated[
-        str, typer.Option(metavar="|".join(_POLICIES), help="What decides.")
+        str,
+        typer.Option(metavar=f"{'|'.join(_POLICIES)}|FILE", help="What decides, or how ours is set."),
     ] = "pointsman",
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Run the tasks of a trace under a policy: simulated, no device runs anything.
+
+    A file sets our policy: TOML with what differs from the defaults, which the report names.
 
     Columns of the trace: arrival_s, model, service_s, and optionally tenant, class, deadline_s,
     load_s, input_tokens, output_tokens.
@@ -38,9 +42,10 @@ def simulate(
         return
     if trace is None:
         raise typer.BadParameter("name a trace with --trace, or write one with simulate generate")
-    if policy not in _POLICIES:
-        raise typer.BadParameter(f"--policy is one of {', '.join(_POLICIES)}")
-    asked = ("--trace", trace, "--devices", devices, "--policy", policy)
+    if policy not in _POLICIES and not Path(policy).is_file():
+        raise typer.BadParameter(f"--policy is one of {', '.join(_POLICIES)}, or a TOML file")
+    fleet = ("--devices", devices, "--slots", slots)
+    asked = ("--trace", trace, *fleet, "--policy", policy)
 
     async def work(printer: Printer) -> ExitCode:
         printer.item(await ask_time_machine("simulate", *asked, say=printer.say))

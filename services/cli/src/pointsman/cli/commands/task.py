@@ -1,17 +1,17 @@
 """`pointsman task`: submit, look, follow, explain, cancel."""
 
-import getpass
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import typer
 
 from pointsman.cli.client import StackClient, connected
+from pointsman.cli.commands import task_bulk, task_steering
 from pointsman.cli.commands.events import event_line
 from pointsman.cli.documents import document
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import ExitCode
 from pointsman.cli.feed import FeedBell, follow
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
@@ -20,6 +20,8 @@ from pointsman.cli.stack.plan import DEFAULT_TENANT
 from pointsman.cli.streaming import show_stream
 from pointsman.cli.submitting import InvalidOptionError, Wish, read_payload
 from pointsman.cli.task_options import (
+    After,
+    Bulk,
     Cached,
     Class,
     ContextTokens,
@@ -28,6 +30,7 @@ from pointsman.cli.task_options import (
     Degraded,
     InputFile,
     MaxAttempts,
+    NotBefore,
     OwnId,
     Parameters,
     Project,
@@ -36,8 +39,8 @@ from pointsman.cli.task_options import (
     Timeout,
     check_result_option,
 )
-from pointsman.cli.task_rows import COLUMNS, ended, find_task, wait_for_end
-from pointsman.contracts.commands import CancelTask, Done, Duplicate, SubmitTask
+from pointsman.cli.task_rows import COLUMNS, find_task, wait_for_end
+from pointsman.contracts.commands import Duplicate, SubmitTask
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.queries import ListTasks, OneTask, TaskRow, Why
 from pointsman.contracts.task_states import TERMINAL, TaskState
@@ -55,7 +58,7 @@ def task() -> None:
 
 @app.command()
 def submit(  # noqa: PLR0913 - one parameter per option
-    family: Annotated[str, typer.Argument(help="What kind of work, for example summarize.")],
+    family: Annotated[str, typer.Argument(help="What kind of work, for example summarize; auto: find out.")],
     text: Annotated[str | None, typer.Argument(help="The input, - for standard input.")] = None,
     *,
     file: InputFile = None,
@@ -73,6 +76,9 @@ def submit(  # noqa: PLR0913 - one parameter per option
     conversation: Conversation = None,
     context_tokens: ContextTokens = 0,
     cache: Cached = False,
+    not_before: NotBefore = None,
+    after: After = None,
+    bulk: Bulk = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the result.")] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Show the text as it comes.")] = False,
     timeout: Timeout = 60.0,
@@ -84,7 +90,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
     wish = Wish(
         family, tenant, priority_class, deadline, model, boost, min_quality,
         allow_degradation, max_attempts, tuple(param or ()), task_id,
-        project, conversation, context_tokens, cache,
+        project, conversation, context_tokens, cache, not_before, tuple(after or ()), bulk,
     )  # fmt: skip
 
     check_result_option(result, output, wait=wait and not stream)
@@ -150,13 +156,20 @@ def list_tasks(
     tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
     state: Annotated[TaskState | None, typer.Option(help="Only in this state.")] = None,
     family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    bulk: Annotated[str | None, typer.Option(help="Only of this bulk.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Only made by this schedule.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Tasks, newest first."""
     asked = ListTasks(
-        tenant=tenant, state=state.value if state else None, family=family, limit=limit
+        tenant=tenant,
+        state=state.value if state else None,
+        family=family,
+        bulk=bulk,
+        schedule=schedule,
+        limit=limit,
     )
 
     async def work(printer: Printer) -> ExitCode:
@@ -226,38 +239,12 @@ def why(task_id: TaskId, *, data: Data = DEFAULT_DATA, output: Output = OutputFo
     run(output, work)
 
 
-@app.command()
-def cancel(
-    task_id: TaskId,
-    *,
-    reason: Annotated[str, typer.Option(help="Stands in the log.")] = "",
-    data: Data = DEFAULT_DATA,
-    output: Output = OutputFormat.TABLE,
-) -> None:
-    """End a task; a running call is stopped. One that has ended is left as it is (exit 5)."""
-
-    async def work(printer: Printer) -> ExitCode:
-        command = CancelTask(
-            command_id=str(uuid4()), task=task_id, by=f"cli:{getpass.getuser()}", reason=reason
-        )
-        async with connected(data) as client:
-            _require_open(await find_task(client, task_id))
-            answer = await client.cancel(command)
-            row = await find_task(client, task_id)
-        if ended(row) and row.state != TaskState.CANCELLED.value:
-            _require_open(row)
-        detail = answer.detail if isinstance(answer, Done) else ""
-        printer.item({"task": str(task_id), "detail": detail}, detail)
-        return ExitCode.OK
-
-    run(output, work)
-
-
-def _require_open(row: TaskRow) -> None:
-    if ended(row):
-        raise CommandError(
-            f"there is nothing to cancel: task {row.task} is {row.state}",
-            code="task_ended",
-            exit_code=ExitCode.CONFLICT,
-            next_step=f"see how it ended: pointsman task why {row.task}",
-        )
+for _verb in (
+    task_bulk.cancel,
+    task_bulk.submit_many,
+    task_steering.hold,
+    task_steering.release,
+    task_steering.boost,
+    task_steering.move,
+):
+    app.command()(_verb)

@@ -16,16 +16,20 @@ from pointsman.cli.stack.supervisor import Supervisor
 from pointsman.cli.stack_options import (
     Attach,
     Devices,
+    Memory,
+    Mode,
     Noop,
     Postgres,
     Processes,
     Standby,
     Tenants,
     Without,
+    check_device_options,
     check_stack_options,
     services_without,
     stack_errors,
 )
+from pointsman.contracts.events import DeviceMode
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -38,6 +42,8 @@ def up(  # noqa: PLR0913 - one parameter per option
     triton: Attach = None,
     tenant: Tenants = None,
     noop: Noop = False,
+    mode: Mode = DeviceMode.FIXED,
+    memory: Memory = 0.0,
     without: Without = None,
     processes: Processes = False,
     standby: Standby = False,
@@ -51,6 +57,7 @@ def up(  # noqa: PLR0913 - one parameter per option
     Everything listens on loopback. What dies is started again; Ctrl-C or SIGTERM stops
     everything (exit 0), and the next start on the same data directory goes on with its queue.
     """
+    check_device_options(mode=mode, memory_mib=memory)
     check_stack_options(
         attach=triton or (),
         tenants=tenant or (),
@@ -69,6 +76,8 @@ def up(  # noqa: PLR0913 - one parameter per option
             attach=tuple(triton or ()),
             tenants=tuple(dict.fromkeys((DEFAULT_TENANT, *(tenant or ())))),
             noop=noop,
+            mode=mode,
+            memory_mib=memory,
             services=services_without(without or ()),
             processes=processes,
             standby=standby,

@@ -26,6 +26,8 @@ _STREAMS: Final = (
     subjects.EVENT_STREAM,
 )
 _TASKS: Final = f"{subjects.INBOX_STREAM}.{subjects.INBOX_CONSUMER}"
+_EXECUTOR_TELLS: Final = ("attach", "checkpoint", "health", "report", "residency")
+"""Commands of an executor to the leader of its pool."""
 _RATINGS: Final = f"{subjects.FEEDBACK_STREAM}.{subjects.FEEDBACK_CONSUMER}"
 
 
@@ -198,7 +200,7 @@ def _executor(account: Account, pool: str) -> NatsUser:
     return _user(
         account,
         publish=(
-            *(subjects.command(SCHEDULER, verb, pool) for verb in ("attach", "health", "report")),
+            *(subjects.command(SCHEDULER, verb, pool) for verb in _EXECUTOR_TELLS),
             subjects.renewals(pool),
             subjects.STREAM_SUBJECTS,
             _inbox_of(SCHEDULER),

@@ -10,11 +10,14 @@ from pointsman.cli.stack.data_directory import DataDirectory
 from pointsman.cli.stack.leftovers import STACK_VARIABLE
 from pointsman.cli.stack.plan import EXECUTOR, POOL, StackPlan
 from pointsman.cli.stack.record import DeviceRecord
+from pointsman.contracts.events import DeviceMode
 
 # What an operator may set for all services; everything else of ours is set here.
 _PASSED_ON: Final = (
     "POINTSMAN_DEAD_LETTER_KEEP_DAYS",
     "POINTSMAN_DISK_BUDGET_MIB",
+    "POINTSMAN_EXECUTOR_LOADABLE",
+    "POINTSMAN_EXECUTOR_REPOSITORY",
     "POINTSMAN_LOG_",
     "POINTSMAN_OTLP_ENDPOINT",
     "POINTSMAN_PAYLOAD_KEEP_DAYS",
@@ -42,6 +45,7 @@ def services_environment(
         "POINTSMAN_DATA": str(directory.path),
         "POINTSMAN_POOL": POOL,
         "POINTSMAN_REGISTRY": str(plan.project.registry),
+        "POINTSMAN_ROUTING": str(plan.project.routing),
         "POINTSMAN_RESOURCE_MONITOR_METRICS": _metrics(devices),
     }
 
@@ -65,6 +69,7 @@ def service_environment(
         "POINTSMAN_DATABASE_URL": database_url,
         "POINTSMAN_POOL": POOL,
         "POINTSMAN_REGISTRY": str(plan.project.registry),
+        "POINTSMAN_ROUTING": str(plan.project.routing),
         "POINTSMAN_RESOURCE_MONITOR_METRICS": _metrics(devices),
     }
 
@@ -88,10 +93,26 @@ def executor_environment(
     }
     if plan.noop:
         environment["POINTSMAN_EXECUTOR_NOOP_VARIANTS"] = ",".join(plan.project.variants())
+    if plan.mode is not DeviceMode.FIXED:
+        environment |= _loading(plan)
     if plan.slots is not None:
         environment["POINTSMAN_EXECUTOR_SLOTS"] = str(plan.slots)
     if plan.max_batch is not None:
         environment["POINTSMAN_EXECUTOR_MAX_BATCH"] = str(plan.max_batch)
+    return environment
+
+
+def _loading(plan: StackPlan) -> dict[str, str]:
+    environment = {
+        "POINTSMAN_EXECUTOR_MODE": plan.mode.value,
+        "POINTSMAN_EXECUTOR_MEMORY_MIB": str(plan.memory_mib),
+    }
+    if plan.kind == "noop":
+        times = plan.project.load_times()
+        declared = ",".join(f"{name}:{seconds:.3f}" for name, seconds in times.items())
+        environment["POINTSMAN_EXECUTOR_NOOP_LOAD_S"] = declared
+    if plan.kind == "triton":
+        environment["POINTSMAN_EXECUTOR_REPOSITORY"] = str(plan.project.models)
     return environment
 
 

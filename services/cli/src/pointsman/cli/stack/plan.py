@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
 from pointsman.cli.stack.project import Project
+from pointsman.contracts.events import DeviceMode
 
 DEFAULT_TENANT: Final = "default"
 POOL: Final = "main"
@@ -16,6 +17,8 @@ SERVICES: Final = "services"
 POSTGRES: Final = "postgres"
 STANDBY: Final = "scheduler-2"
 """The part that takes over when the scheduler is gone."""
+
+CANARY_MODEL: Final = "identity"
 
 DeviceKind = Literal["triton", "attached", "noop"]
 
@@ -43,6 +46,10 @@ class StackPlan:
     """A second scheduler; needs `processes`."""
     postgres: str | None = field(default=None, repr=False)
     """DSN of a PostgreSQL that runs already, with its password; None: one of our own is started."""
+    mode: DeviceMode = DeviceMode.FIXED
+    """Who decides what the devices have loaded; if it is the leader, they start without a model."""
+    memory_mib: float = 0.0
+    """What models may take of each device's memory, where the leader loads; 0: not known."""
     slots: int | None = None
     """Calls that each device runs at the same time; None: the executor's default."""
     max_batch: int | None = None
@@ -56,6 +63,15 @@ class StackPlan:
         if not self.standby:
             return parts
         return {SCHEDULER: SCHEDULER, STANDBY: SCHEDULER, **parts}
+
+    @property
+    def models_at_start(self) -> tuple[str, ...]:
+        """What each Triton of ours loads by itself."""
+        names = self.project.model_names()
+        if self.mode is DeviceMode.FIXED:
+            return names
+        # The executor runs its canaries on it, beside whatever the leader loads.
+        return tuple(name for name in names if name == CANARY_MODEL)
 
     @property
     def kind(self) -> DeviceKind:

@@ -28,6 +28,15 @@ class Project:
         return self.root / "infra" / "triton" / "registry.toml"
 
     @property
+    def routing(self) -> Path:
+        return self.root / "infra" / "routing" / "routing.toml"
+
+    @property
+    def labelled(self) -> Path:
+        """The labelled routing set."""
+        return self.routing.with_name("labelled.jsonl")
+
+    @property
     def triton_environment(self) -> Path:
         return self.root / ".venv-triton"
 
@@ -37,10 +46,16 @@ class Project:
 
     def variants(self) -> tuple[str, ...]:
         """Every variant of the registry; raises `CommandError` when it cannot be read."""
+        return tuple(self.load_times())
+
+    def load_times(self) -> dict[str, float]:
+        """The seconds that each variant's load takes by the registry; raises as `variants` does."""
         try:
             document = tomllib.loads(self.registry.read_text(encoding="utf-8"))
-            return tuple(str(variant["model"]) for variant in document["variant"])
-        except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+            return {
+                str(variant["model"]): float(variant["load_s"]) for variant in document["variant"]
+            }
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise CommandError(
                 f"the model registry {self.registry} cannot be read: {error}",
                 code="registry_invalid",

@@ -72,7 +72,7 @@ async def _wait_ready(
                 if device and (row.get("endpoint"), row.get("state")) == (device.endpoint, "ready"):
                     del waiting[device.device]
                     variants = ", ".join(cast("list[str]", row.get("variants", [])))
-                    say(f"device {device.device} ready: {variants}")
+                    say(f"device {device.device} ready: {variants or 'nothing is loaded yet'}")
             await asyncio.sleep(_POLL_S if waiting else 0)
     finally:
         await nc.close()

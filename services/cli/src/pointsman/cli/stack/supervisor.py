@@ -29,6 +29,7 @@ from pointsman.cli.stack.record import (
     remove_record,
     write_record,
 )
+from pointsman.contracts.events import DeviceMode
 from pointsman.runtime.servers import LocalNats, LocalPostgres, LocalTriton
 
 NATS: Final = "nats"
@@ -190,6 +191,8 @@ class Supervisor:
         names, kind = self._plan.device_names, self._plan.kind
         if kind == "noop":
             self._say("no Triton: the executor's stand-in answers, no model is run")
+            if self._plan.mode is not DeviceMode.FIXED:
+                self._say("its loads load nothing: they wait the load times of the registry")
             return tuple(DeviceRecord(name, "noop:", kind) for name in names)
         if kind == "attached":
             endpoints = zip(names, self._plan.attach, strict=True)
@@ -204,7 +207,7 @@ class Supervisor:
             project.triton_environment,
             project.models,
             self._directory.triton,
-            project.model_names(),
+            self._plan.models_at_start,
             name,
         )
         triton.log.parent.mkdir(mode=0o700, exist_ok=True)

@@ -2,7 +2,7 @@
 
 Every Pointsman variant takes one BYTES tensor `INPUT` with one element and gives one tensor
 `OUTPUT`, BYTES with one element or FP32. A BYTES element is its length (4 bytes, little-endian)
-and its bytes.
+and its bytes. What a streaming variant may take and give beside that stands in `kserve_signs`.
 """
 
 import array
@@ -21,12 +21,16 @@ from pointsman.executor.ports import EngineError, Output
 SERVICE: Final = "/inference.GRPCInferenceService/"
 INPUT: Final = "INPUT"
 OUTPUT: Final = "OUTPUT"
+PROGRESS: Final = "PROGRESS"
+CHECKPOINT: Final = "CHECKPOINT"
 CONCURRENT_REQUESTS: Final = "pointsman.concurrent_requests"
 """Parameter of a model's configuration: calls that one instance should have at the same time.
 
 More than one where the back end batches in flight, or where a call is so short that an instance
 would wait for the next grant.
 """
+HEARTBEAT_S: Final = "pointsman.heartbeat_s"
+"""Parameter of a streaming model's configuration: it gives a sign of life at least so often."""
 
 LENGTH: Final = 4
 """Bytes before an element of a BYTES tensor: how many follow, little-endian."""
@@ -89,12 +93,21 @@ class LoadedModel:
     """Tasks that one call may carry; one that streams answers a call at a time."""
     streams: bool = False
     """Decoupled: it answers a call in pieces, over `ModelStreamInfer`."""
+    resumes: bool = False
+    """It takes an optional `CHECKPOINT` beside `INPUT`."""
+    heartbeat_s: float = 0.0
+    """0: it promises no signs of life."""
 
 
 def loaded_model(config: Any) -> LoadedModel | None:  # noqa: ANN401 - the generated ModelConfig
     """Read a model's configuration; none if it takes or gives anything else."""
     kinds = messages.model__config__pb2
-    inputs = [(tensor.name, tensor.data_type, tuple(tensor.dims)) for tensor in config.input]
+    resumes = any(tensor.name == CHECKPOINT and tensor.optional for tensor in config.input)
+    inputs = [
+        (tensor.name, tensor.data_type, tuple(tensor.dims))
+        for tensor in config.input
+        if not (tensor.name == CHECKPOINT and tensor.optional)
+    ]
     fits = any(inputs == [(INPUT, kinds.TYPE_STRING, (size,))] for size in (1, -1))
     gives = any(
         tensor.name == OUTPUT and tensor.data_type in {kinds.TYPE_STRING, kinds.TYPE_FP32}
@@ -116,15 +129,27 @@ def loaded_model(config: Any) -> LoadedModel | None:  # noqa: ANN401 - the gener
         on_gpu=any(group.kind == kinds.ModelInstanceGroup.KIND_GPU for group in groups),
         max_batch=1 if streams else max(1, config.max_batch_size),
         streams=streams,
+        resumes=streams and resumes,
+        heartbeat_s=_heartbeat_s(config) if streams else 0.0,
     )
 
 
 def _concurrent_requests(config: Any) -> int:  # noqa: ANN401 - the generated ModelConfig
-    # A configuration's map creates what it is asked for.
-    if CONCURRENT_REQUESTS not in config.parameters:
-        return 1
-    text = str(config.parameters[CONCURRENT_REQUESTS].string_value)
+    text = _parameter(config, CONCURRENT_REQUESTS)
     return max(1, int(text)) if text.isdecimal() else 1
+
+
+def _heartbeat_s(config: Any) -> float:  # noqa: ANN401 - the generated ModelConfig
+    try:
+        seconds = float(_parameter(config, HEARTBEAT_S) or 0)
+    except ValueError:
+        return 0.0
+    return seconds if 0 < seconds < math.inf else 0.0
+
+
+def _parameter(config: Any, name: str) -> str:  # noqa: ANN401 - the generated ModelConfig
+    # A configuration's map creates what it is asked for.
+    return str(config.parameters[name].string_value) if name in config.parameters else ""
 
 
 def request_head(variant: str, shape: Sequence[int]) -> bytes:

@@ -4,14 +4,16 @@ from typing import Any, Final, Protocol, cast
 
 from grpc import StatusCode
 
-from pointsman.executor.adapters.kserve import messages, output_of
+from pointsman.executor.adapters.kserve import OUTPUT, messages, output_of
+from pointsman.executor.adapters.kserve_signs import signs_of
 from pointsman.executor.adapters.triton_failures import failure_of
-from pointsman.executor.ports import EngineError, Output
+from pointsman.executor.ports import EngineError, Output, Piece
 
 STREAM_VERB: Final = "ModelStreamInfer"
 MAX_STREAM_BYTES: Final = 16 * 1024 * 1024
 """Of all pieces of one answer; a model that never stops is stopped here, or by its deadline."""
 MAX_PIECES: Final = 1_000_000
+"""Signs of life included."""
 
 _FINAL: Final = "triton_final_response"
 _ASK_FOR_FINAL: Final = "triton_enable_empty_final_response"
@@ -38,11 +40,12 @@ class StreamedAnswer:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
+        self._count = 0
         self._version = ""
         self._ended = False
 
-    def take(self, body: bytes) -> bytes | None:
-        """The piece in a serialised `ModelStreamInferResponse`, none in the last one.
+    def take(self, body: bytes) -> tuple[Piece, ...]:
+        """What a serialised `ModelStreamInferResponse` holds, nothing in the last one.
 
         Raises `EngineError`: the model failed, or its answers are not what they have to be.
         """
@@ -56,11 +59,15 @@ class StreamedAnswer:
         if not response.outputs:
             if not self._ended:
                 raise _bad_output("a piece has no tensor")
-            return None
-        output = output_of(response)
-        if output.media_type is not None:
-            raise _bad_output("a piece is no text but a tensor of numbers")
-        return self._kept(output)
+            return ()
+        self._bound(1)
+        pieces: tuple[Piece, ...] = signs_of(response)
+        if not pieces or any(tensor.name == OUTPUT for tensor in response.outputs):
+            output = output_of(response)
+            if output.media_type is not None:
+                raise _bad_output("a piece is no text but a tensor of numbers")
+            pieces = (*pieces, self._kept(output))
+        return pieces
 
     def whole(self) -> Output:
         """All pieces put together; raises `EngineError` if the end was not marked."""
@@ -70,14 +77,18 @@ class StreamedAnswer:
             )
         return Output(data=b"".join(self._pieces), model_version=self._version)
 
-    def _kept(self, output: Output) -> bytes:
-        self._size += len(output.data)
-        if self._size > MAX_STREAM_BYTES or len(self._pieces) >= MAX_PIECES:
+    def _bound(self, pieces: int = 0, size: int = 0) -> None:
+        self._count += pieces
+        self._size += size
+        if self._size > MAX_STREAM_BYTES or self._count > MAX_PIECES:
             raise EngineError(
                 "result_too_large",
                 f"the answer has more than {MAX_STREAM_BYTES} bytes or {MAX_PIECES} pieces",
                 retryable=False,
             )
+
+    def _kept(self, output: Output) -> bytes:
+        self._bound(size=len(output.data))
         self._pieces.append(output.data)
         self._version = output.model_version
         return output.data

@@ -9,12 +9,14 @@ from nats.errors import Error as NatsError
 
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Answer, NotLeader, Rejected, decode_answers
+from pointsman.contracts.endurance import CheckpointReport
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
     DeviceHealth,
     Renewal,
     ReportAnswer,
+    ResidencyReport,
 )
 from pointsman.contracts.message import Message
 from pointsman.executor.ports import AttachRefusedError, Identity
@@ -44,6 +46,22 @@ class NatsLeader:
             retry_after=_report_retry_s,
             patience_s=None,
         )
+        self._changes: PackedRequests[ResidencyReport, ReportAnswer] = PackedRequests(
+            nc,
+            self._subject("residency"),
+            decode_answers=_report_answers.decode,
+            is_not_leader=lambda answer: answer.status == "not_leader",
+            retry_after=_report_retry_s,
+            patience_s=None,
+        )
+        self._checkpoints: PackedRequests[CheckpointReport, ReportAnswer] = PackedRequests(
+            nc,
+            self._subject("checkpoint"),
+            decode_answers=_report_answers.decode,
+            is_not_leader=lambda answer: answer.status == "not_leader",
+            retry_after=_report_retry_s,
+            patience_s=None,
+        )
         self._attach: PackedRequests[Message, Answer] = self._commands("attach")
         self._health: PackedRequests[Message, Answer] = self._commands("health")
 
@@ -60,6 +78,13 @@ class NatsLeader:
         if isinstance(answer, Rejected):
             raise self._refused(answer)
 
+    async def checkpoint(self, report: CheckpointReport) -> None:
+        try:
+            await self._checkpoints.ask(report)
+        except RequestRefusedError as error:
+            # The next attempt begins earlier; nothing else is lost.
+            _log.error("checkpoint_refused", task=str(report.task), error=str(error))
+
     async def report(self, report: AttemptReport) -> None:
         try:
             await self._reports.ask(report)
@@ -67,6 +92,18 @@ class NatsLeader:
             # Repeating it would not help; the leader ends the attempt when its lease is over.
             _log.error(
                 "report_refused", task=str(report.task), attempt=report.attempt, error=str(error)
+            )
+
+    async def residency(self, report: ResidencyReport) -> None:
+        try:
+            await self._changes.ask(report)
+        except RequestRefusedError as error:
+            # Repeating it would not help; the leader hears of what is loaded when we attach again.
+            _log.error(
+                "residency_report_refused",
+                device=report.device,
+                generation=report.generation,
+                error=str(error),
             )
 
     async def health(self, health: DeviceHealth) -> None:
@@ -88,7 +125,8 @@ class NatsLeader:
 
     async def stop(self) -> None:
         """Give up on what is not answered."""
-        for requests in (self._reports, self._attach, self._health):
+        reports = (self._reports, self._changes, self._checkpoints)
+        for requests in (*reports, self._attach, self._health):
             await requests.stop()
 
     def _subject(self, verb: str) -> str:

@@ -1,7 +1,6 @@
 """One Triton server over grpc.aio, with bytes in and bytes out."""
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from pointsman.executor.adapters.kserve import (
     INPUT,
     OUTPUT,
     SERVICE,
-    loaded_model,
     messages,
     read_output,
     request_bytes,
@@ -24,8 +22,12 @@ from pointsman.executor.adapters.kserve import (
 )
 from pointsman.executor.adapters.kserve_batch import batch_bytes, read_outputs
 from pointsman.executor.adapters.kserve_stream import STREAM_VERB
-from pointsman.executor.adapters.triton_failures import failure_of
+from pointsman.executor.adapters.model_catalogue import ModelCatalogue
+from pointsman.executor.adapters.triton_failures import failure_of, load_failure_of
+from pointsman.executor.adapters.triton_models import CANARY_MODEL, TritonModels
+from pointsman.executor.adapters.triton_questions import TritonQuestions
 from pointsman.executor.adapters.triton_stream import StreamedCalls
+from pointsman.executor.adapters.triton_tracing import trace_metadata
 from pointsman.executor.ports import (
     Call,
     EngineBusyError,
@@ -33,19 +35,17 @@ from pointsman.executor.ports import (
     EngineError,
     OnPiece,
     Output,
+    Placement,
 )
 
 SCHEME: Final = "grpc://"
-CANARY_MODEL: Final = "identity"
-"""Gives its input back, so that its answer is known byte by byte."""
 CANARY_TIMEOUT_S: Final = 3.0
-"""With the pause between canaries and `_ASK_S`, a server that hangs is noticed within 15 s."""
+"""With the pause between canaries and `ASK_S`, a server that hangs is noticed within 15 s."""
 
 _CANARY: Final = b"pointsman canary \x00\xff\xc3\xa9\n" + bytes(range(256))
 # Read as a text by models that take one; a model that refuses it has answered as well.
 _OCCUPANCY_PROBE: Final = b"Is anybody still working here? This sentence is only a probe."
-_TRACE_FLAGS: Final = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-([0-9a-f]{2})$")
-_ASK_S: Final = 2.0
+_ANSWERS: Final = frozenset({"invalid_input", "model_error"})
 _OPEN_RETRY_S: Final = 0.25
 _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _CHANNEL: Final = (
@@ -69,9 +69,18 @@ _log = structlog.get_logger(__name__)
 
 
 class TritonEngine:
-    """A Triton at `grpc://host:port`; serves the models that keep Pointsman's convention."""
+    """A Triton at `grpc://host:port`; serves the models that keep Pointsman's convention.
 
-    def __init__(self, endpoint: str, *, canary_timeout_s: float = CANARY_TIMEOUT_S) -> None:
+    With a `catalogue` it loads and unloads them, too, and may have none at first.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        canary_timeout_s: float = CANARY_TIMEOUT_S,
+        catalogue: ModelCatalogue | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._canary_timeout_s = canary_timeout_s
         self._channel: Any = grpc.aio.insecure_channel(
@@ -80,14 +89,23 @@ class TritonEngine:
         # No serialisers: bytes pass through.
         self._infer: Any = self._channel.unary_unary(SERVICE + "ModelInfer")
         self._streams = StreamedCalls(self._channel.stream_stream(SERVICE + STREAM_VERB))
-        self._heads: dict[str, bytes] = {}
-        self._streaming: frozenset[str] = frozenset()
-        self._batching: frozenset[str] = frozenset()
+        self._questions = TritonQuestions(self._channel)
+        self._models = TritonModels(self._questions, catalogue)
         self._in_flight: Counter[str] = Counter()
         self._completed: dict[str, int] = {}
         self._fresh = False
-        self.residency: tuple[Residency, ...] = ()
         self.device_class = "cpu"
+
+    @property
+    def residency(self) -> tuple[Residency, ...]:
+        return self._models.residency
+
+    @property
+    def loadable(self) -> tuple[Residency, ...]:
+        return self._models.loadable
+
+    def heartbeat_s(self, variant: str) -> float:
+        return self._models.heartbeat_s(variant)
 
     async def open(self) -> None:
         reported = ""
@@ -104,34 +122,40 @@ class TritonEngine:
         completed = await self._completions()
         # Every holder runs a canary first, so nobody has held an engine that has completed nothing.
         self._fresh = not any(completed.values())
-        index = await self._ask("RepositoryIndex", messages.RepositoryIndexRequest(ready=True))
-        configs = [
-            (await self._ask("ModelConfig", messages.ModelConfigRequest(name=name))).config
-            for name in sorted({model.name for model in index.models})
-        ]
-        served = [loaded for config in configs if (loaded := loaded_model(config)) is not None]
-        if not served:
+        await self._models.settle()
+        self.device_class = "gpu" if self._models.on_gpu else "cpu"
+        if not self._models.served and not self._models.loading:
             raise EngineError(
                 "nothing_served",
                 f"no model is ready that takes one BYTES {INPUT} and gives one {OUTPUT}",
                 retryable=True,
             )
-        self._heads = {loaded.name: request_head(loaded.name, loaded.shape) for loaded in served}
-        self._streaming = frozenset(loaded.name for loaded in served if loaded.streams)
-        self._batching = frozenset(loaded.name for loaded in served if loaded.max_batch > 1)
-        self.device_class = "gpu" if any(loaded.on_gpu for loaded in served) else "cpu"
-        self.residency = tuple(
-            Residency(variant=loaded.name, slots=loaded.slots, max_batch=loaded.max_batch)
-            for loaded in served
-        )
         await self.canary()
 
+    async def refresh(self) -> None:
+        await self._models.settle()
+
+    async def load(self, variant: str, *, placement: Placement, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        await self._models.load(variant, placement, timeout_s)
+        try:
+            await self._probe(variant, _OCCUPANCY_PROBE, max(0.0, until - loop.time()))
+        except EngineError as error:
+            # One that cannot make anything of a probe has answered.
+            if error.code not in _ANSWERS:
+                raise load_failure_of(error) from error
+
+    async def unload(self, variant: str, *, timeout_s: float) -> None:
+        await self._models.unload(variant, timeout_s)
+        # What is counted anew when it is loaded again is no sign of a restart.
+        self._completed.pop(variant, None)
+
     async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
-        metadata = _metadata([call])
-        head = self._heads.get(call.variant) or request_head(call.variant, (1,))
-        request = request_bytes(head, call.id, call.payload, call.parameters)
+        metadata = trace_metadata([call])
+        request = self._models.request(call)
         with self._calling(call.variant):
-            if call.variant in self._streaming:
+            if self._streaming(call.variant):
                 return await self._streams.whole(request, call.timeout_s, metadata, on_piece)
             body = await self._infer(request, timeout=call.timeout_s, metadata=metadata)
         return self._read(call.variant, body)
@@ -141,11 +165,12 @@ class TritonEngine:
         request = batch_bytes(request_head(variant, (len(calls), 1)), calls)
         timeout_s = max(call.timeout_s for call in calls)
         with self._calling(variant):
-            body = await self._infer(request, timeout=timeout_s, metadata=_metadata(calls))
+            body = await self._infer(request, timeout=timeout_s, metadata=trace_metadata(calls))
         return read_outputs(body, len(calls))
 
     def _read(self, variant: str, body: bytes) -> Output:
-        if variant not in self._batching:
+        model = self._models.served.get(variant)
+        if model is None or model.max_batch == 1:
             return read_output(body)
         (output,) = read_outputs(body, 1)
         if isinstance(output, EngineError):
@@ -171,7 +196,7 @@ class TritonEngine:
 
     async def canary(self) -> None:
         """Compare bytes on the `identity` model; without it, only ask for readiness."""
-        if CANARY_MODEL not in self._heads:
+        if CANARY_MODEL not in self._models.served:
             return await self._check_ready()
         try:
             output = await self._probe(CANARY_MODEL, _CANARY, self._canary_timeout_s)
@@ -229,57 +254,44 @@ class TritonEngine:
         return True
 
     async def _probe(self, variant: str, payload: bytes, timeout_s: float) -> Output:
-        request = request_bytes(self._heads[variant], "pointsman-probe", payload, None)
+        request = request_bytes(self._models.heads[variant], "pointsman-probe", payload, None)
         try:
-            if variant in self._streaming:
+            if self._streaming(variant):
                 return await self._streams.first(request, timeout_s)
             return self._read(variant, await self._infer(request, timeout=timeout_s))
         except grpc.aio.AioRpcError as error:
             raise failure_of(error.code(), error.details()) from None
 
+    def _streaming(self, variant: str) -> bool:
+        model = self._models.served.get(variant)
+        return model is not None and model.streams
+
     async def _check_ready(self) -> None:
-        for variant in self._heads:
-            answer = await self._ask("ModelReady", messages.ModelReadyRequest(name=variant))
-            if not answer.ready:
+        if not self._models.served and not await self._is_live():
+            raise EngineError("not_ready", "the server does not answer", retryable=True)
+        for variant in self._models.served:
+            request = messages.ModelReadyRequest(name=variant)
+            if not (await self._questions.ask("ModelReady", request)).ready:
                 raise EngineError("not_ready", f"{variant} is not ready", retryable=True)
 
     async def _is_live(self) -> bool:
         try:
-            return bool((await self._ask("ServerLive", messages.ServerLiveRequest())).live)
+            return bool(
+                (await self._questions.ask("ServerLive", messages.ServerLiveRequest())).live
+            )
         except EngineError:
             return False
 
     async def _completions(self) -> dict[str, int]:
         """Calls that each model has finished since the server started."""
-        answer = await self._ask("ModelStatistics", messages.ModelStatisticsRequest())
+        answer = await self._questions.ask("ModelStatistics", messages.ModelStatisticsRequest())
         self._completed = {
             model.name: model.inference_stats.success.count + model.inference_stats.fail.count
             for model in answer.model_stats
         }
         return self._completed
 
-    async def _ask(self, verb: str, request: Any) -> Any:  # noqa: ANN401 - generated messages
-        call = self._channel.unary_unary(SERVICE + verb)
-        try:
-            body = await call(request.SerializeToString(), timeout=_ASK_S)
-        except grpc.aio.AioRpcError as error:
-            raise failure_of(error.code(), error.details()) from None
-        return getattr(messages, f"{verb}Response").FromString(body)
-
-
-def _metadata(calls: Sequence[Call]) -> tuple[tuple[str, str], ...] | None:
-    # Triton ignores the flag and traces whatever it is sent.
-    for call in calls:
-        if call.traceparent is not None and _is_sampled(call.traceparent):
-            return (("traceparent", call.traceparent),)
-    return None
-
 
 def _restarted(before: dict[str, int], now: dict[str, int]) -> bool:
     counted = {name: count for name, count in before.items() if count}
     return bool(counted) and all(now.get(name, 0) < count for name, count in counted.items())
-
-
-def _is_sampled(traceparent: str) -> bool:
-    match = _TRACE_FLAGS.search(traceparent)
-    return match is not None and bool(int(match[1], 16) & 1)

@@ -7,7 +7,16 @@ from typing import Final
 
 from grpc import StatusCode
 
-from pointsman.executor.ports import ENGINE_BUSY, EngineDeadlineError, EngineError
+from pointsman.executor.ports import (
+    ENGINE_BUSY,
+    LOAD_FAILED,
+    LOAD_TIMEOUT,
+    MODEL_CONTROL_OFF,
+    NOT_LOADED,
+    OUT_OF_MEMORY,
+    EngineDeadlineError,
+    EngineError,
+)
 
 MAX_MESSAGE: Final = 500
 
@@ -21,11 +30,12 @@ class Meaning:
     device_lost: bool = False
 
 
-_OUT_OF_MEMORY: Final = Meaning("out_of_memory", retryable=True)
+_OUT_OF_MEMORY: Final = Meaning(OUT_OF_MEMORY, retryable=True)
 _BUSY: Final = Meaning(ENGINE_BUSY, retryable=True)
 # The variant was unloaded since the device was offered; it may be loaded elsewhere.
-_NOT_FOUND: Final = Meaning("model_not_found", retryable=True)
+_NOT_FOUND: Final = Meaning(NOT_LOADED, retryable=True)
 _TOO_LARGE: Final = Meaning("message_too_large", retryable=False)
+_CONTROL_OFF: Final = Meaning(MODEL_CONTROL_OFF, retryable=False)
 
 # Looked for in the text first, because back ends pass these on under whatever status they like.
 # Retryable, since another device or a later moment may have the memory.
@@ -42,6 +52,8 @@ TEXTS: Final[Mapping[tuple[StatusCode, str], Meaning]] = MappingProxyType(
         # Triton's own queue is full or its timeout is over: the server is well.
         (StatusCode.UNAVAILABLE, "maximum queue size"): _BUSY,
         (StatusCode.UNAVAILABLE, "timeout expired"): _BUSY,
+        # A server that was not started with explicit model control is well, too.
+        (StatusCode.UNAVAILABLE, "explicit model load / unload is not allowed"): _CONTROL_OFF,
         # gRPC's limit on one message, on either side: the same bytes never fit.
         (StatusCode.RESOURCE_EXHAUSTED, "larger than max"): _TOO_LARGE,
         # In a stream the status is not told: these are the texts of Triton's own refusals.
@@ -75,6 +87,10 @@ STATUSES: Final[Mapping[StatusCode, Meaning]] = MappingProxyType(
     }
 )
 
+# What a load or unload can fail with beside `LOAD_FAILED`.
+_KEPT_OF_LOADS: Final = frozenset({OUT_OF_MEMORY, MODEL_CONTROL_OFF, "engine_refused"})
+_LOAD_BROKE_OFF: Final = "load failed for model"
+
 _OTHER: Final = Meaning("model_error", retryable=False)
 
 
@@ -87,6 +103,17 @@ def failure_of(status: StatusCode, details: str | None) -> EngineError:
     return EngineError(
         meaning.code, message, retryable=meaning.retryable, device_lost=meaning.device_lost
     )
+
+
+def load_failure_of(error: EngineError) -> EngineError:
+    """What the failure of a call means when that call was to load or unload a model."""
+    if isinstance(error, EngineDeadlineError):
+        return EngineError(LOAD_TIMEOUT, f"it was not done in its time: {error}", retryable=True)
+    # A model's own failure comes under whatever status it likes.
+    lost = error.device_lost and _LOAD_BROKE_OFF not in str(error)
+    if lost or error.code in _KEPT_OF_LOADS:
+        return error
+    return EngineError(LOAD_FAILED, str(error), retryable=False)
 
 
 def _meaning(status: StatusCode, details: str) -> Meaning:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import grpc.aio
 
 from pointsman.executor.adapters.kserve_stream import StreamedAnswer, asking_for_the_end
-from pointsman.executor.ports import EngineError, OnPiece, Output
+from pointsman.executor.ports import EngineError, OnPiece, Output, Piece
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -42,10 +42,10 @@ class StreamedCalls:
         return answer.whole()
 
     async def first(self, request: bytes, timeout_s: float) -> Output:
-        """The first piece: it says that somebody is free, and the others could take any time."""
+        """The first piece or sign: somebody is free, and the others could take any time."""
         async with aclosing(self._pieces(request, StreamedAnswer(), timeout_s)) as pieces:
             async for piece in pieces:
-                return Output(data=piece)
+                return Output(data=piece if isinstance(piece, bytes) else b"")
         return Output(data=b"")
 
     async def _pieces(
@@ -54,14 +54,13 @@ class StreamedCalls:
         answer: StreamedAnswer,
         timeout_s: float,
         metadata: Metadata | None = None,
-    ) -> AsyncGenerator[bytes]:
+    ) -> AsyncGenerator[Piece]:
         stream = self._method(timeout=timeout_s, metadata=metadata)
         try:
             await stream.write(_ASKING_FOR_THE_END + request)
             await stream.done_writing()
             async for body in stream:
-                piece = answer.take(body)
-                if piece is not None:
+                for piece in answer.take(body):
                     yield piece
         except (EngineError, GeneratorExit):
             await _let_it_end(stream)

@@ -11,8 +11,9 @@ from pointsman.contracts.canaries import (
     CanaryFailed,
     RunCanary,
 )
+from pointsman.contracts.events import DeviceMode
 from pointsman.executor.holding.devices import Device
-from pointsman.executor.ports import ENGINE_BUSY, Call, EngineError
+from pointsman.executor.ports import ENGINE_BUSY, NOT_LOADED, Call, EngineError
 
 MAX_TIMEOUT_S: Final = 10.0
 """Whoever asks for canaries must not hold an engine for longer."""
@@ -35,6 +36,10 @@ class Canaries:
             return CanaryFailed(
                 code="canary_too_large", message=f"at most {MAX_CANARY_BYTES} bytes are taken"
             )
+        if device.mode is not DeviceMode.FIXED and not device.has(canary.variant):
+            # Whoever decides what is loaded took it away: that says nothing about its health.
+            message = f"{canary.variant} is not loaded at present"
+            return CanaryFailed(code=NOT_LOADED, message=message, busy=True)
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:

@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Final
 
 import structlog
 
+from pointsman.contracts.endurance import AttemptProgress
 from pointsman.contracts.leases import (
     AttemptReport,
     Grant,
@@ -19,49 +19,24 @@ from pointsman.contracts.leases import (
     RunCancelled,
     RunCompleted,
     RunFailed,
-    RunTimedOut,
 )
 from pointsman.executor import telemetry
+from pointsman.executor.holding.checkpoints import Checkpoints, earlier_checkpoint
 from pointsman.executor.holding.devices import Device
+from pointsman.executor.holding.life_signs import LifeSigns
+from pointsman.executor.holding.outcomes import attributes_of, outcome_of
+from pointsman.executor.holding.parts import PartsDesk, is_parts_work
+from pointsman.executor.holding.residency import ResidencyChanges
 from pointsman.executor.holding.runs import Key, Runs, Taken
-from pointsman.executor.holding.shared_calls import Runner, Seat, SharedCall, SharedCallError
+from pointsman.executor.holding.shared_calls import Runner, Seat, SharedCall
 from pointsman.executor.holding.token_streams import TokenStream
-from pointsman.executor.ports import (
-    Call,
-    EngineDeadlineError,
-    EngineError,
-    Identity,
-    Leader,
-    OnPiece,
-    Streams,
-)
+from pointsman.executor.ports import Call, Identity, Leader, OnPiece, Streams
 from pointsman.runtime.blob_rows import BlobKind
-from pointsman.runtime.blobs import (
-    BlobCorruptError,
-    BlobExpiredError,
-    BlobMissingError,
-    Blobs,
-    BlobsUnavailableError,
-    BlobTooLargeError,
-)
+from pointsman.runtime.blobs import Blobs
 from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 
 REPORT_GRACE_S: Final = 5.0
 """After the last call has ended; a leader that is away longer finds out when leases end."""
-
-# How a failure of the blob store ends the attempt: code, and whether another may go better.
-_BLOB_FAILURES: Final[Mapping[type[Exception], tuple[str, bool]]] = MappingProxyType(
-    {
-        # The payload was pruned, moved or damaged: it is so for every attempt.
-        BlobMissingError: ("payload_missing", False),
-        BlobExpiredError: ("payload_expired", False),
-        BlobCorruptError: ("payload_corrupt", False),
-        # Only the result can be too large: the payload came out of the store.
-        BlobTooLargeError: ("result_too_large", False),
-        # A full disk or a lock of somebody else: it may be over at the next attempt.
-        BlobsUnavailableError: ("blobs_unavailable", True),
-    }
-)
 
 Company = defaultdict[str, list[tuple[Grant, Device]]]
 """Grants that came with one order, by batch."""
@@ -87,8 +62,11 @@ class LeaseHolder:
         self._blobs = blobs
         self._leader = leader
         self._streams = streams
+        self._desk = PartsDesk(blobs)
         self._clock = clock
-        self._runs = Runs()
+        self._runs: Runs[AttemptReport] = Runs()
+        self.changes = ResidencyChanges(identity, self._devices, leader=leader, clock=clock)
+        self._signs: dict[Key, LifeSigns] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._draining = False
@@ -107,6 +85,7 @@ class LeaseHolder:
                 if self._take(grant, company)
             ]
             self._start_shared(company)
+            held += self.changes.take(order.residency)
         return LeaseReceipt(
             executor=self._identity.executor,
             incarnation=self._identity.incarnation,
@@ -116,7 +95,12 @@ class LeaseHolder:
 
     def leases(self) -> tuple[Lease, ...]:
         """What has to be renewed."""
-        return tuple(self._runs.leases())
+        return (*self._runs.leases(), *self.changes.leases())
+
+    def progress(self) -> tuple[AttemptProgress, ...]:
+        """How far running attempts are, of those whose models say it."""
+        told = (signs.progress for signs in self._signs.values())
+        return tuple(progress for progress in told if progress is not None)
 
     async def drain(self, grace_s: float) -> None:
         """Take nothing more, let calls end within `grace_s`, stop the rest, report what ended."""
@@ -137,13 +121,15 @@ class LeaseHolder:
     def _take(self, grant: Grant, company: Company) -> bool:
         device = self._devices.get(grant.device)
         if not self._runs.holds(grant):
-            refusal = self._refusal(device)
+            refusal = self._refusal(grant, device)
             if refusal:
                 telemetry.GRANTS_REFUSED.add(1, {"error.type": refusal})
                 return False
-        if device is None:
+        if device is None and not is_parts_work(grant):
             return False
         match self._runs.take(grant):
+            case Taken.RUN if device is None:
+                self._start(self._work(grant))
             case Taken.RUN if grant.batch:
                 company[grant.batch].append((grant, device))
             case Taken.RUN:
@@ -163,9 +149,11 @@ class LeaseHolder:
             for grant, device in members:
                 self._start(self._run(grant, device, Seat(call)))
 
-    def _refusal(self, device: Device | None) -> str:
+    def _refusal(self, grant: Grant, device: Device | None) -> str:
         if self._draining:
             return "draining"
+        if is_parts_work(grant):
+            return ""
         if device is None:
             return "unknown_device"
         # The leader has not heard yet that it is lost; running there would only burn an attempt.
@@ -178,16 +166,43 @@ class LeaseHolder:
 
     async def _run(self, grant: Grant, device: Device, runner: Runner) -> None:
         telemetry.RUNNING.add(1)
-        stream = TokenStream(Lease(task=grant.task, attempt=grant.attempt), self._streams)
+        key = (grant.task, grant.attempt)
+        signs = self._signs[key] = self._signs_of(grant)
         try:
-            outcome = await self._outcome(grant, runner, stream.add)
+            outcome = await self._called(grant, device, runner, signs)
+            self._runs.past_stopping(key)
+            outcome = await signs.end(outcome)
         finally:
-            stream.close()
+            signs.close()
+            del self._signs[key]
+            telemetry.RUNNING.add(-1)
+        await self._end(grant, outcome, device)
+
+    async def _work(self, grant: Grant) -> None:
+        """Cut an input or merge results, which takes no device."""
+        telemetry.RUNNING.add(1)
+        try:
+            outcome = await self._outcome(grant, lambda: self._desk.work(grant))
+        finally:
+            telemetry.RUNNING.add(-1)
+        await self._end(grant, outcome)
+
+    async def _called(
+        self, grant: Grant, device: Device, runner: Runner, signs: LifeSigns
+    ) -> Outcome:
+        try:
+            with device.occupied(grant.variant):
+                return await self._outcome(
+                    grant, lambda: self._completed(grant, runner, signs.take)
+                )
+        finally:
             if isinstance(runner, Seat):
                 runner.give_up()
-            telemetry.RUNNING.add(-1)
-        await stream.end(outcome)
-        await self._end(grant, outcome, device)
+
+    def _signs_of(self, grant: Grant) -> LifeSigns:
+        lease = Lease(task=grant.task, attempt=grant.attempt)
+        checkpoints = Checkpoints(self._identity, grant, blobs=self._blobs, leader=self._leader)
+        return LifeSigns(lease, TokenStream(lease, self._streams), checkpoints, self._clock)
 
     async def _end(self, grant: Grant, outcome: Outcome, device: Device | None = None) -> None:
         report = AttemptReport(
@@ -201,7 +216,7 @@ class LeaseHolder:
         self._runs.ended(report)
         if not self._runs.running:
             self._idle.set()
-        telemetry.ATTEMPTS.add(1, _attributes(report))
+        telemetry.ATTEMPTS.add(1, attributes_of(report))
         if device is not None and isinstance(outcome, RunFailed) and outcome.device_lost:
             await device.lose(outcome.message)
         await self._report(report)
@@ -212,48 +227,26 @@ class LeaseHolder:
         crashpoint(CrashPoint.AFTER_REPORT_SENT)
         self._runs.answered((report.task, report.attempt))
 
-    async def _outcome(self, grant: Grant, runner: Runner, on_piece: OnPiece) -> Outcome:
+    async def _outcome(self, grant: Grant, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         key = (grant.task, grant.attempt)
-        began = self._clock()
+        began, task = self._clock(), asyncio.current_task()
+        if task is not None and not self._runs.stoppable(key, task.cancel):
+            return RunCancelled()
         try:
-            return await self._completed(grant, runner, key, on_piece)
+            return await work()
         except asyncio.CancelledError:
-            task = asyncio.current_task()
             if task is None or not (self._draining or self._runs.stopped(key)):
                 raise
             # The cancellation was ours and has reached the engine; the report is still to be sent.
             task.uncancel()
             # Stopped by order or with this executor: either way the slot is free and nobody failed.
             return RunCancelled()
-        except EngineDeadlineError:
-            return RunTimedOut(run_s=self._clock() - began)
-        except EngineError as error:
-            return RunFailed(
-                code=error.code,
-                message=str(error),
-                retryable=error.retryable,
-                device_lost=error.device_lost,
-                shared=isinstance(error, SharedCallError),
-            )
-        except tuple(_BLOB_FAILURES) as error:
-            code, retryable = _BLOB_FAILURES[type(error)]
-            return RunFailed(code=code, message=str(error), retryable=retryable)
-        except Exception:  # noqa: BLE001 - logged with its traceback, and reported
-            # Whatever it is, the leader waits for the end of this attempt.
-            _log.exception("attempt_failed", task=str(grant.task), attempt=grant.attempt)
-            return RunFailed(
-                code="executor_error",
-                message="the executor failed; its log has the details",
-                retryable=True,
-            )
+        except Exception as error:  # noqa: BLE001 - the leader waits for the end of this attempt
+            return outcome_of(error, grant, run_s=self._clock() - began)
 
-    async def _completed(
-        self, grant: Grant, runner: Runner, key: Key, on_piece: OnPiece
-    ) -> Outcome:
-        task = asyncio.current_task()
-        if task is not None and not self._runs.stoppable(key, task.cancel):
-            return RunCancelled()
+    async def _completed(self, grant: Grant, runner: Runner, on_piece: OnPiece) -> Outcome:
         payload = await self._blobs.get(grant.tenant, grant.payload)
+        checkpoint = await earlier_checkpoint(self._blobs, grant)
         began = self._clock()
         crashpoint(CrashPoint.BEFORE_ENGINE_CALL)
         output = await runner.infer(
@@ -265,12 +258,13 @@ class LeaseHolder:
                 timeout_s=grant.run_timeout_s,
                 parameters=grant.parameters,
                 traceparent=grant.traceparent,
+                checkpoint=checkpoint,
             ),
             on_piece,
         )
         crashpoint(CrashPoint.AFTER_ENGINE_CALL)
         run_s = self._clock() - began
-        self._runs.past_stopping(key)
+        self._runs.past_stopping((grant.task, grant.attempt))
         telemetry.RUN_TIME.record(run_s, {"pointsman.model": grant.variant})
         crashpoint(CrashPoint.BEFORE_RESULT_STORED)
         result = await self._blobs.put(
@@ -281,14 +275,3 @@ class LeaseHolder:
         )
         crashpoint(CrashPoint.AFTER_RESULT_STORED)
         return RunCompleted(result=result, run_s=run_s, model_version=output.model_version)
-
-
-def _attributes(report: AttemptReport) -> dict[str, str]:
-    outcome = report.outcome
-    attributes = {
-        "pointsman.device": report.device,
-        "pointsman.outcome": str(outcome.__struct_config__.tag),
-    }
-    if isinstance(outcome, RunFailed):
-        attributes["error.type"] = outcome.code
-    return attributes

@@ -14,15 +14,30 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from pointsman.contracts.leases import AttemptReport, Grant, Lease
+from pointsman.contracts.leases import Lease
 
 REMEMBERED: Final = 10_000
 """Finished attempts; an order is repeated within seconds, which is fewer attempts than this."""
 
 Key = tuple[UUID, int]
+
+
+class Leased(Protocol):
+    """What names an attempt: its grant, its lease or its report.
+
+    A change of what a device has loaded is one as well: its stream, and its generation.
+    """
+
+    @property
+    def task(self) -> UUID: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+Report = TypeVar("Report", bound=Leased)
 
 
 class Taken(Enum):
@@ -46,15 +61,15 @@ class _Running:
     past_stopping: bool = False
 
 
-class Runs:
+class Runs(Generic[Report]):
     """All attempts of one incarnation."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
         self._epoch = 0
         self._running: dict[Key, _Running] = {}
-        self._reporting: dict[Key, AttemptReport] = {}
-        self._finished: OrderedDict[Key, AttemptReport] = OrderedDict()
+        self._reporting: dict[Key, Report] = {}
+        self._finished: OrderedDict[Key, Report] = OrderedDict()
         self._stopped_early: OrderedDict[Key, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -72,7 +87,7 @@ class Runs:
         self._epoch = epoch
         return True
 
-    def take(self, grant: Grant) -> Taken:
+    def take(self, grant: Leased) -> Taken:
         """Enter a grant; `RUN` and `STOP` make it running, `REPORT` makes it reporting."""
         key = (grant.task, grant.attempt)
         if key in self._running or key in self._reporting:
@@ -87,7 +102,7 @@ class Runs:
             return Taken.STOP
         return Taken.RUN
 
-    def holds(self, grant: Grant) -> bool:
+    def holds(self, grant: Leased) -> bool:
         """Whether a repeated grant of it would start nothing new."""
         key = (grant.task, grant.attempt)
         return key in self._running or key in self._reporting or key in self._finished
@@ -127,7 +142,7 @@ class Runs:
             if running.stop is not None and not running.past_stopping:
                 running.stop()
 
-    def ended(self, report: AttemptReport) -> None:
+    def ended(self, report: Report) -> None:
         """A running attempt has an outcome."""
         key = (report.task, report.attempt)
         del self._running[key]
@@ -138,7 +153,7 @@ class Runs:
         self._finished[key] = self._reporting.pop(key)
         _shrink(self._finished, self._remembered)
 
-    def report_of(self, grant: Grant) -> AttemptReport:
+    def report_of(self, grant: Leased) -> Report:
         """The outcome of an attempt that is reporting."""
         return self._reporting[(grant.task, grant.attempt)]
 
@@ -150,6 +165,6 @@ class Runs:
             yield Lease(task=report.task, attempt=report.attempt)
 
 
-def _shrink(remembered: OrderedDict[Key, AttemptReport] | OrderedDict[Key, None], to: int) -> None:
+def _shrink(remembered: OrderedDict[Key, Any], to: int) -> None:
     while len(remembered) > to:
         remembered.popitem(last=False)

@@ -1,4 +1,4 @@
-"""The text of one running attempt on its way to whoever watches the task."""
+"""Text and progress of one running attempt on their way to whoever watches the task."""
 
 import asyncio
 import codecs
@@ -6,7 +6,7 @@ from typing import Final
 
 from pointsman.contracts.leases import Lease, Outcome, RunFailed
 from pointsman.contracts.token_streams import StreamPart
-from pointsman.executor.ports import Streams
+from pointsman.executor.ports import Progress, Streams
 
 PUBLISH_EVERY_S: Final = 0.05
 """A person reads 20 parts a second as one flow; a thousand tokens a second stay 20 messages."""
@@ -43,15 +43,20 @@ class TokenStream:
         self._next_piece = 0
         self._offset = 0
         self._sequence = 0
+        self._progress = Progress()
+        self._progress_told = True
         self._fresh = asyncio.Event()
         self._publishing: asyncio.Task[None] | None = None
 
     def add(self, piece: bytes) -> None:
         """The engine's next piece."""
         self._pieces.append(self._decoder.decode(piece))
-        self._fresh.set()
-        if self._publishing is None:
-            self._publishing = asyncio.get_running_loop().create_task(self._publish())
+        self._begin()
+
+    def tell(self, progress: Progress) -> None:
+        """How far the model is; of several that came at about the same time, the last is told."""
+        self._progress, self._progress_told = progress, False
+        self._begin()
 
     async def end(self, outcome: Outcome) -> None:
         """Publish what is left, and how the attempt ended."""
@@ -71,6 +76,11 @@ class TokenStream:
         if self._publishing is not None:
             self._publishing.cancel()
 
+    def _begin(self) -> None:
+        self._fresh.set()
+        if self._publishing is None:
+            self._publishing = asyncio.get_running_loop().create_task(self._publish())
+
     async def _publish(self) -> None:
         while True:
             await self._fresh.wait()
@@ -84,6 +94,7 @@ class TokenStream:
                 # Who hears this one is told everything with the next.
                 self._next_piece = self._offset = 0
                 await self._send("")
+                self._progress_told = False
                 self._fresh.set()
                 pause_s = min(self._look_again_s, 2 * pause_s)
                 await asyncio.sleep(pause_s)
@@ -99,12 +110,16 @@ class TokenStream:
 
     async def _send(self, text: str, *, outcome: str = "", code: str = "") -> None:
         self._sequence += 1
+        progress = Progress() if self._progress_told else self._progress
+        self._progress_told = True
         part = StreamPart(
             task=self._lease.task,
             attempt=self._lease.attempt,
             sequence=self._sequence,
             offset=self._offset,
             text=text,
+            progress=progress.share,
+            note=progress.note,
             outcome=outcome,
             code=code,
         )

@@ -4,9 +4,10 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pointsman.contracts.events import ModelRegistered
+from pointsman.contracts.parts import Merge
 from pointsman.contracts.submission import Name
 
 
@@ -32,12 +33,23 @@ class _Variant(BaseModel):
     service_s: float = Field(ge=0.0)
     service_p99_s: float = Field(ge=0.0)
     media_type: str = Field(min_length=1)
+    max_input_bytes: int = Field(default=0, ge=0)
+    merge: Merge | None = None
 
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     variant: tuple[_Variant, ...]
+
+    @model_validator(mode="after")
+    def _one_rule_per_family(self) -> "_Document":
+        rules: dict[str, Merge | None] = {}
+        for variant in self.variant:
+            if rules.setdefault(variant.family, variant.merge) is not variant.merge:
+                message = f"the variants of {variant.family} name different rules to merge"
+                raise ValueError(message)
+        return self
 
 
 class RegistryFile:
@@ -52,7 +64,7 @@ class RegistryFile:
             raise RegistryError(path, f"not TOML ({error})") from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
+            where = ".".join(str(part) for part in first["loc"]) or "variant"
             raise RegistryError(path, f"{where}: {first['msg']}") from error
         self._variants = document.variant
 

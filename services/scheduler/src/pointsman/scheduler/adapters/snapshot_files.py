@@ -23,9 +23,9 @@ from pointsman.scheduler.domain.pool_snapshot import (
     UnreadableSnapshotError,
     decode_facts,
     decode_tasks,
-    restore,
     snapshot_format,
 )
+from pointsman.scheduler.domain.snapshot_facts import restore
 from pointsman.scheduler.domain.tasks import OpenTask
 
 SLICE_TASKS: Final = 250

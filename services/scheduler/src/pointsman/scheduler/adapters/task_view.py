@@ -13,17 +13,30 @@ from pointsman.contracts.events import (
     TaskCancelled,
     TaskExpired,
     TaskFailed,
+    TaskHeld,
+    TaskRekeyed,
+    TaskReleased,
     TaskShed,
 )
+from pointsman.contracts.message import Message
 from pointsman.contracts.queries import ListTasks, TaskRow
 from pointsman.contracts.task_states import TRANSITIONS, TaskState
 from pointsman.contracts.topics import TOPICS, EventCodec
 from pointsman.eventstore.projections import Fact
+from pointsman.scheduler.adapters import task_table as sql
 
 MAX_ROWS: Final = 1000
 
 # As much of an event as the table holds: decoding the rest, an explanation above all, would cost
 # more than everything else. References stay encoded.
+
+
+class _Chosen(Message, frozen=True):
+    domain: str
+
+
+class _Route(Message, frozen=True):
+    chosen: _Chosen
 
 
 class _Accepted(Decision, frozen=True):
@@ -34,12 +47,27 @@ class _Accepted(Decision, frozen=True):
     message_id: str
     source: str
     deadline: float | None = None
+    boost_s: float = 0.0
+    parent: str | None = None
+    part: int = 0
+    band: str = ""
+    bulk: str = ""
+    schedule: str = ""
+    route: _Route | None = None
 
 
 class _Granted(Decision, frozen=True):
     attempt: int
     device: str
     variant: str
+
+
+class _PartsGranted(Decision, frozen=True):
+    attempt: int
+
+
+class _Split(Decision, frozen=True):
+    parts: tuple[msgspec.Raw, ...]
 
 
 class _AttemptEnded(Decision, frozen=True):
@@ -58,6 +86,8 @@ class _Completed(Decision, frozen=True):
 _TYPES: Final[Mapping[str, type[Decision]]] = {
     "task.accepted.v1": _Accepted,
     "task.granted.v1": _Granted,
+    "task.parts_granted.v1": _PartsGranted,
+    "task.split.v1": _Split,
     "task.attempt_failed.v1": _AttemptEnded,
     "task.attempt_timed_out.v1": _AttemptEnded,
     "task.attempt_lost.v1": _AttemptEnded,
@@ -67,65 +97,23 @@ _TYPES: Final[Mapping[str, type[Decision]]] = {
     "task.expired.v1": TaskExpired,
     "task.shed.v1": TaskShed,
     "task.abandoned.v1": TaskAbandoned,
+    "task.held.v1": TaskHeld,
+    "task.released.v1": TaskReleased,
+    "task.rekeyed.v1": TaskRekeyed,
 }
 
-# Whatever a task's state was before, an event of one type leads to one state.
+# What operators do to a task leaves its state as it is.
+_STEERED: Final = (TaskHeld, TaskReleased, TaskRekeyed)
+
+# Whatever a task's state was before, any other event of one type leads to one state, but for a task
+# that was split: nothing but its end takes it out of that.
 _STATE_AFTER: Final[Mapping[type[Decision], TaskState]] = {
     type_: next(after for (_, event), after in TRANSITIONS.items() if event is TOPICS[topic])
     for topic, type_ in _TYPES.items()
+    if type_ not in _STEERED
 }
 
-# One row as JSON with the field names of `TaskRow`; what is not known yet is left null.
-_ROW: Final = """json_object(
-    'task', task, 'tenant', tenant, 'family', family, 'priority_class', priority_class,
-    'state', state, 'accepted_at', accepted_at, 'position', position, 'deadline', deadline,
-    'attempts', attempts, 'device', device, 'variant', variant, 'queue_s', queue_s,
-    'run_s', run_s, 'ended_at', ended_at, 'code', code, 'detail', detail,
-    'message_id', message_id, 'source', source, 'payload', json(payload), 'result', json(result))"""
-
-_SCHEMA: Final = (
-    # The position of its acceptance orders tasks by age, and makes `newest first` a plain scan.
-    """CREATE TABLE tasks (
-        accepted INTEGER PRIMARY KEY, task TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL,
-        family TEXT NOT NULL, priority_class TEXT NOT NULL, state TEXT NOT NULL,
-        accepted_at REAL NOT NULL, position INTEGER NOT NULL, deadline REAL,
-        attempts INTEGER NOT NULL, device TEXT, variant TEXT, queue_s REAL, run_s REAL,
-        ended_at REAL, code TEXT, detail TEXT, message_id TEXT NOT NULL, source TEXT NOT NULL,
-        payload TEXT NOT NULL, result TEXT)""",
-    "CREATE INDEX tasks_by_tenant ON tasks (tenant)",
-)
-
-# Each batch is one JSON document and two statements: a statement per row would wait for the
-# interpreter lock per row while the event loop is busy.
-_NEW: Final = """
-    INSERT OR IGNORE INTO tasks
-    SELECT json_extract(value, '$.accepted'), json_extract(value, '$.task'),
-        json_extract(value, '$.tenant'), json_extract(value, '$.family'),
-        json_extract(value, '$.priority_class'), json_extract(value, '$.state'),
-        json_extract(value, '$.accepted_at'), json_extract(value, '$.position'),
-        json_extract(value, '$.deadline'), coalesce(json_extract(value, '$.attempts'), 0),
-        json_extract(value, '$.device'), json_extract(value, '$.variant'),
-        json_extract(value, '$.queue_s'), json_extract(value, '$.run_s'),
-        json_extract(value, '$.ended_at'), json_extract(value, '$.code'),
-        json_extract(value, '$.detail'), json_extract(value, '$.message_id'),
-        json_extract(value, '$.source'), json_extract(value, '$.payload'),
-        json_extract(value, '$.result')
-    FROM json_each(?)"""
-_CHANGED: Final = """
-    WITH change AS MATERIALIZED (
-        SELECT json_extract(value, '$.task') AS task, value AS new FROM json_each(?))
-    UPDATE tasks SET
-        state = json_extract(new, '$.state'), position = json_extract(new, '$.position'),
-        attempts = coalesce(json_extract(new, '$.attempts'), attempts),
-        device = coalesce(json_extract(new, '$.device'), device),
-        variant = coalesce(json_extract(new, '$.variant'), variant),
-        queue_s = coalesce(json_extract(new, '$.queue_s'), queue_s),
-        run_s = coalesce(json_extract(new, '$.run_s'), run_s),
-        ended_at = coalesce(json_extract(new, '$.ended_at'), ended_at),
-        code = coalesce(json_extract(new, '$.code'), code),
-        detail = coalesce(json_extract(new, '$.detail'), detail),
-        result = coalesce(json_extract(new, '$.result'), result)
-    FROM change WHERE tasks.task = change.task"""
+_BEFORE_SPLIT: Final = (TaskState.QUEUED, TaskState.GRANTED)
 
 _encoder: Final = msgspec.json.Encoder()
 _rows_decoder: Final = msgspec.json.Decoder(list[TaskRow])
@@ -135,12 +123,12 @@ class TaskProjection:
     """Implements `eventstore.projections.Projection`: one row per task, by its last events."""
 
     name = "tasks"
-    version = 1
+    version = 2
     topics = frozenset(topic.rpartition(".v")[0] for topic in _TYPES)
     codec = EventCodec(_TYPES)
 
     def create(self, db: sqlite3.Connection) -> None:
-        for statement in _SCHEMA:
+        for statement in sql.SCHEMA:
             db.execute(statement)
 
     def apply(self, db: sqlite3.Connection, facts: Sequence[Fact]) -> None:
@@ -148,15 +136,18 @@ class TaskProjection:
         for fact in facts:
             recorded, event = fact.recorded, fact.event
             row = rows.setdefault(recorded.stream, {"task": recorded.stream})
-            row["state"] = _STATE_AFTER[type(event)]
+            state = _STATE_AFTER.get(type(event))
+            was_split = row.get("state") is TaskState.SPLIT and state in _BEFORE_SPLIT
+            if state is not None and not was_split:
+                row["state"] = state
             row["position"] = recorded.position
             row.update(_columns(event, recorded.position))
         new = [row for row in rows.values() if "accepted" in row]
         old = [row for row in rows.values() if "accepted" not in row]
         if new:
-            db.execute(_NEW, (_encoder.encode(new).decode(),))
+            db.execute(sql.INSERT, (_encoder.encode(new).decode(),))
         if old:
-            db.execute(_CHANGED, (_encoder.encode(old).decode(),))
+            db.execute(sql.UPDATE, (_encoder.encode(old).decode(),))
 
 
 def _columns(event: Decision, position: int) -> dict[str, object]:
@@ -173,7 +164,18 @@ def _columns(event: Decision, position: int) -> dict[str, object]:
                 "message_id": event.message_id,
                 "source": event.source,
                 "payload": event.payload,
+                "boost_s": event.boost_s,
+                "parent": event.parent,
+                "part": event.part,
+                "band": event.band,
+                "domain": None if event.route is None else event.route.chosen.domain,
+                "bulk": event.bulk,
+                "schedule": event.schedule,
             }
+        case _PartsGranted():
+            return {"attempts": event.attempt}
+        case _Split():
+            return {"parts": len(event.parts)}
         case _Granted():
             return {"attempts": event.attempt, "device": event.device, "variant": event.variant}
         case _Completed():
@@ -184,9 +186,22 @@ def _columns(event: Decision, position: int) -> dict[str, object]:
                 "queue_s": event.queue_s,
                 "run_s": event.run_s,
                 "result": event.result,
+                "held": "",
             }
         case _:
-            return _end_without_result(event)
+            return _steered(event) or _end_without_result(event)
+
+
+def _steered(event: Decision) -> dict[str, object]:
+    match event:
+        case TaskHeld():
+            return {"held": f"{event.by}: {event.reason}"}
+        case TaskReleased():
+            return {"held": ""}
+        case TaskRekeyed():
+            return {"priority_class": event.priority_class, "boost_s": event.boost_s}
+        case _:
+            return {}
 
 
 def _end_without_result(event: Decision) -> dict[str, object]:
@@ -204,14 +219,23 @@ def _end_without_result(event: Decision) -> dict[str, object]:
         case _:
             # An attempt that ended sends its task back into the queue and says nothing more.
             return {}
-    return {"ended_at": event.at, "code": end[0], "detail": end[1]}
+    return {"ended_at": event.at, "code": end[0], "detail": end[1], "held": ""}
 
 
 def list_tasks(db: sqlite3.Connection, query: ListTasks) -> list[TaskRow]:
     """Newest first."""
     wanted = {"tenant": query.tenant, "state": query.state, "family": query.family}
     filters = {name: value for name, value in wanted.items() if value is not None}
-    where = " AND ".join(f"{name} = ?" for name in filters) or "true"
+    if query.parent is not None:
+        filters["parent"] = str(query.parent)
+    # What is said twice lets the indexes serve that leave empty names out.
+    named = {"bulk": query.bulk, "schedule": query.schedule}
+    conditions = [f"{name} <> ''" for name, value in named.items() if value]
+    filters.update({name: value for name, value in named.items() if value is not None})
+    conditions += [f"{name} = ?" for name in filters]
+    if not query.parts and query.parent is None:
+        conditions.append("parent IS NULL")
+    where = " AND ".join(conditions) or "true"
     limit = min(max(query.limit, 1), MAX_ROWS)
     return _select(db, where, (*filters.values(), limit))
 
@@ -224,7 +248,7 @@ def one_task(db: sqlite3.Connection, task: UUID) -> TaskRow | None:
 
 def _select(db: sqlite3.Connection, where: str, parameters: Sequence[object]) -> list[TaskRow]:
     document = db.execute(
-        f"SELECT json_group_array({_ROW}) FROM"  # noqa: S608 - constant names and placeholders
+        f"SELECT json_group_array({sql.ROW}) FROM"  # noqa: S608 - constant names and placeholders
         f" (SELECT * FROM tasks WHERE {where} ORDER BY accepted DESC LIMIT ?)",
         parameters,
     ).fetchone()

@@ -1,13 +1,29 @@
 """Admission: what is accepted, with which variants and which key."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
+
+import msgspec
 
 from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import ModelRegistered, TaskAccepted
 from pointsman.contracts.message import BlobRef, Degradation
+from pointsman.contracts.routing import Route
 from pointsman.policy.order import allowed_boost, virtual_deadline
+from pointsman.scheduler.domain.dependencies import (
+    DEPENDENCY_FAILED,
+    NOTHING_FOUND,
+    UNKNOWN_DEPENDENCY,
+    PastTask,
+)
+from pointsman.scheduler.domain.judging import judge
+from pointsman.scheduler.domain.oversize import Fitting, allowed, fit_input
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.routes import FAMILY_UNCLEAR, NO_DOMAINS, Seen, find_route
+from pointsman.scheduler.domain.starting import arrival, awaited_by
+from pointsman.scheduler.domain.tenants import TENANT_QUEUE_FULL, queue_full
 
 MAX_QUEUED: Final = 1_000_000
 """A bound on memory; what a pool can serve in time is bounded by deadlines, not by this."""
@@ -15,20 +31,87 @@ MAX_QUEUED: Final = 1_000_000
 SHED: Final = "shed"
 """Code of a refusal by the ladder."""
 
-OF_THE_MOMENT: Final = frozenset({SHED, "queue_full"})
+OF_THE_MOMENT: Final = frozenset(
+    {SHED, "queue_full", TENANT_QUEUE_FULL, NO_DOMAINS, FAMILY_UNCLEAR}
+)
 """Refusals that a task may meet which was accepted under the same id a moment before."""
+
+MAY_COME_LATER: Final = OF_THE_MOMENT | {DEPENDENCY_FAILED, UNKNOWN_DEPENDENCY}
+"""The same, and what has become of tasks that it depends on since then."""
 
 
 def decide_submit(
-    pool: Pool, task: SubmitTask, payload: BlobRef, *, at: float
+    pool: Pool,
+    task: SubmitTask,
+    payload: BlobRef,
+    *,
+    at: float,
+    seen: Seen | None = None,
+    past: Mapping[UUID, PastTask] = NOTHING_FOUND,
 ) -> TaskAccepted | Rejected:
-    """Accept a task or say what its sender must change."""
-    shed = _shed(pool, task, at)
-    if shed is not None:
-        return shed
+    """Accept a task or say what its sender must change.
+
+    `seen` tells its domain if it needs one, `past` what the log knows of tasks that it depends on.
+    """
+    admitted = _admit(pool, task, payload, at=at, seen=seen, past=past)
+    return admitted if isinstance(admitted, Rejected) else _accepted(pool, admitted, at=at)
+
+
+def refuse_submit(
+    pool: Pool,
+    task: SubmitTask,
+    payload: BlobRef,
+    *,
+    at: float,
+    seen: Seen | None = None,
+    past: Mapping[UUID, PastTask] = NOTHING_FOUND,
+) -> Rejected | None:
+    """What `decide_submit` would refuse a task with now; cheaper, for a first look."""
+    admitted = _admit(pool, task, payload, at=at, seen=seen, past=past)
+    return admitted if isinstance(admitted, Rejected) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    task: SubmitTask
+    """With the family that was found."""
+    payload: BlobRef
+    fitting: Fitting
+    route: Route | None
+    awaits: tuple[str, ...]
+
+
+def _admit(
+    pool: Pool,
+    task: SubmitTask,
+    payload: BlobRef,
+    *,
+    at: float,
+    seen: Seen | None,
+    past: Mapping[UUID, PastTask],
+) -> _Admitted | Rejected:
+    refused = _shed(pool, task, at) or queue_full(pool, task.tenant)
+    awaits = refused or awaited_by(pool, task, past, at=at)
+    if isinstance(awaits, Rejected):
+        return awaits
+    route = find_route(pool, task, seen)
+    if isinstance(route, Rejected):
+        return route
+    if route is not None:
+        task = msgspec.structs.replace(task, family=route.chosen.family)
     admissible = _admissible(pool, task)
     if isinstance(admissible, Rejected):
         return admissible
+    fitting = fit_input(pool.models, task, admissible, payload.size)
+    if isinstance(fitting, Rejected):
+        return fitting
+    return _Admitted(task, payload, fitting, route, awaits)
+
+
+def _accepted(pool: Pool, admitted: _Admitted, *, at: float) -> TaskAccepted:
+    task, payload, route = admitted.task, admitted.payload, admitted.route
+    domain = "" if route is None else route.chosen.domain
+    judged = judge(pool, task, payload, admitted.fitting.variants, at=at, domain=domain)
     boost_s = task.boost_s + pool.influences.boost_of(task.priority_class)
     boost_cause = pool.influences.boost_cause(task.priority_class)
     return TaskAccepted(
@@ -38,14 +121,14 @@ def decide_submit(
         tenant=task.tenant,
         family=task.family,
         priority_class=task.priority_class,
-        key=_key(pool, task, admissible[0], at, boost_s),
-        variants=admissible,
+        key=_key(pool, task, judged.variants[0], at, boost_s),
+        variants=judged.variants,
         payload=payload,
         message_id=task.command_id,
         source=task.source,
         deadline=task.deadline,
         boost_s=allowed_boost(task.priority_class, boost_s),
-        degradation=task.degradation or Degradation.SMALLER_MODEL,
+        degradation=allowed(task),
         min_quality=task.min_quality,
         max_attempts=task.max_attempts,
         delivery=task.delivery,
@@ -58,6 +141,16 @@ def decide_submit(
         context_tokens=task.context_tokens,
         cache=task.cache,
         causes=() if boost_cause is None else (boost_cause,),
+        not_before=task.not_before,
+        depends_on=tuple(str(each) for each in dict.fromkeys(task.depends_on)),
+        bulk=task.bulk or "",
+        schedule=task.schedule or "",
+        band=judged.band,
+        complexity=judged.score,
+        judged=judged.judgement,
+        split=admitted.fitting.split,
+        route=route,
+        awaits=admitted.awaits,
     )
 
 
@@ -78,7 +171,10 @@ def _key(pool: Pool, task: SubmitTask, best: str, at: float, boost_s: float) -> 
     if task.deadline is not None:
         latest_start = task.deadline - pool.models.run_times_of(best).p90_s
     return virtual_deadline(
-        task.priority_class, arrival=at, boost_s=boost_s, latest_start=latest_start
+        task.priority_class,
+        arrival=arrival(task, at=at),
+        boost_s=boost_s,
+        latest_start=latest_start,
     )
 
 
@@ -88,12 +184,6 @@ def _admissible(pool: Pool, task: SubmitTask) -> tuple[str, ...] | Rejected:
             code="queue_full",
             message=f"{pool.queued} tasks are waiting in pool {pool.name}",
             next="send it again when the queue is shorter",
-        )
-    if task.degradation is Degradation.SPLIT:
-        return Rejected(
-            code="not_supported",
-            message="splitting an input is not served by this release",
-            next="use `none` or `smaller_model`",
         )
     variants = pool.models.family(task.family)
     if not variants:

@@ -8,11 +8,14 @@ from pointsman.contracts.events import (
     Decision,
     DeviceAttached,
     DeviceDetached,
+    DeviceMode,
     DeviceResumed,
     DeviceSuspended,
     ModelRegistered,
+    Residency,
+    RoutingChanged,
 )
-from pointsman.contracts.leases import AttachExecutor, DeviceHealth
+from pointsman.contracts.leases import AttachExecutor, DeviceHealth, DeviceOffer
 from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.attempts import decide_lost
 from pointsman.scheduler.domain.devices import DeviceStatus
@@ -45,8 +48,11 @@ def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Dec
             endpoint=offer.endpoint,
             device_class=offer.device_class,
             slots=offer.slots,
-            residency=offer.residency,
+            residency=_residency(pool, offer, command.incarnation),
             quiescent=offer.quiescent and _is_new(pool, offer.device, command),
+            mode=offer.mode,
+            memory_mib=offer.memory_mib,
+            loadable=offer.loadable,
         )
         if not _stands(pool, attached):
             decided.append(_attachment(pool, attached))
@@ -90,7 +96,10 @@ def decide_return(pool: Pool, executor: str, incarnation: str, *, at: float) -> 
                 endpoint=device.offer.endpoint,
                 device_class=device.offer.device_class,
                 slots=device.offer.slots,
-                residency=device.offer.residency,
+                residency=device.residency,
+                mode=device.offer.mode,
+                memory_mib=device.offer.memory_mib,
+                loadable=device.offer.loadable,
             ),
         )
         for name, device in pool.devices.items()
@@ -114,6 +123,7 @@ def decide_health(pool: Pool, command: DeviceHealth, *, at: float) -> Decided | 
                 applied_to=pool.applied_to,
                 device=command.device,
                 quiescent=command.quiescent,
+                residency=command.residency,
             ),
         )
     if not command.healthy and device.status is DeviceStatus.READY:
@@ -138,6 +148,16 @@ def decide_models(pool: Pool, registered: Sequence[ModelRegistered]) -> list[Dec
     return decided
 
 
+def decide_routing(pool: Pool, event: RoutingChanged) -> list[Decided]:
+    """The routing file, if it is another one than before."""
+    known = pool.grounds.rules
+    said_nothing = not (event.families or event.devices or event.tiers or event.domains)
+    if event.version == known.version if known is not None else said_nothing:
+        return []
+    stream = stream_id("routing", pool.name)
+    return [Decided(stream, pool.version_of(stream), (event,))]
+
+
 def _is_replaced(lease: LiveLease, command: AttachExecutor, offered: AbstractSet[str]) -> bool:
     if lease.executor == command.executor:
         return lease.incarnation != command.incarnation
@@ -160,6 +180,9 @@ def _facts(model: ModelRegistered) -> tuple[object, ...]:
         model.service_s,
         model.service_p99_s,
         model.media_type,
+        model.devices_per_instance,
+        model.max_input_bytes,
+        model.merge,
     )
 
 
@@ -169,9 +192,22 @@ def _stands(pool: Pool, attached: DeviceAttached) -> bool:
         device is not None
         and device.status is not DeviceStatus.DETACHED
         and device.offer.incarnation == attached.incarnation
-        and device.offer.residency == attached.residency
-        and device.offer.slots == attached.slots
+        and _offered(device.offer) == _offered(attached)
     )
+
+
+def _offered(offer: DeviceAttached) -> tuple[object, ...]:
+    # What the leader has had loaded since is not what the executor saw when it started.
+    residency = offer.residency if offer.mode is DeviceMode.FIXED else ()
+    return residency, offer.slots, offer.mode, offer.memory_mib, offer.loadable
+
+
+def _residency(pool: Pool, offer: DeviceOffer, incarnation: str) -> tuple[Residency, ...]:
+    """What is loaded: an incarnation that attaches again repeats what it saw when it started."""
+    device = pool.devices.get(offer.device)
+    if device is None or device.offer.incarnation != incarnation or offer.mode is DeviceMode.FIXED:
+        return offer.residency
+    return device.residency
 
 
 def _attachment(pool: Pool, attached: DeviceAttached) -> Decided:

@@ -18,20 +18,31 @@ from pointsman.contracts.events import (
 from pointsman.contracts.events.tasks import BATCH_FAILED, EXECUTOR_CANCELLED
 from pointsman.contracts.leases import (
     AttemptReport,
-    Outcome,
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunSplit,
     RunTimedOut,
 )
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.timing import retry_delay_s
+from pointsman.scheduler.domain.breakers import RUN_TIMEOUT
+from pointsman.scheduler.domain.parts_work import decide_merged, decide_split
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import CALL_ENDED, LiveLease, OpenTask
 
 MAX_LOST: Final = 5
 """Lost attempts are nobody's failure and do not count as tries, but a task that takes its holder
 down each time must not go on for ever."""
+
+MAX_CRASHES: Final = 2
+"""A device that stops answering while it runs one task alone says something about that task; unless
+the task had told since the last time where it stands."""
+
+_RunOutcome = RunCompleted | RunFailed | RunTimedOut | RunCancelled
+
+QUARANTINED: Final = "quarantined"
+DEVICE_UNAVAILABLE: Final = "device_unavailable"
 
 
 def decide_report(pool: Pool, report: AttemptReport, *, at: float, draw: float) -> Decided | None:
@@ -44,7 +55,9 @@ def decide_report(pool: Pool, report: AttemptReport, *, at: float, draw: float) 
     lease = task.lease if task is not None else None
     if task is None or lease is None or _holder(lease) != _reporter(report):
         return _release(pool, report, at)
-    ended = _Ended(task, lease, at=at, applied_to=pool.applied_to, draw=draw)
+    if isinstance(report.outcome, RunSplit):
+        return decide_split(pool, task, report.outcome, at=at)
+    ended = _Ended(pool, task, lease, at=at, draw=draw)
     return Decided(task.id, task.version, ended.after(report.outcome), task.accepted.tenant)
 
 
@@ -79,32 +92,35 @@ class _Ended:
     """The end of one live attempt, and what follows from each way to end."""
 
     def __init__(
-        self, task: OpenTask, lease: LiveLease, *, at: float, applied_to: int, draw: float
+        self, pool: Pool, task: OpenTask, lease: LiveLease, *, at: float, draw: float
     ) -> None:
+        self._pool = pool
         self._task = task
         self._lease = lease
         self._at = at
-        self._applied_to = applied_to
+        self._applied_to = pool.applied_to
         self._draw = draw
 
-    def after(self, outcome: Outcome) -> tuple[Decision, ...]:
+    def after(self, outcome: _RunOutcome) -> tuple[Decision, ...]:
         """One event, or an event and the terminal one that it leads to."""
         match outcome:
             case RunCompleted():
                 return (self._completed(outcome),)
             case RunFailed(device_lost=True):
-                return self._lost("device_unavailable")
+                return self._lost(DEVICE_UNAVAILABLE)
             case RunFailed(shared=True, code=code) if self._lease.batch is not None:
                 return self._lost(BATCH_FAILED, code)
             case RunFailed(code=code, message=message, retryable=retryable):
                 return self._failed(code, message, retryable=retryable)
             case RunTimedOut():
-                return self._timed_out()
+                return self._timed_out(outcome)
             case RunCancelled():
                 # Had somebody asked for it, the cancellation would have ended the task first.
                 return self._lost(EXECUTOR_CANCELLED)
 
     def _completed(self, run: RunCompleted) -> TaskCompleted:
+        if self._task.parts is not None:
+            return decide_merged(self._pool, self._task, run, at=self._at)
         return TaskCompleted(
             at=self._at,
             applied_to=self._applied_to,
@@ -112,9 +128,10 @@ class _Ended:
             device=self._lease.device,
             variant=self._lease.variant,
             result=run.result,
-            queue_s=round(self._lease.granted_at - self._task.accepted.at, 6),
+            queue_s=round(self._lease.granted_at - self._task.arrival, 6),
             run_s=run.run_s,
             model_version=run.model_version,
+            progress_parts=run.progress_parts,
         )
 
     def _failed(self, code: str, message: str, *, retryable: bool) -> tuple[Decision, ...]:
@@ -130,7 +147,7 @@ class _Ended:
         )
         return (failed, *self._give_up(code, message, retryable=retryable))
 
-    def _timed_out(self) -> tuple[Decision, ...]:
+    def _timed_out(self, run: RunTimedOut) -> tuple[Decision, ...]:
         timed_out = AttemptTimedOut(
             at=self._at,
             applied_to=self._applied_to,
@@ -139,27 +156,23 @@ class _Ended:
             run_timeout_s=self._lease.run_timeout_s,
             retry_at=self._retry_at,
             draw=self._draw,
+            code=run.code,
+            run_s=round(run.run_s, 6) if run.code else 0.0,
         )
         message = f"no answer within {self._lease.run_timeout_s:.3g} s"
-        return (timed_out, *self._give_up("run_timeout", message, retryable=True))
+        if run.code:
+            message = f"no sign of life came in time, {run.run_s:.3g} s after it began"
+        return (timed_out, *self._give_up(run.code or RUN_TIMEOUT, message, retryable=True))
 
     def _lost(self, reason: str, code: str = "") -> tuple[Decision, ...]:
-        return _lost(
-            self._task,
-            self._lease.device,
-            reason,
-            at=self._at,
-            applied_to=self._applied_to,
-            code=code,
-        )
+        return _lost(self._pool, self._task, self._lease.device, reason, at=self._at, code=code)
 
     @property
     def _retry_at(self) -> float:
         return self._at + retry_delay_s(self._lease.attempt, self._draw)
 
     def _give_up(self, code: str, message: str, *, retryable: bool) -> tuple[Decision, ...]:
-        tries = self._task.attempts - self._task.lost
-        if retryable and tries < self._task.accepted.max_attempts:
+        if retryable and self._task.tries < self._task.accepted.max_attempts:
             return ()
         failed = TaskFailed(
             at=self._at,
@@ -172,21 +185,50 @@ class _Ended:
 
 
 def _lost(
-    task: OpenTask, device: str, reason: str, *, at: float, applied_to: int, code: str = ""
+    pool: Pool, task: OpenTask, device: str, reason: str, *, at: float, code: str = ""
 ) -> tuple[Decision, ...]:
+    only = reason == DEVICE_UNAVAILABLE and _ran_nothing_else(pool, device, task)
     lost = AttemptLost(
-        at=at, applied_to=applied_to, attempt=task.attempts, device=device, reason=reason, code=code
+        at=at,
+        applied_to=pool.applied_to,
+        attempt=task.attempts,
+        device=device,
+        reason=reason,
+        code=code,
+        only=only,
     )
-    if reason in CALL_ENDED or task.taken_down + 1 < MAX_LOST:
+    given_up = _given_up(task, reason, only=only)
+    if given_up is None:
         return (lost,)
     failed = TaskFailed(
         at=at,
-        applied_to=applied_to,
-        code="lost_too_often",
-        message=f"its device or executor went away during {task.taken_down + 1} attempts",
+        applied_to=pool.applied_to,
+        code=given_up[0],
+        message=given_up[1],
         attempts=task.attempts,
     )
     return (lost, failed)
+
+
+def _given_up(task: OpenTask, reason: str, *, only: bool) -> tuple[str, str] | None:
+    """Code and message if a loss ends the task."""
+    crashes, losses = task.crashes + only, task.taken_down + 1
+    if crashes >= MAX_CRASHES:
+        return QUARANTINED, (
+            f"its device stopped answering {crashes} times while it ran nothing but this task; "
+            "look at its input and at the model before it is sent again"
+        )
+    if reason in CALL_ENDED or losses < MAX_LOST:
+        return None
+    return "lost_too_often", f"its device or executor went away during {losses} attempts"
+
+
+def _ran_nothing_else(pool: Pool, name: str, task: OpenTask) -> bool:
+    # What was in flight beside it is held or, once its loss was told, suspect until the engine is
+    # seen with nothing in flight.
+    device = pool.devices.get(name)
+    mine = (task.id, task.attempts)
+    return device is not None and all(key == mine for key in (*device.held, *device.suspect))
 
 
 def decide_lost(pool: Pool, task_id: UUID, reason: str, *, at: float) -> Decided | None:
@@ -194,7 +236,7 @@ def decide_lost(pool: Pool, task_id: UUID, reason: str, *, at: float) -> Decided
     task = pool.tasks.get(task_id)
     if task is None or task.lease is None:
         return None
-    lost = _lost(task, task.lease.device, reason, at=at, applied_to=pool.applied_to)
+    lost = _lost(pool, task, task.lease.device, reason, at=at)
     return Decided(task.id, task.version, lost, task.accepted.tenant)
 
 

@@ -69,6 +69,7 @@ class Calls:
     def open(self, task: OpenTask, device: Device, variant: str) -> None:
         """A task was given a slot; others may join if it can be in company."""
         most = device.max_batch_of.get(variant, 1)
+        most = min(most, self._pool.batch_limits.get((device.name, variant), most))
         if most > 1 and not task.alone:
             call = Call(most, task.accepted.parameters)
             call.take(task)

@@ -6,24 +6,30 @@ report comes, the engine was seen idle, or the run deadline that the engine was 
 """
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from pointsman.contracts.events import (
     DeviceAttached,
     DeviceDetached,
+    DeviceMode,
     DeviceResumed,
     DeviceSuspended,
-    SlotReleased,
+    Residency,
+    ResidencyChanged,
+    ResidencyFailed,
+    ResidencyGranted,
 )
+from pointsman.policy.swap_credit import SwapCredit
+
+IDLE_UNLOAD_S: Final = 600.0
+"""A device that had nothing to do for so long gives its memory back."""
 
 SlotKey = tuple[UUID, int]
 """Task and attempt."""
-
-
-OfDevice = DeviceAttached | DeviceDetached | DeviceSuspended | DeviceResumed | SlotReleased
-"""Events of a device's stream that say what may be granted to it."""
 
 
 class DeviceStatus(StrEnum):
@@ -42,6 +48,10 @@ class Slot:
     free_at: float
     batch: str = ""
     """The call that it shares with others: they take one slot together."""
+    since: float = 0.0
+    """When it was granted."""
+    tenant: str = ""
+    """Whose task it is."""
 
 
 @dataclass(slots=True)
@@ -56,25 +66,105 @@ class Device:
     held: dict[SlotKey, Slot] = field(default_factory=dict[SlotKey, Slot])
     suspect: dict[SlotKey, Slot] = field(default_factory=dict[SlotKey, Slot])
     last_variant: str | None = None
-    slots_of: dict[str, int] = field(default_factory=dict[str, int])
-    max_batch_of: dict[str, int] = field(default_factory=dict[str, int])
+    residency: tuple[Residency, ...] = ()
+    generation: int = 0
+    """Of the last change of its residency that was granted."""
+    changing: ResidencyGranted | None = None
+    """That change, while it has not ended."""
+    fresh: bool = False
+    """Nothing has run since its last load."""
+    not_before: dict[str, float] = field(default_factory=dict[str, float])
+    """When a variant whose load failed may be tried again."""
+    used_of: dict[str, float] = field(default_factory=dict[str, float])
+    """When each resident was loaded or last used."""
+    used_at: float = 0.0
+    """When it last had something to do."""
+    credit: SwapCredit = field(default_factory=SwapCredit)
+    gang: tuple[str, ...] = ()
+    """Further devices that the instance takes which it has."""
+    gang_of: str = ""
+    """The variant of that instance."""
+    member_of: str = ""
+    """The device whose instance takes this one as well."""
+    draining: bool = False
+    """An operator takes it out of service: what runs ends, nothing follows."""
+    paused: frozenset[str] = frozenset()
+    """Variants that an operator has paused: it has them, and does not serve them."""
+    slots_of: dict[str, int] = field(default_factory=dict[str, int], init=False)
+    max_batch_of: dict[str, int] = field(default_factory=dict[str, int], init=False)
     occupied: int = field(default=0, init=False)
     """Slots that are not free."""
     _occupied_by: Counter[str] = field(default_factory=Counter[str], init=False)
     _members: Counter[str] = field(default_factory=Counter[str], init=False)
 
     def __post_init__(self) -> None:
-        self._read_residency()
+        self._reside(self.residency)
         for slot in (*self.held.values(), *self.suspect.values()):
             self._enter(slot)
 
+    # -- as the choice of a class sees it -------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Unique in the pool."""
+        return self.offer.device
+
+    @property
+    def residents(self) -> tuple[str, ...]:
+        """Variants that it serves, or will after its load; none while it does not serve."""
+        if self.status is not DeviceStatus.READY or self.member_of:
+            return ()
+        names = tuple(name for name in self.slots_of if name not in self.paused)
+        if self.changing is None:
+            return names
+        left = tuple(name for name in names if name not in self.changing.unload)
+        load = self.changing.load
+        return left if not load or load in (*left, *self.paused) else (load, *left)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Further devices that are taken by what it has, or is loading."""
+        return self.gang if self.changing is None else (*self.gang, *self.changing.members)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether waiting for it makes sense."""
+        return self.status is DeviceStatus.READY and not self.draining and not self.member_of
+
+    @property
+    def begun_at(self) -> float | None:
+        """When the oldest of its calls began, or will; None with a free slot."""
+        if self.changing is not None:
+            return self.changing.at + self.changing.expected_s
+        if self.occupied < self.offer.slots:
+            return None
+        slots = (*self.held.values(), *self.suspect.values())
+        return min((slot.since for slot in slots), default=None)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in flight, as far as is known."""
+        return not self.occupied and self.changing is None
+
+    def next_due(self, now: float) -> Iterator[float]:
+        """When time alone may change what is decided about it."""
+        yield from (slot.free_at for slot in self.suspect.values())
+        yield from (at for at in self.not_before.values() if at > now)
+        unload_at = self.used_at + IDLE_UNLOAD_S
+        if self.offer.mode is not DeviceMode.FIXED and self.residency and unload_at > now:
+            yield unload_at
+
+    # -- what happens to it ---------------------------------------------------------------------
+
     def attach(self, offer: DeviceAttached) -> None:
-        """An executor offers the device again."""
+        """An executor offers the device again; what an earlier one was changing is over."""
+        if offer.incarnation != self.offer.incarnation:
+            self.changing = None
         self.offer = offer
         self.status, self.reason, self.suspended_for = DeviceStatus.READY, "", ""
-        self._read_residency()
+        self._reside(offer.residency)
         if offer.quiescent:
-            self.idle()
+            self.idle_engine()
 
     def take(self, event: DeviceDetached | DeviceSuspended | DeviceResumed) -> None:
         """Its status changed; that nobody speaks for it cures nothing."""
@@ -86,10 +176,35 @@ class Device:
                 self.suspended_for = event.reason
             case DeviceResumed():
                 self.status, self.reason, self.suspended_for = DeviceStatus.READY, "", ""
+                if event.residency is not None:
+                    self._reside(event.residency)
                 if event.quiescent:
-                    self.idle()
+                    self.idle_engine()
 
-    def idle(self) -> None:
+    def change(self, event: ResidencyGranted) -> None:
+        """Its residency is about to change."""
+        self.generation, self.changing = event.generation, event
+        self.used_at = event.at
+
+    def changed(self, event: ResidencyChanged | ResidencyFailed) -> None:
+        """The change has ended; one of an earlier generation changes nothing."""
+        if self.changing is None or self.changing.generation != event.generation:
+            return
+        change, self.changing = self.changing, None
+        self.used_at = event.at
+        if event.residency is not None:
+            self._reside(event.residency)
+        if isinstance(event, ResidencyFailed):
+            if change.load:
+                self.not_before[change.load] = event.retry_at
+        elif event.loaded:
+            if change.members:
+                self.gang, self.gang_of = change.members, event.loaded
+            self.not_before.pop(event.loaded, None)
+            self.used_of[event.loaded] = event.at
+            self.fresh = True
+
+    def idle_engine(self) -> None:
         """The engine was seen with nothing in flight; a live lease may be about to call it."""
         for slot in self.suspect.values():
             self._leave(slot)
@@ -99,6 +214,8 @@ class Device:
         """An attempt was granted."""
         self.held[key] = slot
         self.last_variant = slot.variant
+        self.fresh = False
+        self.used_at = self.used_of[slot.variant] = slot.since
         self._enter(slot)
 
     def free(self, key: SlotKey) -> None:
@@ -115,8 +232,16 @@ class Device:
 
     def free_slots(self, variant: str) -> int:
         """Further calls of a variant that the device takes now; 0 if it is not loaded."""
+        if self.changing is not None and (
+            variant in self.changing.unload or self.offer.mode is DeviceMode.DEDICATED
+        ):
+            return 0
         loaded = self.slots_of.get(variant, 0) - self._occupied_by[variant]
         return max(0, min(self.offer.slots - self.occupied, loaded))
+
+    def in_flight(self, variant: str) -> int:
+        """Calls of a variant that may be in flight."""
+        return self._occupied_by[variant]
 
     def _enter(self, slot: Slot) -> None:
         if slot.batch:
@@ -135,28 +260,9 @@ class Device:
         self.occupied -= 1
         self._occupied_by[slot.variant] -= 1
 
-    def _read_residency(self) -> None:
-        self.slots_of = {loaded.variant: loaded.slots for loaded in self.offer.residency}
-        self.max_batch_of = {loaded.variant: loaded.max_batch for loaded in self.offer.residency}
-
-
-class Devices(dict[str, Device]):
-    """Devices of a pool by name."""
-
-    def take(self, event: OfDevice) -> None:
-        """A committed event of one device, which was attached before it."""
-        if isinstance(event, DeviceAttached):
-            if event.device in self:
-                self[event.device].attach(event)
-            else:
-                self[event.device] = Device(offer=event)
-        elif isinstance(event, SlotReleased):
-            self.free(event.device, (UUID(event.task), event.attempt))
-        elif event.device in self:
-            self[event.device].take(event)
-
-    def free(self, name: str, key: SlotKey) -> None:
-        """The call of an attempt has ended, if the device is known."""
-        device = self.get(name)
-        if device is not None:
-            device.free(key)
+    def _reside(self, residency: Sequence[Residency]) -> None:
+        self.residency = tuple(residency)
+        if self.gang_of and all(loaded.variant != self.gang_of for loaded in residency):
+            self.gang, self.gang_of = (), ""
+        self.slots_of = {loaded.variant: loaded.slots for loaded in residency}
+        self.max_batch_of = {loaded.variant: loaded.max_batch for loaded in residency}

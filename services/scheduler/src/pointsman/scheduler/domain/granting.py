@@ -5,7 +5,7 @@ earlier ones took, and all of them carry the same `at` and `applied_to`, so that
 folds to `applied_to` decides the same round again. Who shares a call is known when the round ends.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -19,9 +19,14 @@ from pointsman.contracts.streams import stream_id
 from pointsman.policy.order import components
 from pointsman.policy.placement import Choice, Weights, choose
 from pointsman.policy.timing import run_timeout_s
+from pointsman.scheduler.domain.expiring import too_late
+from pointsman.scheduler.domain.gates import Gates
+from pointsman.scheduler.domain.line import Line
 from pointsman.scheduler.domain.offers import TOO_LATE, Offers
+from pointsman.scheduler.domain.parts_work import decide_completeness, decide_parts
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.tasks import ClassId, OpenTask
+from pointsman.scheduler.domain.residency import decide_residency
+from pointsman.scheduler.domain.tasks import OpenTask
 from pointsman.scheduler.domain.variants import VariantOrder
 
 ROUND_LIMIT: Final = 256
@@ -30,7 +35,7 @@ ROUND_LIMIT: Final = 256
 SKIP_LIMIT: Final = 64
 """Tasks that one round passes over inside their class; each costs a look at every device."""
 
-CONFIG: Final = "policy-3"
+CONFIG: Final = "policy-4"
 """Names the parameters of `pointsman.policy`; changes whenever one of them does."""
 
 _PASSED: Final = 3
@@ -38,35 +43,36 @@ _PASSED: Final = 3
 
 def decide_round(pool: Pool, *, at: float) -> list[Decided]:
     """Everything that can be decided now: expiries, freed slots, then grants in key order."""
-    pool.release_retries(at)
-    decided = [*_expiries(pool, at), *_overdue_slots(pool, at)]
+    with pool.waiting.released(at):
+        return _round(pool, at)
+
+
+def _round(pool: Pool, at: float) -> list[Decided]:
+    decided = [
+        *pool.dependencies.failures(at=at, applied_to=pool.applied_to),
+        *_expiries(pool, at),
+        *_overdue_slots(pool, at),
+    ]
     expired = {item.stream for item in decided}
-    decided += _Round(pool, at, expired).grants(ROUND_LIMIT)
+    decided += decide_completeness(pool, at=at, skip=expired)
+    decided += pool.breakers.decide(at=at, applied_to=pool.applied_to, version_of=pool.version_of)
+    gates = Gates(pool, at)
+    if gates.pool_refused():
+        return decided
+    decided += decide_parts(pool, gates, at=at, skip=expired)
+    residency = decide_residency(pool, gates, at=at, skip=expired)
+    expired |= {item.stream for item in residency.decided}
+    decided += residency.decided
+    decided += _Round(pool, at, gates, expired, residency.reserved).grants(ROUND_LIMIT)
     return decided
 
 
 def _expiries(pool: Pool, at: float) -> Iterator[Decided]:
-    for task in pool.due_deadlines(at):
-        expiry = _too_late(pool, task, at)
-        if expiry is not None:
+    for task in pool.waiting.due_deadlines(at):
+        expiry = too_late(pool, task, at)
+        # One that is to fail because of another fails in this round or in one of the next.
+        if expiry is not None and task.id not in pool.dependencies:
             yield Decided(task.id, task.version, (expiry,), task.accepted.tenant)
-
-
-def _too_late(pool: Pool, task: OpenTask, at: float) -> TaskExpired | None:
-    deadline = task.accepted.deadline
-    if deadline is None:
-        return None
-    needed = pool.models.fastest_s(task.accepted.variants)
-    if at < deadline and at + needed <= deadline:
-        return None
-    reason = (
-        "the deadline has passed"
-        if at >= deadline
-        else "no admissible variant can finish before the deadline"
-    )
-    return TaskExpired(
-        at=at, applied_to=pool.applied_to, deadline=deadline, reason=reason, needed_s=needed
-    )
 
 
 def _overdue_slots(pool: Pool, at: float) -> Iterator[Decided]:
@@ -91,12 +97,14 @@ def _overdue_slots(pool: Pool, at: float) -> Iterator[Decided]:
 class _Round:
     """One round of grants over a state that does not change meanwhile."""
 
-    def __init__(self, pool: Pool, at: float, skip: set[UUID]) -> None:
+    def __init__(
+        self, pool: Pool, at: float, gates: Gates, skip: set[UUID], reserved: Mapping[str, str]
+    ) -> None:
         self._pool = pool
         self._at = at
         self._skip = skip
-        self._offers = Offers(pool, at)
-        self._popped: list[OpenTask] = []
+        self._line = Line(pool, at, gates, skip)
+        self._offers = Offers(pool, at, gates, reserved)
         self._index = 0
         self._queued = pool.queued
         self._skipped = 0
@@ -106,20 +114,16 @@ class _Round:
         decided: list[Decided] = []
         if not self._offers.any_open():
             return decided
-        blocked: set[ClassId] = set()
         while len(decided) < limit:
-            task = self._next(blocked)
+            task = self._line.next()
             if task is None:
                 break
-            decision = self._decide(task, blocked)
+            decision = self._decide(task)
             if decision is not None:
                 decided.append(Decided(task.id, task.version, (decision,), task.accepted.tenant))
-                self._take(task)
             elif task.id not in self._skip:
-                blocked.add(task.class_id)
-        # Granted tasks leave their queue when the grant is folded, not when it is decided.
-        for task in self._popped:
-            self._pool.put_back(task, self._at)
+                self._line.blocked.add(task.class_id)
+        self._line.restore()
         places = dict(self._offers.calls.shared())
         return [self._in_company(item, places) for item in decided] if places else decided
 
@@ -134,38 +138,17 @@ class _Round:
         granted = msgspec.structs.replace(event, run_timeout_s=timeout_s, batch=place)
         return Decided(decided.stream, decided.after, (granted,), decided.tenant)
 
-    def _next(self, blocked: set[ClassId]) -> OpenTask | None:
-        best: tuple[float, int, UUID] | None = None
-        for class_id, queue in self._pool.queues.items():
-            if class_id in blocked:
-                continue
-            head = queue.head()
-            while head is not None and self._passes_over(head[2]):
-                self._take(self._pool.tasks[head[2]])
-                head = queue.head()
-            if head is not None and (best is None or head < best):
-                best = head
-        return self._pool.tasks[best[2]] if best is not None else None
-
-    def _passes_over(self, task_id: UUID) -> bool:
-        # A retry that was released by a clock which has been set back since waits again: a replay
-        # of this round would not release it.
-        return task_id in self._skip or self._pool.tasks[task_id].retry_at > self._at
-
-    def _take(self, task: OpenTask) -> None:
-        self._pool.queues[task.class_id].discard(task.id)
-        self._popped.append(task)
-
-    def _decide(self, task: OpenTask, blocked: set[ClassId]) -> TaskGranted | TaskExpired | None:
-        expiry = _too_late(self._pool, task, self._at)
+    def _decide(self, task: OpenTask) -> TaskGranted | TaskExpired | None:
+        expiry = too_late(self._pool, task, self._at)
         if expiry is not None:
             self._queued -= 1
+            self._line.take(task)
             return expiry
         order = self._offers.order(task)
         options = list(self._offers.options(task, order))
         choice = choose(options, Weights())
         if choice is not None:
-            explanation = self._explain(task, choice, order, blocked)
+            explanation = self._explain(task, choice, order)
             return self._grant(task, choice, explanation)
         if self._skipped < SKIP_LIMIT and any(o.refused == TOO_LATE for o in options):
             # A slot is free that is too slow for this task; the next of its class may take it.
@@ -192,7 +175,15 @@ class _Round:
         self._index += 1
         self._queued -= 1
         self._offers.take(task, choice)
+        self._line.granted(task, self._share_s(choice))
         return granted
+
+    def _share_s(self, choice: Choice) -> float:
+        """What the tenant is charged for within this round."""
+        chosen = choice.chosen
+        models = self._pool.models
+        times = models.added_times_of if choice.joins else models.run_times_of
+        return times(chosen.variant).p50_s
 
     def _timeout_s(self, task: OpenTask, device: str, variant: str, size: int = 1) -> float:
         models = self._pool.models
@@ -201,37 +192,31 @@ class _Round:
             self._pool.devices[device].offer.device_class,
             now=self._at,
             deadline=task.accepted.deadline,
+            band=task.accepted.band,
             timed_out=task.timed_out,
             added_s=(size - 1) * models.added_times_of(variant).p99_s,
         )
 
-    def _explain(
-        self, task: OpenTask, choice: Choice, order: VariantOrder, blocked: set[ClassId]
-    ) -> Explanation:
+    def _explain(self, task: OpenTask, choice: Choice, order: VariantOrder) -> Explanation:
         level = self._pool.influences.level
-        accepted = task.accepted
-        passed = self._passed(task, blocked)
+        passed = self._line.passed(task)
         return Explanation(
             queued=self._queued,
             rank=1 + len(passed),
             components=components(
-                accepted.priority_class,
-                arrival=accepted.at,
-                boost_s=accepted.boost_s,
-                key=accepted.key,
+                task.priority_class,
+                # A part has the place of its whole, which came before it.
+                arrival=(self._pool.parts.whole_of(task) or task).arrival,
+                boost_s=task.boost_s,
+                key=task.key,
                 now=self._at,
             ),
             chosen=choice.chosen,
             others=choice.others,
             more=choice.more,
             more_digest=choice.more_digest,
-            passed=tuple(str(task_id) for task_id in passed[:_PASSED]),
+            passed=tuple(str(earlier.id) for earlier in passed[:_PASSED]),
             config=CONFIG,
             level="" if level is Level.NORMAL else level,
             causes=tuple(order.causes),
         )
-
-    def _passed(self, task: OpenTask, blocked: set[ClassId]) -> list[UUID]:
-        heads = [self._pool.queues[class_id].head() for class_id in blocked]
-        mine = (task.accepted.key, task.position)
-        return [head[2] for head in sorted(h for h in heads if h) if (head[0], head[1]) < mine]

@@ -50,6 +50,8 @@ class Influences:
         """By device."""
         self.canaries: dict[str, Standing[events.CanaryChanged]] = {}
         """Devices whose canary answers wrongly."""
+        self.forecasts: dict[str, events.ForecastMade] = {}
+        """By family."""
         self._changes: Final = self._change_table()
 
     @property
@@ -113,6 +115,7 @@ class Influences:
             events.QualityThresholdMoved: self._threshold_moved,
             events.DeviceSampled: self._sampled,
             events.CanaryChanged: self._canary_changed,
+            events.ForecastMade: self._forecast_made,
         }
 
     def _level_changed(self, event: events.LevelChanged, position: int) -> None:
@@ -146,6 +149,9 @@ class Influences:
 
     def _sampled(self, event: events.DeviceSampled, _: int) -> None:
         self.samples[event.device] = event
+
+    def _forecast_made(self, event: events.ForecastMade, _: int) -> None:
+        self.forecasts[event.family] = event
 
     def _canary_changed(self, event: events.CanaryChanged, position: int) -> None:
         if event.healthy:

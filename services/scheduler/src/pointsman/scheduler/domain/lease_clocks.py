@@ -8,6 +8,7 @@ stands still for them; afterwards every lease gets a full life.
 from collections.abc import Iterable
 from uuid import UUID
 
+from pointsman.contracts.endurance import AttemptProgress
 from pointsman.contracts.leases import LEASE_TTL_S, Renewal
 
 _RESEND_AFTER_S = 1.0
@@ -21,6 +22,7 @@ class LeaseClocks:
         self._deaf_for: set[str] = set()
         self._renewed_at: dict[str, float] = {}
         self._held: dict[str, frozenset[tuple[UUID, int]]] = {}
+        self._progress: dict[str, tuple[AttemptProgress, ...]] = {}
 
     def heard(self, executor: str, *, now: float) -> None:
         """The executor spoke: an attachment, a receipt or a report."""
@@ -32,10 +34,18 @@ class LeaseClocks:
         self._held[renewal.executor] = frozenset(
             (lease.task, lease.attempt) for lease in renewal.leases
         )
+        self._progress[renewal.executor] = renewal.progress
 
     def holds(self, executor: str, task: UUID, attempt: int) -> bool:
         """Whether the last renewal listed the lease."""
         return (task, attempt) in self._held.get(executor, frozenset())
+
+    def progress(self, executor: str, task: UUID, attempt: int) -> AttemptProgress | None:
+        """How far an attempt was at the last renewal; None if its model does not say."""
+        for told in self._progress.get(executor, ()):
+            if (told.task, told.attempt) == (task, attempt):
+                return told
+        return None
 
     def pause(self, reason: str) -> None:
         """The leader cannot hear its executors; it is deaf until every reason is gone."""

@@ -28,7 +28,7 @@ def sample_load(
         at=at,
         applied_to=pool.applied_to,
         queued=pool.queued,
-        granted=len(pool.tasks) - pool.queued,
+        granted=len(pool.tasks) - pool.queued - len(pool.parts.split),
         families=tuple(
             _family(pool, name, waiting[name], slots, refused.get(name, 0))
             for name in pool.models.families()
@@ -78,15 +78,18 @@ def _company(pool: Pool, variant: str) -> int:
 
 def _waiting(pool: Pool) -> Counter[str]:
     waiting: Counter[str] = Counter()
-    for (family, _), queue in pool.queues.items():
+    for (family, _), queue in pool.waiting.queues():
         waiting[family] += len(queue)
+    for _, _, task_id in pool.waiting.desk:
+        task = pool.tasks[task_id]
+        waiting[task.accepted.family] += task.state is TaskState.QUEUED
     # Those that wait for their context or their next attempt stand in no queue; a timer may be
-    # there twice, or have outlived its task.
-    for task_id in {task_id for _, task_id in pool.retries}:
+    # there twice, or have outlived its task. Those that wait for their time, for other tasks or for
+    # an operator are no load.
+    for _, _, task_id in pool.waiting.retries:
         task = pool.tasks.get(task_id)
         if task is not None and task.state is TaskState.QUEUED:
-            queue = pool.queues.get(task.class_id)
-            waiting[task.accepted.family] += queue is None or task_id not in queue
+            waiting[task.accepted.family] += task not in pool.waiting
     return waiting
 
 

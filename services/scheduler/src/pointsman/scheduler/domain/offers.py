@@ -1,13 +1,15 @@
 """What the devices of a pool can take in one round, less what the round has given out already."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from pointsman.contracts.levels import Level
 from pointsman.policy.placement import Choice, Option
 from pointsman.scheduler.domain.calls import Calls
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
+from pointsman.scheduler.domain.gates import Gates
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
 from pointsman.scheduler.domain.variants import VariantOrder, order_variants, serving_devices
@@ -15,16 +17,26 @@ from pointsman.scheduler.domain.variants import VariantOrder, order_variants, se
 TOO_LATE: Final = "would finish after the deadline"
 """The one refusal that speaks of the task alone: another task may take the same slot."""
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class Offers:
-    """Options for tasks on the state of a pool that does not change meanwhile."""
+    """Options for tasks on the state of a pool that does not change meanwhile.
 
-    def __init__(self, pool: Pool, at: float) -> None:
+    `reserved` are devices that take nothing in this round, with the reason.
+    """
+
+    def __init__(
+        self, pool: Pool, at: float, gates: Gates, reserved: Mapping[str, str] = _NOTHING
+    ) -> None:
         self._pool = pool
         self._at = at
+        self._gates = gates
+        self._reserved = reserved
         self.calls = Calls(pool, at)
         self._taken: Counter[tuple[str, str]] = Counter()
         self._taken_of: Counter[str] = Counter()
+        self._taken_by: Counter[str] = Counter()
         self._last: dict[str, str] = {}
         self._serving = tuple(
             dict.fromkeys(v for device in serving_devices(pool) for v in device.slots_of)
@@ -39,6 +51,7 @@ class Offers:
     def take(self, task: OpenTask, choice: Choice) -> None:
         """A slot, or a place in a call that has one, was given out in this round."""
         device, variant = choice.chosen.device, choice.chosen.variant
+        self._taken_by[variant] += 1
         if choice.joins:
             return self.calls.join(task, device, variant)
         self._taken[device, variant] += 1
@@ -70,8 +83,9 @@ class Offers:
                     self.calls.expected_s(call, variant) if call else self._expected_s(variant)
                 )
                 refused = order.refusals.get(variant)
-                refused = refused or self._refusal(task, device, free or bool(call), expected)
-                if refused is None and worth_waiting not in {None, variant}:
+                refused = refused or self._refusal(task, device, variant)
+                refused = refused or self._no_room(task, free or bool(call), expected)
+                if refused is None and self._waits_for(worth_waiting, variant, order):
                     refused = f"{worth_waiting} is worth waiting for until the task is due"
                 yield Option(
                     device=name,
@@ -98,15 +112,32 @@ class Offers:
         A smaller one is for tasks that are due: with a slot of the better one expected before
         that, quality would be given away for nothing. From `conserve` on nothing is waited for.
         """
-        accepted = task.accepted
-        if self._at >= accepted.key or self._pool.influences.level is not Level.NORMAL:
+        if self._at >= task.key or self._pool.influences.level is not Level.NORMAL:
             return None
         for variant in order.usable():
             expected = self._expected_s(variant)
-            in_time = accepted.deadline is None or self._at + expected <= accepted.deadline
-            if in_time and variant in self._serving:
+            in_time = task.deadline is None or self._at + expected <= task.deadline
+            if in_time and variant in self._serving and not self._is_kept_off(variant):
                 return variant
         return None
+
+    def _is_kept_off(self, variant: str) -> bool:
+        """Whether it is paused, or its breakers are open on all that have it."""
+        if self._gates.model_paused(variant):
+            return True
+        breakers = self._pool.breakers
+        return bool(breakers.troubled) and all(
+            breakers.refused(device.name, variant, at=self._at, taken=0)
+            for device in serving_devices(self._pool)
+            if variant in device.slots_of
+        )
+
+    def _waits_for(self, better: str | None, variant: str, order: VariantOrder) -> bool:
+        if better is None or better == variant:
+            return False
+        # Where small ones come first, a larger one gives nothing away but time.
+        models = self._pool.models
+        return not order.small_first or models[variant].quality < models[better].quality
 
     def _expected_s(self, variant: str) -> float:
         expected = self._expected.get(variant)
@@ -121,12 +152,17 @@ class Offers:
         room = device.offer.slots - device.occupied - self._taken_of[name]
         return max(0, min(free - self._taken[name, variant], room))
 
-    def _refusal(self, task: OpenTask, device: Device, room: int, expected_s: float) -> str | None:
-        if device.status is not DeviceStatus.READY:
-            return f"device is {device.status}"
-        canary = self._pool.influences.canaries.get(device.offer.device)
-        if canary is not None:
-            return f"its canary answers wrongly (position {canary.position})"
+    def _refusal(self, task: OpenTask, device: Device, variant: str) -> str | None:
+        return (
+            self._gates.device_refused(device)
+            or self._reserved.get(device.name)
+            or self._gates.task_refused(task)
+            or self._gates.variant_refused(
+                device, variant, self._taken_by[variant], self._taken[device.name, variant]
+            )
+        )
+
+    def _no_room(self, task: OpenTask, room: int, expected_s: float) -> str | None:
         if room <= 0:
             return "no free slot"
         deadline = task.accepted.deadline

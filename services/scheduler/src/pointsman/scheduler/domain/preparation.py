@@ -16,12 +16,15 @@ def decide_prepare(pool: Pool, command: PrepareTask, *, at: float) -> Decided | 
     is over but that found no slot yet still takes it.
     """
     task = pool.tasks.get(command.task)
+    waits = task is not None and (bool(task.awaits) or at < task.arrival)
     if (
         task is None
         or not task.needs_preparation
         or task.prepared is not None
         or task.attempts
         or task.state is not TaskState.QUEUED
+        # A result that is there already is of no use before the task may run.
+        or (waits and command.cached is not None)
     ):
         return None
     unwanted = _unwanted(task, command)

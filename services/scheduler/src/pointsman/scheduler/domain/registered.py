@@ -1,31 +1,42 @@
 """The variants that may be used, and how long they take."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from pointsman.contracts.events import ModelRegistered
 from pointsman.policy.batching import PRIOR_SHARE, added_s
+from pointsman.policy.class_times import ClassTimes
 from pointsman.policy.run_times import RunTimes
 
 
 class Models(dict[str, ModelRegistered]):
-    """Registered variants by name, with their measured run times."""
+    """Registered variants by name, with their measured load and run times."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._run_times: dict[str, RunTimes] = {}
+        self.runs = RunTimes(prior_p50_s=0.0, prior_p99_s=0.0)
+        """Of all variants together."""
+        self._times: dict[str, ClassTimes] = {}
         self._added_times: dict[str, RunTimes] = {}
         self._families: dict[str, list[ModelRegistered]] = {}
+        self._load_s: tuple[float, float] | None = None
 
     def register(self, model: ModelRegistered) -> None:
         """Take a variant, or other facts about it; measured runs stay."""
         self[model.variant] = model
         self._families.clear()
-        self.run_times_of(model.variant).expect(
-            prior_p50_s=model.service_s, prior_p99_s=model.service_p99_s
-        )
+        self._load_s = None
+        times = self.times_of(model.variant)
+        times.expect_load(model.load_s)
+        times.longest_s = max(times.longest_s, model.service_p99_s)
+        times.runs.expect(prior_p50_s=model.service_s, prior_p99_s=model.service_p99_s)
         self.added_times_of(model.variant).expect(
             prior_p50_s=PRIOR_SHARE * model.service_s,
             prior_p99_s=PRIOR_SHARE * model.service_p99_s,
+        )
+        self.runs.expect(
+            prior_p50_s=fmean(known.service_s for known in self.values()),
+            prior_p99_s=max(known.service_p99_s for known in self.values()),
         )
 
     def family(self, name: str) -> Sequence[ModelRegistered]:
@@ -42,19 +53,37 @@ class Models(dict[str, ModelRegistered]):
         """Names of all families, in order."""
         return sorted({model.family for model in self.values()})
 
-    def run_times_of(self, variant: str) -> RunTimes:
-        """Measured run times of a variant, or what the registry says of it."""
-        if (known := self._run_times.get(variant)) is None:
+    def times_of(self, variant: str) -> ClassTimes:
+        """Measured load and run times of a variant, or what the registry says of it."""
+        if (known := self._times.get(variant)) is None:
             model = self.get(variant)
-            known = self._run_times[variant] = RunTimes(
-                prior_p50_s=model.service_s if model else 0.0,
-                prior_p99_s=model.service_p99_s if model else 0.0,
+            known = self._times[variant] = ClassTimes(
+                load_s=model.load_s if model else 0.0,
+                p50_s=model.service_s if model else 0.0,
+                p99_s=model.service_p99_s if model else 0.0,
             )
         return known
 
-    def run_times(self) -> Mapping[str, RunTimes]:
-        """Measured run times by variant, as far as any were asked for."""
-        return self._run_times
+    def times(self) -> Mapping[str, ClassTimes]:
+        """Load and run times by variant, as far as any were asked for."""
+        return self._times
+
+    def run_times_of(self, variant: str) -> RunTimes:
+        """Run times of a variant."""
+        return self.times_of(variant).runs
+
+    @property
+    def load_s(self) -> tuple[float, float]:
+        """Mean and least expected load of all variants, seconds."""
+        if self._load_s is None:
+            loads = [self.times_of(variant).load_s for variant in self]
+            self._load_s = (fmean(loads), min(loads)) if loads else (0.0, 0.0)
+        return self._load_s
+
+    def loaded(self, variant: str, load_s: float) -> None:
+        """Count a load that has ended."""
+        self.times_of(variant).loaded(load_s)
+        self._load_s = None
 
     def added_times_of(self, variant: str) -> RunTimes:
         """What each further task of a batch adds to its time."""
@@ -72,11 +101,12 @@ class Models(dict[str, ModelRegistered]):
 
     def ran(self, variant: str, run_s: float, *, size: int = 1) -> None:
         """Count a call that `size` tasks shared; one that timed out with its timeout."""
-        alone = self.run_times_of(variant)
+        times = self.times_of(variant)
         if size == 1:
-            alone.add(run_s)
+            times.ran(run_s)
+            self.runs.add(run_s)
         elif size > 1:
-            self.added_times_of(variant).add(added_s(alone, size, run_s))
+            self.added_times_of(variant).add(added_s(times.runs, size, run_s))
 
     def fastest_s(self, variants: Sequence[str]) -> float:
         """Shortest median run time among admissible variants."""

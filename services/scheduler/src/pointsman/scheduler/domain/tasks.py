@@ -7,10 +7,20 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from pointsman.contracts.events import Decision, TaskAccepted, TaskGranted, TaskPrepared
+from pointsman.contracts.events import (
+    Decision,
+    PartsGranted,
+    TaskAccepted,
+    TaskCheckpointed,
+    TaskGranted,
+    TaskPrepared,
+    TaskRekeyed,
+)
 from pointsman.contracts.events.tasks import BATCH_FAILED, EXECUTOR_CANCELLED, BatchPlace
-from pointsman.contracts.message import BlobRef
+from pointsman.contracts.message import BlobRef, PriorityClass
+from pointsman.contracts.parts import PartsWork
 from pointsman.contracts.task_states import TaskState, next_state
+from pointsman.scheduler.domain.part_results import PartResults
 
 PREPARATION_S: Final = 2.0
 """How long a task waits for its context or a cached result before it runs without."""
@@ -46,6 +56,9 @@ class Words:
             family=family,
             variants=variants,
             source=intern(accepted.source),
+            # For whoever asks why; nothing that is decided later looks at them.
+            judged=None,
+            route=None,
             payload=replace(
                 payload, media_type=intern(payload.media_type), shard=intern(payload.shard)
             ),
@@ -64,9 +77,20 @@ class LiveLease:
     granted_at: float
     run_timeout_s: float
     batch: BatchPlace | None = None
+    charged_s: float = 0.0
+    """Device-seconds that its tenant was charged in advance."""
+    checkpoint: TaskCheckpointed | None = None
+    """Where it began; None: at the beginning."""
+    work: PartsWork | None = None
+    """What is done with the whole task, on no device; None: it runs."""
 
     @classmethod
-    def of(cls, event: TaskGranted) -> "LiveLease":
+    def of(
+        cls,
+        event: TaskGranted,
+        charged_s: float = 0.0,
+        checkpoint: TaskCheckpointed | None = None,
+    ) -> "LiveLease":
         """What a grant gives."""
         return cls(
             attempt=event.attempt,
@@ -77,6 +101,22 @@ class LiveLease:
             granted_at=event.at,
             run_timeout_s=event.run_timeout_s,
             batch=event.batch,
+            charged_s=charged_s,
+            checkpoint=checkpoint,
+        )
+
+    @classmethod
+    def of_work(cls, event: PartsGranted) -> "LiveLease":
+        """What a grant to cut or to merge gives."""
+        return cls(
+            attempt=event.attempt,
+            executor=event.executor,
+            incarnation=event.incarnation,
+            device="",
+            variant="",
+            granted_at=event.at,
+            run_timeout_s=event.timeout_s,
+            work=event.work,
         )
 
     def counts_for(self, task: UUID) -> int:
@@ -105,20 +145,91 @@ class OpenTask:
     """Attempts that ended because a holder or device went away."""
     taken_down: int = 0
     """Those of them whose holder or device was not stopped in order."""
+    crashes: int = 0
+    """Times that a device went away which ran nothing else, since it last told where it stood."""
     retry_at: float = 0.0
     alone: bool = False
     """Shares no call any more: an attempt of it ended badly, which must not hit others."""
     lease: LiveLease | None = None
     prepared: TaskPrepared | None = None
+    estimated_s: float = 0.0
+    """The run time that was expected at its acceptance; 0: none was."""
+    key: float = 0.0
+    """Its virtual deadline; does not change while it stands in a queue."""
+    held: str = ""
+    """Who holds it back; nobody if empty."""
+    rekeyed: TaskRekeyed | None = None
+    """What an operator last made of its place in the order."""
+    awaits: frozenset[UUID] = frozenset()
+    """Tasks that have to be completed before it may run."""
+    checkpoint: TaskCheckpointed | None = None
+    """Where it stood, as it last told."""
+    unmet: str = ""
+    """Which task that it depends on did not complete, and how; none if empty."""
+    parts: PartResults | None = None
+    """What its input was cut into; None: it was not."""
 
     def __post_init__(self) -> None:
-        if self.needs_preparation:
-            self.retry_at = self.accepted.at + PREPARATION_S
+        self.key = self.key or self.accepted.key
+        accepted = self.accepted
+        if self.needs_preparation or accepted.not_before is not None:
+            patience_s = PREPARATION_S if self.needs_preparation else 0.0
+            self.retry_at = max(accepted.at + patience_s, accepted.not_before or 0.0)
+
+    def __hash__(self) -> int:
+        return self.position
+
+    @property
+    def number(self) -> int:
+        """As the order asks for it: unique, and larger for what was accepted later."""
+        return self.position
+
+    @property
+    def tenant(self) -> str:
+        """On whose behalf."""
+        return self.accepted.tenant
+
+    @property
+    def priority_class(self) -> PriorityClass:
+        """The class that its key comes from."""
+        return self.accepted.priority_class if self.rekeyed is None else self.rekeyed.priority_class
+
+    @property
+    def boost_s(self) -> float:
+        """How much earlier it is due than its class says."""
+        return self.accepted.boost_s if self.rekeyed is None else self.rekeyed.boost_s
+
+    @property
+    def arrival(self) -> float:
+        """When it was accepted, or the time before which it may not run if that is later."""
+        return max(self.accepted.at, self.accepted.not_before or 0.0)
+
+    @property
+    def deadline(self) -> float | None:
+        """When its result is of no use any more."""
+        return self.accepted.deadline
+
+    @property
+    def strict(self) -> bool:
+        """Whether the deadline counts as missed where the p99 of a run would miss it."""
+        return self.accepted.strict
 
     @property
     def needs_preparation(self) -> bool:
         """Whether somebody else may change what it runs on, or answer it from a cache."""
         return self.accepted.conversation is not None or self.accepted.cache
+
+    @property
+    def at_desk(self) -> bool:
+        """Whether it waits for an executor and no device: to be cut, or its parts have ended."""
+        if self.state is TaskState.SPLIT:
+            return self.lease is None and self.parts is not None and self.parts.complete
+        return self.state is TaskState.QUEUED and self.accepted.split is not None
+
+    @property
+    def tries(self) -> int:
+        """Attempts that count: no lost ones, and for a merge not those of the cut."""
+        return self.attempts - self.lost - (self.parts.tried if self.parts is not None else 0)
 
     @property
     def payload(self) -> BlobRef:
@@ -130,6 +241,16 @@ class OpenTask:
     def class_id(self) -> ClassId:
         """The queue that it waits in."""
         return self.accepted.family, self.accepted.variants
+
+    def checkpoint_for(self, variant: str) -> TaskCheckpointed | None:
+        """Where an attempt with a variant may begin; another variant makes nothing of it."""
+        checkpoint = self.checkpoint
+        return checkpoint if checkpoint is not None and checkpoint.variant == variant else None
+
+    def checkpointed(self, version: int, event: TaskCheckpointed) -> None:
+        """Its running attempt has told where it stands."""
+        self.take(event, version)
+        self.checkpoint, self.crashes = event, 0
 
     def take(self, event: Decision, version: int) -> None:
         """Move along the transition table; raises `IllegalTransitionError`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pointsman.contracts.events import Cause
 from pointsman.contracts.levels import Level
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
+from pointsman.scheduler.domain.judging import is_small_first
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import ClassId
 
@@ -20,6 +21,8 @@ class VariantOrder:
     """Place of each variant; equals in quality share one unless ratings part them."""
     refusals: dict[str, str] = field(default_factory=dict[str, str])
     causes: list[Cause] = field(default_factory=list[Cause])
+    small_first: bool = False
+    """Its tasks are simple: any larger variant will do as well as the first."""
 
     def usable(self) -> list[str]:
         """Variants without refusal, most preferred first."""
@@ -39,8 +42,9 @@ def order_variants(pool: Pool, class_id: ClassId, serving: Sequence[str]) -> Var
     `serving` are the variants that serving devices have loaded. A caller that admits one variant
     only gets that one whatever else is known.
     """
-    family, _ = class_id
+    family, admissible = class_id
     order = _by_ratings(pool, class_id)
+    order.small_first = is_small_first(pool.models, admissible)
     _pass_over_failing(pool, order, serving)
     _go_smaller(pool, family, order, serving)
     return order

@@ -7,6 +7,12 @@ from pointsman.contracts import events
 from pointsman.contracts.events import Candidate, Decision, TaskAccepted, TaskGranted
 from pointsman.contracts.events.tasks import BATCH_FAILED
 from pointsman.scheduler.domain.tasks import PREPARATION_S
+from pointsman.scheduler.domain.why_endurance import goes_on, standing
+from pointsman.scheduler.domain.why_judging import judged, order_words, routed
+from pointsman.scheduler.domain.why_parts import PARTS_TELLERS, in_parts, merged
+from pointsman.scheduler.domain.why_starting import starting
+from pointsman.scheduler.domain.why_steering import STEERING_TELLERS
+from pointsman.scheduler.domain.why_words import clock, span
 
 
 def sentences(history: Sequence[Decision]) -> list[str]:
@@ -16,9 +22,14 @@ def sentences(history: Sequence[Decision]) -> list[str]:
         if isinstance(event, TaskGranted) and event.attempt == 1:
             told += _unprepared(history[: index - 1])
         tell = _TELLERS.get(type(event))
-        if tell is not None:
+        following = history[index] if index < len(history) else None
+        if isinstance(event, events.TaskCheckpointed):
+            told += standing(event, following)
+        elif tell is not None:
             told += tell(event)
-        gave_up = index < len(history) and isinstance(history[index], events.TaskFailed)
+        if isinstance(event, TaskGranted):
+            told += goes_on(history[: index - 1], event)
+        gave_up = isinstance(following, events.TaskFailed)
         if not gave_up:
             told += _way_back(event)
     return told
@@ -32,7 +43,7 @@ def _unprepared(before: Sequence[Decision]) -> list[str]:
     waited = accepted.conversation is not None or accepted.cache
     if not waited or any(isinstance(event, events.TaskPrepared) for event in before):
         return []
-    patience = _span(PREPARATION_S)
+    patience = span(PREPARATION_S)
     return [f"Nothing prepared it within {patience}, so it runs on its input alone."]
 
 
@@ -44,50 +55,45 @@ def _way_back(event: Decision) -> list[str]:
             return [f"The task went back to its place in the queue{alone}."]
         case events.AttemptFailed() | events.AttemptTimedOut():
             pause = max(0.0, event.retry_at - event.at)
-            return [f"The next attempt may start after {_span(pause)}."]
+            return [f"The next attempt may start after {span(pause)}."]
         case _:
             return []
 
 
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at, tz=UTC).strftime("%H:%M:%S.%f")[:-3]
-
-
-def _span(seconds: float) -> str:
-    if seconds < 1.0:
-        return f"{seconds * 1000:.3g} ms"
-    return f"{seconds:.3g} s"
-
-
 def _accepted(event: TaskAccepted) -> list[str]:
-    due = _span(max(0.0, event.key - event.at))
+    arrival = max(event.at, event.not_before or 0.0)
+    due = span(max(0.0, event.key - arrival))
     told = [
         (
-            f"{_clock(event.at)}: accepted from {event.source} for tenant {event.tenant} as "
+            f"{clock(event.at)}: accepted from {event.source} for tenant {event.tenant} as "
             f"{event.priority_class} work of family {event.family}, due to start within {due} "
             f"of its arrival."
         ),
     ]
     told.append(f"That was on {datetime.fromtimestamp(event.at, tz=UTC):%Y-%m-%d}; times are UTC.")
     if event.deadline is not None:
-        told.append(f"Its deadline is {_clock(event.deadline)}.")
+        told.append(f"Its deadline is {clock(event.deadline)}.")
+    if event.route is not None:
+        told += routed(event.route)
     variants = ", ".join(event.variants)
-    told.append(f"Admissible variants, best quality first: {variants}.")
+    told.append(f"Admissible variants, {order_words(event.judged)}: {variants}.")
+    if event.judged is not None:
+        told += judged(event, event.judged)
     told += _causes(event.causes)
     if event.conversation is not None:
         told.append(f"It belongs to conversation {event.conversation}.")
     if event.cache:
         told.append("The result of an identical task will do.")
-    return told
+    return [*told, *in_parts(event), *starting(event)]
 
 
 def _prepared(event: events.TaskPrepared) -> list[str]:
     if event.payload is None:
         reason = event.note or "there was none"
-        return [f"{_clock(event.at)}: it runs on its input alone: {reason}."]
+        return [f"{clock(event.at)}: it runs on its input alone: {reason}."]
     return [
         (
-            f"{_clock(event.at)}: context attached: {event.kept} earlier turn(s) kept, "
+            f"{clock(event.at)}: context attached: {event.kept} earlier turn(s) kept, "
             f"{event.dropped} dropped, {event.tokens} tokens with the input."
         )
     ]
@@ -103,7 +109,7 @@ def _causes(causes: Sequence[events.Cause]) -> list[str]:
 def _granted(event: TaskGranted) -> list[str]:
     why = event.explanation
     chosen, parts = why.chosen, why.components
-    waited = _span(parts.age_s)
+    waited = span(parts.age_s)
     lead = (
         "it was first in the order"
         if why.rank == 1
@@ -111,16 +117,12 @@ def _granted(event: TaskGranted) -> list[str]:
     )
     told = [
         (
-            f"{_clock(event.at)}: attempt {event.attempt} granted to {event.variant} on "
+            f"{clock(event.at)}: attempt {event.attempt} granted to {event.variant} on "
             f"{event.device} after {waited}; of {why.queued} waiting task(s) {lead}."
         ),
-        f"Its place: class window {_span(parts.base_s)}"
-        + (f", boost {_span(parts.boost_s)}" if parts.boost_s else "")
-        + (
-            f", pulled forward {_span(parts.deadline_s)} by its deadline"
-            if parts.deadline_s
-            else ""
-        )
+        f"Its place: class window {span(parts.base_s)}"
+        + (f", boost {span(parts.boost_s)}" if parts.boost_s else "")
+        + (f", pulled forward {span(parts.deadline_s)} by its deadline" if parts.deadline_s else "")
         + f"; suitability {chosen.score:.3f} (memory {chosen.memory:.2f}, free slots "
         f"{chosen.utilisation:.2f}, "
         + (
@@ -167,14 +169,16 @@ def _completed(event: events.TaskCompleted) -> list[str]:
     if event.cached_from:
         return [
             (
-                f"{_clock(event.at)}: completed with the cached result of task "
+                f"{clock(event.at)}: completed with the cached result of task "
                 f"{event.cached_from} by {event.variant}; nothing was run."
             )
         ]
+    if event.parts is not None:
+        return merged(event)
     return [
         (
-            f"{_clock(event.at)}: completed by {event.variant} on {event.device}: waited "
-            f"{_span(event.queue_s)}, ran {_span(event.run_s)}, result {event.result.size} bytes."
+            f"{clock(event.at)}: completed by {event.variant} on {event.device}: waited "
+            f"{span(event.queue_s)}, ran {span(event.run_s)}, result {event.result.size} bytes."
         )
     ]
 
@@ -182,7 +186,7 @@ def _completed(event: events.TaskCompleted) -> list[str]:
 def _failed(event: events.TaskFailed) -> list[str]:
     return [
         (
-            f"{_clock(event.at)}: failed after {event.attempts} attempt(s): "
+            f"{clock(event.at)}: failed after {event.attempts} attempt(s): "
             f"{event.message} ({event.code})."
         )
     ]
@@ -191,38 +195,45 @@ def _failed(event: events.TaskFailed) -> list[str]:
 def _cancelled(event: events.TaskCancelled) -> list[str]:
     running = f" while attempt {event.attempt} was running" if event.attempt else ""
     reason = f": {event.reason}" if event.reason else ""
-    return [f"{_clock(event.at)}: cancelled by {event.by}{running}{reason}."]
+    return [f"{clock(event.at)}: cancelled by {event.by}{running}{reason}."]
 
 
 def _expired(event: events.TaskExpired) -> list[str]:
-    needed = f"; the fastest variant needs {_span(event.needed_s)}" if event.needed_s else ""
+    needed = f"; the fastest variant needs {span(event.needed_s)}" if event.needed_s else ""
     return [
-        f"{_clock(event.at)}: expired, {event.reason} (deadline {_clock(event.deadline)}{needed})."
+        f"{clock(event.at)}: expired, {event.reason} (deadline {clock(event.deadline)}{needed})."
     ]
 
 
 def _shed(event: events.TaskShed) -> list[str]:
-    return [f"{_clock(event.at)}: shed under overload: {event.reason}.", *_causes(event.causes)]
+    return [f"{clock(event.at)}: shed under overload: {event.reason}.", *_causes(event.causes)]
 
 
 def _abandoned(event: events.TaskAbandoned) -> list[str]:
-    return [f"{_clock(event.at)}: abandoned: {event.reason}."]
+    return [f"{clock(event.at)}: abandoned: {event.reason}."]
 
 
 def _attempt_failed(event: events.AttemptFailed) -> list[str]:
     return [
         (
-            f"{_clock(event.at)}: attempt {event.attempt} failed on {event.device}: "
+            f"{clock(event.at)}: attempt {event.attempt} failed on {event.device}: "
             f"{event.message} ({event.code})."
         )
     ]
 
 
 def _attempt_timed_out(event: events.AttemptTimedOut) -> list[str]:
+    if event.code:
+        return [
+            (
+                f"{clock(event.at)}: attempt {event.attempt} on {event.device} was given up after "
+                f"{span(event.run_s)}: no sign of life came in time ({event.code})."
+            )
+        ]
     return [
         (
-            f"{_clock(event.at)}: attempt {event.attempt} gave no answer on {event.device} within "
-            f"{_span(event.run_timeout_s)}."
+            f"{clock(event.at)}: attempt {event.attempt} gave no answer on {event.device} within "
+            f"{span(event.run_timeout_s)}."
         )
     ]
 
@@ -238,11 +249,9 @@ _LOST = {
 
 def _attempt_lost(event: events.AttemptLost) -> list[str]:
     reason = _LOST.get(event.reason, event.reason) + (f" ({event.code})" if event.code else "")
+    reason += " while it ran nothing else" if event.only else ""
     return [
-        (
-            f"{_clock(event.at)}: attempt {event.attempt} on {event.device} was lost because "
-            f"{reason}."
-        )
+        (f"{clock(event.at)}: attempt {event.attempt} on {event.device} was lost because {reason}.")
     ]
 
 
@@ -260,4 +269,6 @@ _TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
     events.AttemptFailed: _attempt_failed,
     events.AttemptTimedOut: _attempt_timed_out,
     events.AttemptLost: _attempt_lost,
+    **PARTS_TELLERS,
+    **STEERING_TELLERS,
 }

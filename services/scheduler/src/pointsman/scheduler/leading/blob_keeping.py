@@ -1,4 +1,7 @@
-"""Deleting payloads and results whose time is over; what open tasks need is used every hour."""
+"""Deleting payloads and results whose time is over.
+
+What open tasks and schedules need is used every hour.
+"""
 
 import asyncio
 import sqlite3
@@ -39,3 +42,7 @@ def _needed(pool: Pool) -> Iterator[tuple[str, BlobRef]]:
         yield accepted.tenant, accepted.payload
         if task.payload is not accepted.payload:
             yield accepted.tenant, task.payload
+        if task.checkpoint is not None:
+            yield accepted.tenant, task.checkpoint.checkpoint
+    for schedule in list(pool.timetable.values()):
+        yield schedule.terms.tenant, schedule.terms.payload

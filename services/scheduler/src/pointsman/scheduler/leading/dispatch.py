@@ -9,10 +9,11 @@ from collections.abc import Coroutine, Iterable
 from typing import Final
 from uuid import UUID
 
-from pointsman.contracts.leases import Grant, Lease, LeaseOrder, LeaseReceipt
+from pointsman.contracts.leases import Grant, Lease, LeaseOrder, LeaseReceipt, ResidencyGrant
 from pointsman.runtime.clock import Clock
 from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.parts_work import merge_work, split_work
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.lead import Lead
 from pointsman.scheduler.ports import Orders
@@ -33,6 +34,7 @@ class Dispatch:
         self._clock = clock
         self._grants: defaultdict[str, list[Grant]] = defaultdict(list)
         self._cancels: defaultdict[str, list[Lease]] = defaultdict(list)
+        self._changes: defaultdict[str, list[ResidencyGrant]] = defaultdict(list)
         self._flush_due = False
         self._sending: set[asyncio.Task[object]] = set()
 
@@ -49,14 +51,35 @@ class Dispatch:
             device=lease.device,
             variant=lease.variant,
             payload=task.payload,
-            media_type=self._pool.models[lease.variant].media_type,
+            media_type=self._pool.models[lease.variant].media_type if lease.variant else "",
             run_timeout_s=lease.run_timeout_s,
             parameters=accepted.parameters,
             traceparent=accepted.traceparent,
             keep_result=accepted.conversation is not None,
             batch=lease.batch.id if lease.batch is not None else "",
+            checkpoint=lease.checkpoint.checkpoint if lease.checkpoint is not None else None,
+            split=split_work(task),
+            merge=merge_work(task),
         )
         self._grants[lease.executor].append(grant)
+        self._flush_soon()
+
+    def change(self, name: str) -> None:
+        """Send the change that a device is in to its holder."""
+        device = self._pool.devices.get(name)
+        if device is None or device.changing is None:
+            return
+        change = device.changing
+        self._changes[change.executor].append(
+            ResidencyGrant(
+                device=name,
+                generation=change.generation,
+                unload=change.unload,
+                load=change.load,
+                timeout_s=change.timeout_s,
+                members=change.members,
+            )
+        )
         self._flush_soon()
 
     def cancel(self, executor: str, lease: Lease) -> None:
@@ -86,15 +109,27 @@ class Dispatch:
 
     def _flush(self) -> None:
         self._flush_due = False
-        executors = [*self._grants, *(e for e in self._cancels if e not in self._grants)]
-        for executor in executors:
-            order = self._order(self._grants.pop(executor, ()), self._cancels.pop(executor, ()))
+        for executor in dict.fromkeys((*self._grants, *self._cancels, *self._changes)):
+            order = self._order(
+                self._grants.pop(executor, ()),
+                self._cancels.pop(executor, ()),
+                self._changes.pop(executor, ()),
+            )
             self._start(self._send(executor, order))
 
-    def _order(self, grants: Iterable[Grant] = (), cancels: Iterable[Lease] = ()) -> LeaseOrder:
+    def _order(
+        self,
+        grants: Iterable[Grant] = (),
+        cancels: Iterable[Lease] = (),
+        changes: Iterable[ResidencyGrant] = (),
+    ) -> LeaseOrder:
         led = self._lead.leadership
         return LeaseOrder(
-            pool=led.pool, epoch=led.epoch, grants=tuple(grants), cancels=tuple(cancels)
+            pool=led.pool,
+            epoch=led.epoch,
+            grants=tuple(grants),
+            cancels=tuple(cancels),
+            residency=tuple(changes),
         )
 
     def _start(self, work: Coroutine[object, object, object]) -> None:
@@ -105,7 +140,7 @@ class Dispatch:
     async def _send(self, executor: str, order: LeaseOrder) -> None:
         # One message, sent until a receipt comes or nothing in it matters any more. What a receipt
         # does not name was refused; the lease then runs out or is sent again after a renewal.
-        while order.grants or order.cancels:
+        while order.grants or order.cancels or order.residency:
             crashpoint(CrashPoint.BEFORE_GRANT_SENT)
             receipt = await self._send_once(executor, order)
             if receipt is not None:
@@ -115,6 +150,7 @@ class Dispatch:
             order = self._order(
                 (grant for grant in order.grants if self._is_live(executor, grant)),
                 (cancel for cancel in order.cancels if self._is_suspect(cancel)),
+                (change for change in order.residency if self._is_changing(change)),
             )
 
     async def _send_once(self, executor: str, order: LeaseOrder) -> LeaseReceipt | None:
@@ -132,6 +168,11 @@ class Dispatch:
         task = self._pool.tasks.get(grant.task)
         lease = task.lease if task is not None else None
         return lease is not None and (lease.executor, lease.attempt) == (executor, grant.attempt)
+
+    def _is_changing(self, change: ResidencyGrant) -> bool:
+        device = self._pool.devices.get(change.device)
+        live = device.changing if device is not None else None
+        return live is not None and live.generation == change.generation
 
     def _is_suspect(self, cancel: Lease) -> bool:
         key = (cancel.task, cancel.attempt)

@@ -8,6 +8,7 @@ import structlog
 
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.leases import Renewal
+from pointsman.contracts.streams import stream_id
 from pointsman.eventstore.ports import LogUnavailableError
 from pointsman.runtime.clock import Clock
 from pointsman.scheduler.domain.attachment import decide_absent, decide_return
@@ -15,6 +16,7 @@ from pointsman.scheduler.domain.attempts import decide_lost
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.residency_ends import decide_residency_lost
 from pointsman.scheduler.leading.dispatch import Dispatch
 from pointsman.scheduler.leading.settling import Settling
 
@@ -75,8 +77,13 @@ class LeaseWatch:
                 await self._lose_lease(task_id)
             elif self._clocks.resend_due(age_s):
                 self._dispatch.grant(task_id)
+        await self._changes_not_listed(renewal)
+        changing = {stream_id("device", name) for name in self._pool.devices}
         for held in renewal.leases:
             task = self._pool.tasks.get(held.task)
+            if task is None and held.task in changing:
+                # A change that has begun is not stopped; its report says what it left.
+                continue
             if task is None or task.lease is None or task.lease.attempt != held.attempt:
                 self._dispatch.cancel(renewal.executor, held)
 
@@ -106,6 +113,28 @@ class LeaseWatch:
             and (task.lease.executor, task.lease.incarnation) == holder
             and not self._clocks.holds(renewal.executor, task.id, task.lease.attempt)
         ]
+
+    async def _changes_not_listed(self, renewal: Renewal) -> None:
+        """Changes of residency as well are granted again, or lost after a lease's life."""
+        for name, device in tuple(self._pool.devices.items()):
+            change = device.changing
+            if change is None or change.incarnation != renewal.incarnation:
+                continue
+            if self._clocks.holds(renewal.executor, stream_id("device", name), change.generation):
+                continue
+            age_s = self._clock.wall() - change.at
+            if self._clocks.unlisted_too_long(age_s, now=self._clock.monotonic()):
+                await self._lose_change(name)
+            elif self._clocks.resend_due(age_s):
+                self._dispatch.change(name)
+
+    async def _lose_change(self, name: str) -> None:
+        def decide() -> list[Decided]:
+            lost = decide_residency_lost(self._pool, name, "lease_expired", at=self._clock.wall())
+            return [lost] if lost is not None else []
+
+        async with self._settling.devices:
+            await self._settling.settle(decide)
 
     async def _lose_lease(self, task_id: UUID) -> None:
         def decide() -> list[Decided]:

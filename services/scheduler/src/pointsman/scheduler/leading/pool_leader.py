@@ -14,7 +14,8 @@ import structlog
 
 from pointsman.contracts.commands import Answer, CancelTask, Done, PrepareTask, Rejected
 from pointsman.contracts.decided import Decided
-from pointsman.contracts.events import TaskGranted
+from pointsman.contracts.endurance import CheckpointReport
+from pointsman.contracts.events import PartsGranted, ResidencyGranted, TaskGranted
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
@@ -22,18 +23,23 @@ from pointsman.contracts.leases import (
     Lease,
     Renewal,
     ReportAnswer,
+    ResidencyReport,
 )
+from pointsman.contracts.streams import stream_id
 from pointsman.eventstore.ports import Appended, LogUnavailableError
 from pointsman.runtime.clock import Clock
 from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.scheduler import telemetry
 from pointsman.scheduler.domain.attachment import decide_attach, decide_health
 from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
+from pointsman.scheduler.domain.checkpoints import decide_checkpoint
 from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.preparation import decide_prepare
+from pointsman.scheduler.domain.residency_ends import decide_residency_report
 from pointsman.scheduler.domain.tasks import LiveLease
+from pointsman.scheduler.leading.bulks import Bulks
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.dispatch import Dispatch
 from pointsman.scheduler.leading.lead import FencedError
@@ -68,6 +74,7 @@ class PoolLeader:
         self._changed = asyncio.Event()
         self._changed.set()  # a predecessor may have left tasks that wait for nothing else
         self._settling = Settling(log)
+        self.bulks = Bulks(pool, self._settling, dispatch, clock)
         self._leases = LeaseWatch(pool, self._settling, dispatch, clocks, clock)
 
     def wake(self) -> None:
@@ -118,6 +125,8 @@ class PoolLeader:
             self._changed.set()
 
     async def _record_round(self, decided: Sequence[Decided]) -> None:
+        open_before = ((item.stream, self.pool.tasks.get(item.stream)) for item in decided)
+        held = {stream: task.lease for stream, task in open_before if task and task.lease}
         crashpoint(CrashPoint.BEFORE_APPEND_GRANTED)
         answers = await self._log.record_all(decided)
         crashpoint(CrashPoint.AFTER_APPEND_GRANTED)
@@ -125,8 +134,14 @@ class PoolLeader:
             event = item.events[0]
             if isinstance(answer, Appended):
                 telemetry.DECISIONS.add(1, {"pointsman.event": type(event).__name__})
-                if isinstance(event, TaskGranted):
+                if isinstance(event, TaskGranted | PartsGranted):
                     self._dispatch.grant(item.stream)
+                elif isinstance(event, ResidencyGranted):
+                    self._dispatch.change(event.device)
+                elif (lease := held.get(item.stream)) and item.stream not in self.pool.tasks:
+                    # What nobody needs any more is stopped; nothing else ends a running task here.
+                    ended = Lease(task=item.stream, attempt=lease.attempt)
+                    self._dispatch.cancel(lease.executor, ended)
 
     async def _something_changed(self) -> None:
         due = self.pool.next_due(self._clock.wall())
@@ -185,6 +200,47 @@ class PoolLeader:
             status = "recorded" if recorded else "settled"
             crashpoint(CrashPoint.AFTER_APPEND_COMPLETED)
         return ReportAnswer(task=report.task, attempt=report.attempt, status=status)
+
+    async def checkpoint(self, report: CheckpointReport) -> ReportAnswer:
+        """Record where an attempt stands; what is of no use any more is settled."""
+        self._clocks.heard(report.executor, now=self._clock.monotonic())
+        await self._lead.give_way()
+
+        def decide() -> list[Decided]:
+            decided = decide_checkpoint(self.pool, report, at=self._clock.wall())
+            return [decided] if decided is not None else []
+
+        try:
+            recorded = await self._settling.settle(decide)
+        except FencedError:
+            status = "not_leader"
+        except LogUnavailableError:
+            status = "unavailable"
+        else:
+            status = "recorded" if recorded else "settled"
+        return ReportAnswer(task=report.task, attempt=report.attempt, status=status)
+
+    async def residency(self, report: ResidencyReport) -> ReportAnswer:
+        """Record how a change of residency ended; a report that changes nothing is settled."""
+        self._clocks.heard(report.executor, now=self._clock.monotonic())
+        await self._lead.give_way()
+
+        def decide() -> list[Decided]:
+            decided = decide_residency_report(self.pool, report, at=self._clock.wall())
+            return [decided] if decided is not None else []
+
+        try:
+            async with self._settling.devices:
+                recorded = await self._settling.settle(decide)
+        except FencedError:
+            status = "not_leader"
+        except LogUnavailableError:
+            status = "unavailable"
+        else:
+            status = "recorded" if recorded else "settled"
+        return ReportAnswer(
+            task=stream_id("device", report.device), attempt=report.generation, status=status
+        )
 
     async def prepare(self, command: PrepareTask) -> Answer:
         """Give a waiting task its context or a cached result."""

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-from pointsman.contracts.events import Decision, ModelRegistered, TaskAccepted
+import msgspec
+
+from pointsman.contracts.endurance import AttemptProgress
+from pointsman.contracts.events import Decision, TaskAccepted
 from pointsman.contracts.queries import (
     DeadLetterRow,
     DeviceRow,
@@ -18,18 +21,33 @@ from pointsman.contracts.queries import (
     Why,
 )
 from pointsman.contracts.recorded import PACK_BYTES, Recorded, packed_size
+from pointsman.contracts.schedules import ListSchedules, ScheduleRow
+from pointsman.contracts.steering import PauseRow, TenantRow
 from pointsman.contracts.task_states import TaskState, next_state
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import EventStore
-from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.tasks import OpenTask
+from pointsman.scheduler.domain.waits import waits_for
 from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.leading.pool_rows import (
+    device_rows,
+    model_rows,
+    pause_rows,
+    schedule_rows,
+    tenant_rows,
+)
 from pointsman.scheduler.ports import Views
 
 MAX_ROWS: Final = 1_000
 
 _CATCH_UP_S: Final = 1.0
+
+ProgressOf = Callable[[str, UUID, int], AttemptProgress | None]
+"""What the holder of an attempt last said about it: executor, task and attempt."""
+
+
+def _nobody_says(_executor: str, _task: UUID, _attempt: int) -> AttemptProgress | None:
+    return None
 
 
 class Questions:
@@ -44,6 +62,7 @@ class Questions:
         *,
         feed_position: Callable[[], int],
         pid: int,
+        progress: ProgressOf = _nobody_says,
     ) -> None:
         self._pool = pool
         self._store = store
@@ -51,6 +70,7 @@ class Questions:
         self._views = views
         self._feed_position = feed_position
         self._pid = pid
+        self._progress = progress
 
     async def tasks(self, query: ListTasks) -> list[TaskRow]:
         """Newest first."""
@@ -58,9 +78,17 @@ class Questions:
         return list(await self._views.tasks(query))
 
     async def task(self, task: UUID) -> TaskRow | None:
-        """One task."""
+        """One task, with what its running attempt last said."""
         await self._catch_up()
-        return await self._views.task(task)
+        row = await self._views.task(task)
+        running = self._pool.tasks.get(task)
+        lease = running.lease if running is not None else None
+        told = None if lease is None else self._progress(lease.executor, task, lease.attempt)
+        if row is None or told is None:
+            return row
+        return msgspec.structs.replace(
+            row, progress=told.progress, progress_note=told.note, silent_s=told.silent_s
+        )
 
     async def dead_letters(self, query: ListDeadLetters) -> list[DeadLetterRow]:
         """Newest first."""
@@ -97,52 +125,29 @@ class Questions:
             task=task,
             state=_state(history),
             sentences=tuple(sentences(history)),
-            waits_for=self._waits_for(open_task) if open_task is not None else None,
+            waits_for=waits_for(self._pool, open_task) if open_task is not None else None,
             positions=tuple(event.position for event in recorded),
         )
 
     def models(self) -> list[ModelRow]:
         """Registered variants by family and quality."""
-        ordered = sorted(self._pool.models.values(), key=lambda m: (m.family, -m.quality))
-        return [self._model(model) for model in ordered]
-
-    def _model(self, model: ModelRegistered) -> ModelRow:
-        times = self._pool.models.run_times_of(model.variant)
-        loaded = {
-            name: device.slots_of[model.variant]
-            for name, device in self._pool.devices.items()
-            if model.variant in device.slots_of and device.status is not DeviceStatus.DETACHED
-        }
-        return ModelRow(
-            variant=model.variant,
-            family=model.family,
-            quality=model.quality,
-            memory_mib=model.memory_mib,
-            load_s=model.load_s,
-            slots=sum(loaded.values()),
-            devices=tuple(loaded),
-            runs=times.runs,
-            p50_s=times.p50_s if times.measured else None,
-            p99_s=times.p99_s if times.measured else None,
-        )
+        return model_rows(self._pool)
 
     def devices(self) -> list[DeviceRow]:
         """Devices of the pool."""
-        return [
-            DeviceRow(
-                device=name,
-                device_class=device.offer.device_class,
-                endpoint=device.offer.endpoint,
-                executor=device.offer.executor,
-                state=device.status,
-                reason=device.reason,
-                slots=device.offer.slots,
-                in_flight=len(device.held),
-                suspect=len(device.suspect),
-                variants=tuple(device.slots_of),
-            )
-            for name, device in self._pool.devices.items()
-        ]
+        return device_rows(self._pool)
+
+    def schedules(self, asked: ListSchedules) -> list[ScheduleRow]:
+        """Schedules by tenant and name."""
+        return schedule_rows(self._pool, asked)
+
+    def tenants(self) -> list[TenantRow]:
+        """Tenants that have settings or work, or have had some."""
+        return tenant_rows(self._pool)
+
+    def pauses(self) -> list[PauseRow]:
+        """Everything that is paused, oldest first."""
+        return pause_rows(self._pool)
 
     def pool(self) -> PoolRow:
         """The pool in one row."""
@@ -152,7 +157,7 @@ class Questions:
             holder=self._pool.holder,
             position=self._pool.applied_to,
             queued=self._pool.queued,
-            granted=len(self._pool.tasks) - self._pool.queued,
+            granted=len(self._pool.tasks) - self._pool.queued - len(self._pool.parts.split),
             feed_position=self._feed_position(),
             pid=self._pid,
         )
@@ -169,21 +174,6 @@ class Questions:
     async def _catch_up(self) -> None:
         # Whoever was answered can ask for it; a view that is far behind answers what it has.
         await self._views.caught_up(self._pool.applied_to, timeout_s=_CATCH_UP_S)
-
-    def _waits_for(self, task: OpenTask) -> str:
-        if task.lease is not None:
-            return f"the result of attempt {task.lease.attempt} on {task.lease.device}"
-        wanted = set(task.accepted.variants)
-        fitting = [d for d in self._pool.devices.values() if wanted & set(d.slots_of)]
-        ready = [device for device in fitting if device.status is DeviceStatus.READY]
-        if not fitting:
-            return "a device that has one of its variants loaded; none is attached"
-        if not ready:
-            return f"a device to come back: {fitting[0].offer.device} is {fitting[0].status}"
-        queue = self._pool.queues.get(task.class_id)
-        if queue is None or task.id not in queue:
-            return "the end of its retry delay"
-        return f"a free slot; {self._pool.queued} task(s) wait in the pool"
 
 
 def _state(history: list[Decision]) -> str:

@@ -22,7 +22,7 @@ from pointsman.contracts.commands import (
     encode_answer,
 )
 from pointsman.contracts.decided import Decided
-from pointsman.contracts.events import TaskShed
+from pointsman.contracts.events import TaskAccepted, TaskShed
 from pointsman.contracts.message import BlobRef
 from pointsman.eventstore.ports import (
     Appended,
@@ -38,10 +38,17 @@ from pointsman.runtime.blobs import Blobs, BlobsUnavailableError
 from pointsman.runtime.clock import Clock
 from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.scheduler import telemetry
-from pointsman.scheduler.domain.admission import OF_THE_MOMENT, SHED, decide_submit
+from pointsman.scheduler.domain.admission import (
+    MAY_COME_LATER,
+    SHED,
+    decide_submit,
+    refuse_submit,
+)
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.routes import Seen
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.lead import FencedError
+from pointsman.scheduler.leading.past_tasks import PastTasks
 
 _RETRY_AFTER_S: Final = 1.0
 
@@ -56,9 +63,13 @@ class Submissions:
         blobs: Blobs,
         clock: Clock,
         *,
+        past: PastTasks,
         no_room: Callable[[], Unavailable | None] = lambda: None,
+        see: Callable[[SubmitTask], Seen | None] = lambda _: None,
     ) -> None:
         self._pool = pool
+        self._past = past
+        self._see = see
         self._no_room = no_room
         self._log = log
         self._blobs = blobs
@@ -94,21 +105,37 @@ class Submissions:
         full = self._no_room()
         if full is not None:
             return await self._repetition(task, full.message, door, request) or full
-        draft = task.payload_ref or BlobRef(digest="", size=0, media_type=task.media_type)
-        refusal = decide_submit(self._pool, task, draft, at=self._clock.wall())
-        if isinstance(refusal, Rejected):
+        draft = task.payload_ref or BlobRef(
+            digest="", size=len(task.payload or b""), media_type=task.media_type
+        )
+        # Looked at once, before the content is put away; what was seen is recorded.
+        seen = self._see(task)
+        past = await self._past.find(self._pool.dependencies.unknown(task.depends_on))
+        refusal = refuse_submit(
+            self._pool, task, draft, at=self._clock.wall(), seen=seen, past=past
+        )
+        if refusal is not None:
             return await self._earlier(task, refusal, door, request) or refusal
         # The payload is on disk before the log promises anything about it.
         payload = draft
         if task.payload is not None:
             kind = BlobKind.PAYLOAD if task.conversation is None else BlobKind.KEPT
             payload = await self._blobs.put(task.tenant, task.payload, task.media_type, kind)
-        return await self._accept(task, payload, door, request)
+
+        def decide() -> TaskAccepted | Rejected:
+            at = self._clock.wall()
+            return decide_submit(self._pool, task, payload, at=at, seen=seen, past=past)
+
+        return await self._accept(task, decide, door, request)
 
     async def _accept(
-        self, task: SubmitTask, payload: BlobRef, door: tuple[str, str], request: bytes
+        self,
+        task: SubmitTask,
+        decide: Callable[[], TaskAccepted | Rejected],
+        door: tuple[str, str],
+        request: bytes,
     ) -> Answer:
-        accepted = decide_submit(self._pool, task, payload, at=self._clock.wall())
+        accepted = decide()
         if isinstance(accepted, Rejected):
             return await self._earlier(task, accepted, door, request) or accepted
         task_id = uuid7()
@@ -130,7 +157,7 @@ class Submissions:
         self, task: SubmitTask, refusal: Rejected, door: tuple[str, str], request: bytes
     ) -> Answer | None:
         """What the same command was answered before it would have been refused."""
-        if refusal.code not in OF_THE_MOMENT:
+        if refusal.code not in MAY_COME_LATER:
             return None
         return await self._repetition(task, refusal.message, door, request)
 
@@ -190,9 +217,10 @@ def _repeated(position: int, reply: bytes, *, same_request: bool) -> Answer:
 
 
 def _request(task: SubmitTask) -> bytes:
-    # Tracing differs between repetitions of the same wish, and so does a deadline that the sender
-    # counts from now.
-    return msgspec.json.encode(msgspec.structs.replace(task, traceparent=None, deadline=None))
+    # Tracing differs between repetitions of the same wish, and so do times that the sender counts
+    # from now.
+    plain = msgspec.structs.replace(task, traceparent=None, deadline=None, not_before=None)
+    return msgspec.json.encode(plain)
 
 
 def _status(answer: Answer) -> str:

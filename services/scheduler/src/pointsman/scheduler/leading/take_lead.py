@@ -22,11 +22,11 @@ from pointsman.eventstore.ports import (
     TakeOver,
 )
 from pointsman.runtime.clock import Clock
-from pointsman.scheduler.domain.attachment import decide_models
+from pointsman.scheduler.domain.attachment import decide_models, decide_routing
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.lead import LEAD_TTL_S
-from pointsman.scheduler.ports import Registry
+from pointsman.scheduler.ports import Registry, RoutingRules
 
 LOOK_EVERY_S: Final = 1.0
 LOOK_NEAR_END_S: Final = 0.25
@@ -125,7 +125,23 @@ class Candidate:
         return Standby(f"{holder} leads", wait_s)
 
 
+async def register_files(
+    pool: Pool, log: DecisionLog, registry: Registry, rules: RoutingRules, clock: Clock
+) -> None:
+    """Record what has changed in the files that operators write."""
+    await register_models(pool, log, registry, clock)
+    await register_routing(pool, log, rules, clock)
+
+
 async def register_models(pool: Pool, log: DecisionLog, registry: Registry, clock: Clock) -> None:
     """Record the variants whose registry entry is new or has changed."""
     models = registry.models(at=clock.wall(), applied_to=pool.applied_to)
     await log.record_all(decide_models(pool, models))
+
+
+async def register_routing(
+    pool: Pool, log: DecisionLog, rules: RoutingRules, clock: Clock
+) -> None:
+    """Record the routing file if it has changed."""
+    event = rules.event(pool=pool.name, at=clock.wall(), applied_to=pool.applied_to)
+    await log.record_all(decide_routing(pool, event))

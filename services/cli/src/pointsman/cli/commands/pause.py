@@ -1,0 +1,57 @@
+"""`pointsman pause`: grant nothing of a model, a family, a tenant or the pool."""
+
+from typing import Annotated, Final
+
+import typer
+
+from pointsman.cli.client import connected
+from pointsman.cli.documents import document
+from pointsman.cli.failures import ExitCode
+from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
+from pointsman.cli.output import OutputFormat, Printer, clock, column
+from pointsman.cli.steering import said, steer
+from pointsman.contracts.events import ScopeKind
+from pointsman.contracts.queries import AskPool
+from pointsman.contracts.steering import PauseRow, PauseScope
+
+app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_COLUMNS: Final = (
+    column("kind"),
+    column("name"),
+    column("since (UTC)", "at", clock),
+    column("by"),
+    column("reason"),
+)
+
+
+@app.command()
+def pause(
+    kind: Annotated[
+        ScopeKind | None, typer.Argument(help="What is paused; without it: what is.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Its name.")] = None,
+    *,
+    reason: Annotated[str | None, typer.Option(help="Stands in the log with your name.")] = None,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Grant nothing of a scope until it resumes; what runs goes on, new tasks are accepted.
+
+    Without KIND: everything that is paused.
+    """
+    if kind is not None and (name is None or not reason):
+        raise typer.BadParameter("name what is to be paused, and say why with --reason")
+
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            if kind is None or name is None or not reason:
+                rows = await client.ask("pauses", AskPool(), list[PauseRow])
+                printer.rows([document(row) for row in rows], _COLUMNS)
+                return ExitCode.OK
+            command = PauseScope(**said(reason), kind=kind, name=name)
+            shown = {"kind": kind.value, "name": name}
+            await steer(printer, client, "steer_pool", command, shown)
+        return ExitCode.OK
+
+    run(output, work)

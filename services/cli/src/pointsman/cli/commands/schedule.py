@@ -1,0 +1,175 @@
+"""`pointsman schedule`: tasks that are made again and again."""
+
+import getpass
+from typing import Annotated, Final
+from uuid import uuid4
+
+import typer
+
+from pointsman.cli.client import StackClient, connected
+from pointsman.cli.documents import document
+from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
+from pointsman.cli.output import OutputFormat, Printer, clock, column
+from pointsman.cli.schedule_wish import ScheduleWish
+from pointsman.cli.stack.accounts import SCHEDULER
+from pointsman.cli.stack.plan import DEFAULT_TENANT
+from pointsman.cli.submitting import InvalidOptionError, check_name, read_payload
+from pointsman.cli.task_options import (
+    Class,
+    Degraded,
+    InputFile,
+    MaxAttempts,
+    Parameters,
+)
+from pointsman.contracts.commands import Done
+from pointsman.contracts.events import MissedTimes
+from pointsman.contracts.message import PriorityClass
+from pointsman.contracts.schedules import ListSchedules, RemoveSchedule, ScheduleRow
+
+app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+_COLUMNS: Final = (
+    column("name"),
+    column("tenant"),
+    column("cron"),
+    column("zone", "timezone"),
+    column("family"),
+    column("next due (UTC)", "next_due", clock),
+    column("last due (UTC)", "last_due", clock),
+    column("fired"),
+    column("missed"),
+    column("last missed", "last_missed"),
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Names it inside its tenant.")]
+Tenant = Annotated[str, typer.Option(help="On whose behalf.")]
+
+
+@app.callback()
+def schedule() -> None:
+    """Have tasks made at the due times of cron expressions."""
+
+
+@app.command("set")
+def set_schedule(  # noqa: PLR0913 - one parameter per option
+    name: Name,
+    text: Annotated[str | None, typer.Option(help="The input of each task.")] = None,
+    *,
+    cron: Annotated[
+        str, typer.Option(help="Minute, hour, day of month, month, day of week: '*/5 * * * *'.")
+    ],
+    family: Annotated[str, typer.Option(help="What kind of work, for example summarize.")],
+    file: InputFile = None,
+    tz: Annotated[str, typer.Option(help="The zone of its times: Europe/Berlin, UTC.")] = "UTC",
+    missed: Annotated[
+        MissedTimes, typer.Option(help="One task for missed times, or none.")
+    ] = MissedTimes.ONCE,
+    priority_class: Class = PriorityClass.STANDARD,
+    deadline: Annotated[
+        str | None, typer.Option(help="How long after it was made its result is of use: 30s, 2h.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Only this variant.")] = None,
+    boost: Annotated[float, typer.Option(min=0, max=300, help="Due earlier by seconds.")] = 0.0,
+    min_quality: Annotated[float, typer.Option(min=0, max=1, help="Not below this.")] = 0.0,
+    allow_degradation: Degraded = None,
+    max_attempts: MaxAttempts = 3,
+    param: Parameters = None,
+    tenant: Tenant = DEFAULT_TENANT,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Have a task made at each due time from now on; replaces a schedule of the same name."""
+    wish = ScheduleWish(
+        name, tenant, cron, tz, missed, family, model, priority_class, deadline, boost,
+        allow_degradation, min_quality, max_attempts, tuple(param or ()),
+    )  # fmt: skip
+
+    async def work(printer: Printer) -> ExitCode:
+        command = wish.command(read_payload(text, file), by=_by())
+        async with connected(data) as client:
+            answer = await client.command(
+                SCHEDULER, "set_schedule", command, pool=client.record.pool
+            )
+            row = await _row(client, tenant, name)
+        detail = answer.detail if isinstance(answer, Done) else ""
+        next_due = clock(row.next_due) if row is not None else "-"
+        printer.item(
+            {"name": name, "detail": detail, "next_due": row.next_due if row else None},
+            f"{detail}; next due {next_due} (UTC)",
+        )
+        return ExitCode.OK
+
+    try:
+        run(output, work)
+    except InvalidOptionError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+@app.command("ls")
+def list_schedules(
+    *,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Schedules: when they are due next, what they have made, and what was missed."""
+
+    async def work(printer: Printer) -> ExitCode:
+        async with connected(data) as client:
+            rows = await client.ask("schedules", ListSchedules(tenant=tenant), list[ScheduleRow])
+        printer.rows([document(row) for row in rows], _COLUMNS)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command("rm")
+def remove(
+    name: Name,
+    *,
+    tenant: Tenant = DEFAULT_TENANT,
+    reason: Annotated[str, typer.Option(help="Stands in the log.")] = "",
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Make no more tasks; those that were made go on."""
+    try:
+        check_name("NAME", name)
+    except InvalidOptionError as error:
+        raise typer.BadParameter(str(error)) from error
+
+    async def work(printer: Printer) -> ExitCode:
+        command = RemoveSchedule(
+            command_id=str(uuid4()), tenant=tenant, name=name, by=_by(), reason=reason
+        )
+        async with connected(data) as client:
+            if await _row(client, tenant, name) is None:
+                raise no_such_schedule(tenant, name)
+            answer = await client.command(
+                SCHEDULER, "remove_schedule", command, pool=client.record.pool
+            )
+        detail = answer.detail if isinstance(answer, Done) else ""
+        printer.item({"name": name, "detail": detail}, detail)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+async def _row(client: StackClient, tenant: str, name: str) -> ScheduleRow | None:
+    rows = await client.ask("schedules", ListSchedules(tenant=tenant), list[ScheduleRow])
+    return next((row for row in rows if row.name == name), None)
+
+
+def no_such_schedule(tenant: str, name: str) -> CommandError:
+    """Nothing was removed; the name or the tenant is another."""
+    return CommandError(
+        f"tenant {tenant} has no schedule {name!r}",
+        code="no_such_schedule",
+        exit_code=ExitCode.NOT_FOUND,
+        next_step="pointsman schedule ls shows the schedules",
+    )
+
+
+def _by() -> str:
+    return f"cli:{getpass.getuser()}"

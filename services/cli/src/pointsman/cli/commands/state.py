@@ -1,0 +1,115 @@
+"""`pointsman state`: the pool as it was at any moment, from the log alone."""
+
+from typing import Any, Final
+
+import typer
+
+from pointsman.cli.failures import ExitCode
+from pointsman.cli.log_files import Database
+from pointsman.cli.moments import At, parse_moment
+from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
+from pointsman.cli.output import Document, OutputFormat, Printer, clock, column, seconds
+from pointsman.cli.past_logs import Backup, LogFile, Pool, log_to_read, moment_arguments
+from pointsman.cli.time_machine import Report, ask_time_machine
+
+app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_CLASSES: Final = (
+    column("family"),
+    column("variants"),
+    column("waiting"),
+    column("oldest", "oldest_s", seconds),
+    column("first due in", "due_in_s", seconds),
+    column("devices"),
+)
+_DEVICES: Final = (
+    column("device"),
+    column("mode"),
+    column("state"),
+    column("slots"),
+    column("occupied"),
+    column("resident"),
+    column("changing"),
+    column("credit", "credit_s", seconds),
+)
+_LEASES: Final = (
+    column("task"),
+    column("attempt"),
+    column("device"),
+    column("variant"),
+    column("granted ago", "granted_s_ago", seconds),
+)
+_TENANTS: Final = (
+    column("tenant"),
+    column("waiting"),
+    column("running"),
+    column("weight"),
+    column("device time", "device_s", seconds),
+)
+_LEASES_SHOWN: Final = 20
+
+
+@app.command()
+def state(
+    *,
+    at: At = None,
+    pool: Pool = None,
+    log: LogFile = None,
+    backup: Backup = None,
+    data: Data = DEFAULT_DATA,
+    postgres: Database = None,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Queue, devices, leases, tenants and what else decisions stood on, as it was then.
+
+    A time is taken as the last event that was recorded at or before it. The stack may be running.
+    """
+    asked = moment_arguments("at", parse_moment(at))
+    asked += [] if pool is None else ["--pool", pool]
+
+    async def work(printer: Printer) -> ExitCode:
+        source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
+        async with source as file:
+            report = await ask_time_machine("state", "--log", file, *asked, say=printer.say)
+        if printer.for_people:
+            _show(printer, report)
+        else:
+            printer.item(report)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+def _show(printer: Printer, report: Report) -> None:
+    queue: dict[str, Any] = report["queue"]
+    printer.line(
+        f"pool {report['pool']} at position {report['position']}, {clock(report['at'])} UTC: "
+        f"led by {report['leader'] or 'nobody'} (epoch {report['epoch']}), level {report['level']}"
+    )
+    printer.line(
+        f"{report['queued']} waiting ({queue['held']} held, {queue['for_tasks']} for other tasks, "
+        f"{queue['for_a_time']} for a time), {report['granted']} granted"
+    )
+    _table(printer, [_class(each) for each in queue["classes"]], _CLASSES)
+    _table(printer, [_device(each) for each in report["devices"]], _DEVICES)
+    _table(printer, report["leases"][:_LEASES_SHOWN], _LEASES)
+    _table(printer, report["tenants"], _TENANTS)
+    for each in report["standing"]:
+        printer.line(f"{each['what']}: {each['because']} (position {each['position']})")
+    for words in report["breakers"]:
+        printer.line(words)
+    printer.line(f"{report['folded']} events folded in {seconds(report['seconds'])}")
+
+
+def _class(each: dict[str, Any]) -> Document:
+    return {**each, "due_in_s": each["heads"][0]["due_in_s"]}
+
+
+def _device(each: dict[str, Any]) -> Document:
+    return {**each, "resident": list(each["resident"])}
+
+
+def _table(printer: Printer, rows: list[Any], columns: Any) -> None:  # noqa: ANN401 - a report's rows
+    if rows:
+        printer.line("")
+        printer.rows(rows, columns)

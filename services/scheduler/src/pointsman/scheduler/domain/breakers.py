@@ -1,0 +1,166 @@
+"""The breakers of a pool's devices, one for each variant: what was seen of them, what is decided.
+
+Ends of attempts are counted while they are folded; opening and closing are decided in the round
+after them, and stand in the log as events of their own.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+from uuid import UUID
+
+from pointsman.contracts.decided import Decided
+from pointsman.contracts.events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptTimedOut,
+    BreakerClosed,
+    BreakerOpened,
+    Decision,
+    TaskCompleted,
+    TaskGranted,
+)
+from pointsman.contracts.streams import stream_id
+from pointsman.contracts.task_states import WITHOUT_RESULT
+from pointsman.policy.breaker import OPEN_S, SUCCESS, Breaker, Turn
+from pointsman.scheduler.domain.tasks import OpenTask
+from pointsman.scheduler.domain.why_words import clock
+
+BreakerId = tuple[str, str]
+"""Device and variant."""
+
+RUN_TIMEOUT: Final = "run_timeout"
+"""Code of a run whose whole time was over."""
+
+
+class Breakers:
+    """Those of every device and variant that ran anything."""
+
+    def __init__(self) -> None:
+        self.of: dict[BreakerId, Breaker] = {}
+        self.troubled: dict[BreakerId, Breaker] = {}
+        """Those that are not closed, or are about to open."""
+        self.reasons: dict[BreakerId, str] = {}
+        """Why those that are not closed were opened."""
+        self.types = frozenset({BreakerOpened, BreakerClosed})
+        self._follows: Final[dict[type[Decision], Callable[..., None]]] = {
+            TaskGranted: self._granted,
+            TaskCompleted: self._completed,
+            AttemptFailed: self._failed,
+            AttemptTimedOut: self._timed_out,
+            **dict.fromkeys((AttemptLost, *WITHOUT_RESULT), self._lost),
+        }
+
+    def follow(self, task: OpenTask, event: Decision) -> None:
+        """An event of a task is about to change it."""
+        follow = self._follows.get(type(event))
+        if follow is not None:
+            follow(task, event)
+
+    def evolve(self, _: int, event: BreakerOpened | BreakerClosed) -> None:
+        """It was decided about a breaker."""
+        id_ = event.device, event.variant
+        breaker = self._breaker(id_)
+        if isinstance(event, BreakerOpened):
+            breaker.opened(event.until)
+            self.troubled[id_], self.reasons[id_] = breaker, event.reason
+        else:
+            breaker.closed()
+            self.troubled.pop(id_, None)
+            self.reasons.pop(id_, None)
+
+    def refused(self, device: str, variant: str, *, at: float, taken: int) -> str | None:
+        """Why a variant may not run on a device, after `taken` calls of it in this round."""
+        if not self.troubled:
+            return None
+        breaker = self.troubled.get((device, variant))
+        return None if breaker is None else breaker.refused(at, taken=taken)
+
+    def decide(
+        self, *, at: float, applied_to: int, version_of: Callable[[UUID], int]
+    ) -> Iterator[Decided]:
+        """What has to open or close after the ends that were counted."""
+        for (device, variant), breaker in self.troubled.items():
+            if breaker.turn is not None:
+                stream = stream_id("breaker", f"{device}/{variant}")
+                event = _decision(device, variant, breaker, at, applied_to)
+                yield Decided(stream, version_of(stream), (event,))
+
+    def next_due(self, now: float) -> Iterator[float]:
+        """When open ones become half-open."""
+        for breaker in self.troubled.values():
+            if breaker.until is not None and breaker.until > now:
+                yield breaker.until
+
+    def words(self, device: str, variant: str) -> str | None:
+        """What there is to say about the breaker of a variant on a device; none if it is closed."""
+        breaker = self.troubled.get((device, variant))
+        if breaker is None or breaker.until is None:
+            return None
+        state = f"open until {clock(breaker.until)}"
+        if breaker.probe is not None:
+            state = "half-open, a probe runs"
+        return f"the breaker of {variant} on {device} is {state}: {self.reasons[device, variant]}"
+
+    def _granted(self, task: OpenTask, event: TaskGranted) -> None:
+        breaker = self.troubled.get((event.device, event.variant))
+        if breaker is not None:
+            breaker.granted((task.id, event.attempt))
+
+    def _completed(self, task: OpenTask, _: TaskCompleted) -> None:
+        self._ended(task, SUCCESS)
+
+    def _failed(self, task: OpenTask, event: AttemptFailed) -> None:
+        self._ended(task, event.code)
+
+    def _timed_out(self, task: OpenTask, event: AttemptTimedOut) -> None:
+        self._ended(task, event.code or RUN_TIMEOUT)
+
+    def _ended(self, task: OpenTask, code: str) -> None:
+        lease = task.lease
+        if lease is None or not lease.device:
+            return
+        id_ = lease.device, lease.variant
+        breaker = self._breaker(id_)
+        breaker.ended((task.id, lease.attempt), code, task.payload.digest)
+        if breaker.turn is not None:
+            self.troubled[id_] = breaker
+
+    def _lost(self, task: OpenTask, _: Decision) -> None:
+        lease = task.lease
+        if lease is None:
+            return
+        breaker = self.troubled.get((lease.device, lease.variant))
+        if breaker is not None:
+            breaker.lost((task.id, lease.attempt))
+
+    def _breaker(self, id_: BreakerId) -> Breaker:
+        breaker = self.of.get(id_)
+        if breaker is None:
+            breaker = self.of[id_] = Breaker()
+        return breaker
+
+
+def _decision(
+    device: str, variant: str, breaker: Breaker, at: float, applied_to: int
+) -> BreakerOpened | BreakerClosed:
+    if breaker.turn is Turn.CLOSE:
+        return BreakerClosed(
+            at=at,
+            applied_to=applied_to,
+            device=device,
+            variant=variant,
+            reason="the probe has come back",
+        )
+    probe = breaker.until is not None
+    return BreakerOpened(
+        at=at,
+        applied_to=applied_to,
+        device=device,
+        variant=variant,
+        until=at + OPEN_S,
+        reason=breaker.why(),
+        code=breaker.code,
+        failures=1 if probe else breaker.failures,
+        calls=1 if probe else len(breaker.window),
+        probe=probe,
+    )

@@ -1,0 +1,75 @@
+"""The devices of a pool, and which of them one instance takes together."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from pointsman.contracts.events import (
+    DeviceAttached,
+    DeviceDetached,
+    DeviceResumed,
+    DeviceSuspended,
+    ResidencyChanged,
+    ResidencyFailed,
+    ResidencyGranted,
+    SlotReleased,
+)
+from pointsman.scheduler.domain.devices import Device, SlotKey
+
+OfDevice = (
+    DeviceAttached
+    | DeviceDetached
+    | DeviceSuspended
+    | DeviceResumed
+    | SlotReleased
+    | ResidencyGranted
+    | ResidencyChanged
+    | ResidencyFailed
+)
+"""Events of a device's stream that say what may be granted to it."""
+
+
+class Devices(dict[str, Device]):
+    """Devices of a pool by name."""
+
+    paused: frozenset[str] = frozenset()
+    """Variants that none of them serves now."""
+
+    def take(self, event: OfDevice) -> Iterator[Device]:
+        """A committed event of one device, which was attached before it; gives what it changed."""
+        if isinstance(event, DeviceAttached):
+            if event.device in self:
+                self[event.device].attach(event)
+            else:
+                self[event.device] = Device(
+                    offer=event, residency=event.residency, paused=self.paused
+                )
+        elif isinstance(event, SlotReleased):
+            self.free(event.device, (UUID(event.task), event.attempt))
+        elif (device := self.get(event.device)) is None:
+            return iter(())
+        elif isinstance(event, ResidencyGranted):
+            device.change(event)
+        elif isinstance(event, ResidencyChanged | ResidencyFailed):
+            device.changed(event)
+        else:
+            device.take(event)
+        return self._gather(event.device)
+
+    def free(self, name: str, key: SlotKey) -> None:
+        """The call of an attempt has ended, if the device is known."""
+        device = self.get(name)
+        if device is not None:
+            device.free(key)
+
+    def _gather(self, lead: str) -> Iterator[Device]:
+        """Mark the devices that the instance of `lead` takes as well, and free those it took."""
+        changed = [self[lead]] if lead in self else []
+        members = changed[0].members if changed else ()
+        for name, device in self.items():
+            if name in members and device.member_of != lead:
+                device.member_of = lead
+                changed.append(device)
+            elif device.member_of == lead and name not in members:
+                device.member_of = ""
+                changed.append(device)
+        return iter(changed)

@@ -1,0 +1,82 @@
+"""Inputs too long for one call: which variants take them as a whole, or how they are cut."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from pointsman.contracts.commands import Rejected, SubmitTask
+from pointsman.contracts.message import Degradation, PriorityClass
+from pointsman.contracts.parts import MAX_PARTS, SplitPlan
+from pointsman.policy.chunking import NOT_DIVISIBLE, least_limit
+from pointsman.scheduler.domain.registered import Models
+
+INPUT_TOO_LARGE: Final = "input_too_large"
+
+# Who waits for an answer is asked before it may be one of several parts.
+CLASS_DEFAULTS: Final[Mapping[PriorityClass, Degradation]] = MappingProxyType(
+    {
+        PriorityClass.INTERACTIVE: Degradation.SMALLER_MODEL,
+        PriorityClass.STANDARD: Degradation.SMALLER_MODEL,
+        PriorityClass.BATCH: Degradation.SPLIT,
+        PriorityClass.BACKGROUND: Degradation.SPLIT,
+    }
+)
+"""What a class allows whose caller says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """Variants that take an input, best first; with `split`, they take its parts."""
+
+    variants: tuple[str, ...]
+    split: SplitPlan | None = None
+
+
+def allowed(task: SubmitTask) -> Degradation:
+    """What a caller allows, or his class."""
+    return task.degradation or CLASS_DEFAULTS[task.priority_class]
+
+
+def fit_input(
+    models: Models, task: SubmitTask, variants: Sequence[str], size: int
+) -> Fitting | Rejected:
+    """The admissible variants that an input fits; only if it fits none is it cut."""
+    limits = {variant: models[variant].max_input_bytes for variant in variants}
+    whole = tuple(variant for variant, limit in limits.items() if not limit or size <= limit)
+    if whole:
+        return Fitting(whole)
+    largest = max(limits.values())
+    if allowed(task) is not Degradation.SPLIT:
+        return _too_large(
+            task,
+            f"the input has {size} bytes, the models of family {task.family!r} take {largest}",
+            "allow it to be cut (`split`), or send a shorter input",
+        )
+    merge = models[variants[0]].merge
+    if merge is None:
+        return Rejected(
+            code=NOT_DIVISIBLE,
+            message=f"the input has {size} bytes, a call of family {task.family!r} takes "
+            f"{largest}, and the registry names no rule to merge results of parts",
+            next="send a shorter input",
+        )
+    limit = least_limit(size, list(limits.values()))
+    if limit is None:
+        return _too_large(
+            task,
+            f"the input has {size} bytes, {MAX_PARTS} parts of {largest} are taken at the most",
+            "send it as several tasks",
+        )
+    plan = SplitPlan(
+        max_bytes=limit,
+        merge=merge,
+        partial=task.degradation is Degradation.SPLIT,
+        reason=f"its {size} bytes are more than the {largest} that a call takes",
+    )
+    return Fitting(tuple(variant for variant in variants if limits[variant] >= limit), plan)
+
+
+def _too_large(task: SubmitTask, message: str, way_out: str) -> Rejected:
+    pinned = f" (only {task.model} was asked for)" if task.model is not None else ""
+    return Rejected(code=INPUT_TOO_LARGE, message=message + pinned, next=way_out)

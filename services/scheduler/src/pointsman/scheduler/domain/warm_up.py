@@ -1,0 +1,64 @@
+"""What an idle device should have loaded before anybody asks for it."""
+
+from dataclasses import dataclass
+
+from pointsman.policy.warm_up import request_likelihood, worth_a_warm_up
+from pointsman.scheduler.domain.devices import Device, DeviceStatus
+from pointsman.scheduler.domain.fitting import Fitting
+from pointsman.scheduler.domain.gates import Gates
+from pointsman.scheduler.domain.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A variant that is likely to be asked for soon, and what would go for it."""
+
+    variant: str
+    unload: tuple[str, ...]
+    reason: str
+
+
+def likely_next(pool: Pool, fitting: Fitting, gates: Gates, device: Device) -> Expected | None:
+    """The family with the greatest forecast demand that no device serves, if it is worth it."""
+    forecasts = pool.influences.forecasts
+    if not forecasts:
+        return None
+    served = {
+        pool.models[variant].family
+        for other in pool.devices.values()
+        if other.status is DeviceStatus.READY
+        for variant in other.residents
+        if variant in pool.models
+    }
+    resident_per_s = max(
+        (
+            forecasts[family].ewma_per_s
+            for variant in fitting.loaded(device)
+            if (family := pool.models[variant].family) in forecasts
+        ),
+        default=0.0,
+    )
+    for family in sorted(forecasts, key=lambda name: (-forecasts[name].ewma_per_s, name)):
+        per_s = forecasts[family].ewma_per_s
+        if not worth_a_warm_up(per_s, resident_per_s):
+            return None
+        if family in served:
+            continue
+        for model in pool.models.family(family):
+            found = _loadable(fitting, gates, device, model.variant)
+            if found is not None and model.devices_per_instance == 1:
+                reason = (
+                    f"a task of {family} is expected with {request_likelihood(per_s):.0%} within a "
+                    f"minute ({per_s:.3g} a second), and no device has its model"
+                )
+                return Expected(model.variant, found, reason)
+    return None
+
+
+def _loadable(
+    fitting: Fitting, gates: Gates, device: Device, variant: str
+) -> tuple[str, ...] | None:
+    offered = any(each.variant == variant for each in device.offer.loadable)
+    if not offered or gates.variant_refused(device, variant, 0) is not None:
+        return None
+    return fitting.room_for(device, variant, displacing=False)

@@ -1,0 +1,25 @@
+"""What would be recorded of a task if it were submitted now."""
+
+from pointsman.contracts.commands import Rejected, SubmitTask
+from pointsman.contracts.events import TaskAccepted
+from pointsman.contracts.message import BlobRef
+from pointsman.runtime.clock import Clock
+from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.leading.content import ContentReader
+
+
+class Preview:
+    """Decides as for a submission; records and stores nothing."""
+
+    def __init__(self, pool: Pool, content: ContentReader, clock: Clock) -> None:
+        self._pool = pool
+        self._content = content
+        self._clock = clock
+
+    def of(self, task: SubmitTask) -> TaskAccepted | Rejected:
+        """The acceptance of a task, or why it would be refused."""
+        size = len(task.payload or b"")
+        payload = task.payload_ref or BlobRef(digest="", size=size, media_type=task.media_type)
+        seen = self._content.see(task)
+        return decide_submit(self._pool, task, payload, at=self._clock.wall(), seen=seen)

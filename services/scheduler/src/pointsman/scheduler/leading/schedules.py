@@ -1,0 +1,173 @@
+"""Schedules at work: set and removed by commands, fired when they are due.
+
+A due time makes one task, whoever leads meanwhile: its submission has an identity of its own, like
+that of any other sender, and passes the same admission. What becomes of it is noted afterwards.
+"""
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from typing import Final, NoReturn
+
+import structlog
+
+from pointsman.contracts.commands import (
+    MAX_PAYLOAD_BYTES,
+    Accepted,
+    Answer,
+    Done,
+    Duplicate,
+    Rejected,
+    Unavailable,
+)
+from pointsman.contracts.decided import Decided
+from pointsman.contracts.schedules import RemoveSchedule, SetSchedule
+from pointsman.eventstore.ports import LogUnavailableError
+from pointsman.runtime.blob_rows import BlobKind
+from pointsman.runtime.blobs import Blobs, BlobsUnavailableError
+from pointsman.runtime.clock import Clock
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.schedules import (
+    decide_fired,
+    decide_made,
+    decide_missed,
+    decide_remove,
+    decide_set,
+    submission,
+)
+from pointsman.scheduler.domain.timetable import Due, ScheduleId
+from pointsman.scheduler.leading.settling import Settling
+from pointsman.scheduler.leading.submissions import Submissions
+
+DOOR: Final = "schedule"
+"""Whose ids the message ids of scheduled tasks are."""
+
+_LOOK_AGAIN_S: Final = 1.0
+_LONGEST_S: Final = 30.0
+"""A clock that was set forward makes a task late by this much at most."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Schedules:
+    """The schedules of a pool. All methods run on one event loop."""
+
+    def __init__(
+        self, pool: Pool, settling: Settling, submissions: Submissions, blobs: Blobs, clock: Clock
+    ) -> None:
+        self._pool = pool
+        self._settling = settling
+        self._submissions = submissions
+        self._blobs = blobs
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+
+    # -- commands ----------------------------------------------------------------------------
+
+    async def set(self, command: SetSchedule) -> Answer:
+        """Set a schedule; its payload is stored before the log promises anything about it."""
+        if len(command.payload) > MAX_PAYLOAD_BYTES:
+            return Rejected(
+                code="payload_too_large",
+                message=f"{len(command.payload)} bytes, at most {MAX_PAYLOAD_BYTES} are taken",
+                next="send a shorter input",
+            )
+        await self._settling.lead.give_way()
+        self._settling.lead.require()
+        # Used every hour while the schedule stands, and kept for its time after that.
+        try:
+            payload = await self._blobs.put(
+                command.tenant, command.payload, command.media_type, BlobKind.PAYLOAD
+            )
+        except BlobsUnavailableError as error:
+            return Unavailable(retry_after_s=_LOOK_AGAIN_S, message=str(error))
+        refused = decide_set(self._pool, command, payload, at=self._clock.wall())
+        if isinstance(refused, Rejected):
+            return refused
+
+        def decide() -> list[Decided]:
+            decided = decide_set(self._pool, command, payload, at=self._clock.wall())
+            return [decided] if isinstance(decided, Decided) else []
+
+        changed = await self._settling.settle(decide)
+        self._changed.set()
+        return Done(detail="set" if changed else "set like that already")
+
+    async def remove(self, command: RemoveSchedule) -> Answer:
+        """Remove a schedule; tasks that it has made go on."""
+        await self._settling.lead.give_way()
+        removed = await self._settle(
+            lambda: decide_remove(self._pool, command, at=self._clock.wall())
+        )
+        return Done(detail="removed" if removed else "there is no such schedule")
+
+    # -- due times ---------------------------------------------------------------------------
+
+    async def run(self) -> NoReturn:
+        """Fire until cancelled; raises `FencedError` when another leads."""
+        while True:
+            self._changed.clear()
+            wait_s = await self.fire_due()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def fire_due(self) -> float:
+        """Settle every due time up to now; seconds until there is more to do."""
+        async with self._one_at_a_time:
+            try:
+                done = [await self._fire(key) for key in self._at_hand()]
+            except LogUnavailableError as error:
+                _log.warning("schedules_not_fired", code=error.code, detail=str(error))
+                return _LOOK_AGAIN_S
+        if not all(done):
+            return _LOOK_AGAIN_S
+        next_due = min((s.next_due() for s in self._pool.timetable.values()), default=inf)
+        return min(max(0.0, next_due - self._clock.wall()), _LONGEST_S)
+
+    def _at_hand(self) -> list[ScheduleId]:
+        now = self._clock.wall()
+        return [
+            key
+            for key, schedule in self._pool.timetable.items()
+            if schedule.made is not None or schedule.next_due() <= now
+        ]
+
+    async def _fire(self, key: ScheduleId) -> bool:
+        """Settle what is due of one schedule; false if it has to be tried again."""
+        await self._settle(lambda: decide_made(self._pool, key, at=self._clock.wall()))
+        schedule = self._pool.timetable.get(key)
+        due = schedule.due(self._clock.wall()) if schedule is not None else None
+        if schedule is None or due is None:
+            return True
+        if due.skipped:
+            await self._note_missed(key, due, None)
+            return True
+        task = submission(schedule, due.time, at=self._clock.wall())
+        match await self._submissions.submit(task, door=DOOR):
+            case Accepted(task=made) | Duplicate(task=made):
+                await self._settle(
+                    lambda: decide_fired(self._pool, key, due, made, at=self._clock.wall())
+                )
+                return True
+            case Rejected() as refusal:
+                _log.warning("schedule_refused", schedule=key[1], code=refusal.code)
+                await self._note_missed(key, due, refusal)
+                return True
+            case _:
+                return False
+
+    async def _note_missed(self, key: ScheduleId, due: Due, refusal: Rejected | None) -> None:
+        await self._settle(
+            lambda: decide_missed(self._pool, key, due, refusal, at=self._clock.wall())
+        )
+
+    async def _settle(self, decide: Callable[[], Decided | None]) -> bool:
+        def decided() -> list[Decided]:
+            one = decide()
+            return [] if one is None else [one]
+
+        return await self._settling.settle(decided)

@@ -1,0 +1,198 @@
+"""Why a device loaded what it did, in sentences, from its events alone."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypedDict
+from uuid import UUID
+
+from pointsman.contracts import events
+from pointsman.contracts.events import ClassFigures, Decision, DeviceScore, Residency
+from pointsman.contracts.streams import stream_id
+from pointsman.contracts.topics import EventCodec
+from pointsman.eventstore.log_rows import row_pages
+from pointsman.eventstore.reading import read_event
+from pointsman.runtime.errors import FatalError
+from pointsman.scheduler.domain.why_words import clock, span
+from pointsman.time_machine.pool_log import recorded
+from pointsman.time_machine.replay.differences import TOPIC_OF
+
+_OF_LOADS: Final = (
+    events.DeviceAttached,
+    events.DeviceDetached,
+    events.DeviceSuspended,
+    events.DeviceResumed,
+    events.ResidencyGranted,
+    events.ResidencyChanged,
+    events.ResidencyFailed,
+    events.SlotHeld,
+    events.DrainStarted,
+    events.DrainEnded,
+)
+
+
+class NoSuchDeviceError(FatalError):
+    """The log knows no device of this name; the caller names another."""
+
+    code = "no_such_device"
+
+    def __init__(self, device: str) -> None:
+        super().__init__(
+            f"no device {device!r} was ever attached.",
+            next_step="Use one of `pointsman device ls`, or of `pointsman state`.",
+        )
+
+
+class DeviceWhy(TypedDict):
+    """Sentences with the positions of the events that they tell of, oldest first."""
+
+    device: str
+    told: list[str]
+    positions: list[int]
+
+
+def device_why(log: Path, device: str, *, last: int) -> DeviceWhy:
+    """The last events about what is loaded on a device; raises `NoSuchDeviceError`.
+
+    Raises also what `row_pages` raises, `NewerEventError` and `DamagedEventError`.
+    """
+    codec, stream = EventCodec(), stream_id("device", device)
+    topics = sorted(codec.versions(TOPIC_OF[type_] for type_ in _OF_LOADS))
+    history = [
+        (row[0], read_event(codec, recorded(row)))
+        for page in row_pages(log, topics=topics)
+        for row in page
+        if UUID(row[1]) == stream
+    ]
+    if not history:
+        raise NoSuchDeviceError(device)
+    shown = history[-last:]
+    return {
+        "device": device,
+        "told": [" ".join(sentences(event)) for _, event in shown],
+        "positions": [position for position, _ in shown],
+    }
+
+
+def sentences(event: Decision) -> list[str]:
+    """What an event of a device means for what is loaded there."""
+    tell = _TELLERS.get(type(event))
+    return [] if tell is None else tell(event)
+
+
+def _attached(event: events.DeviceAttached) -> list[str]:
+    how = f"attached by {event.executor} in mode {event.mode}"
+    return [f"{clock(event.at)}: {how} with {_loaded(event.residency)}."]
+
+
+def _granted(event: events.ResidencyGranted) -> list[str]:
+    told = [f"{clock(event.at)}: {_change(event)}, because {event.reason or event.cause}."]
+    if event.by:
+        told.append(f"{event.by} asked for it.")
+    if event.task:
+        whose = f" of tenant {event.tenant}" if event.tenant else ""
+        told.append(f"It is for task {event.task}{whose}.")
+    if event.figures is not None:
+        told.append(_figures(event.figures, event.expected_s))
+    told += _scores(event)
+    return told
+
+
+def _change(event: events.ResidencyGranted) -> str:
+    unload = ", ".join(event.unload)
+    if not event.load:
+        return f"it was to unload {unload}"
+    away = f" after unloading {unload}" if unload else ""
+    return f"it was to load {event.load}{away}, expected to take {span(event.expected_s)}"
+
+
+def _figures(figures: ClassFigures, load_s: float) -> str:
+    due = (
+        f"its head had to begin {span(figures.begin_in_s)} later"
+        if figures.begin_in_s > 0
+        else f"its head was {span(-figures.begin_in_s)} late"
+    )
+    return (
+        f"Of family {figures.family} ({', '.join(figures.variants)}) {figures.backlog} task(s) "
+        f"waited with {figures.holders} device(s) that have a model for them; {due}; the class had "
+        f"waited {span(figures.waited_s)} of the {span(figures.bound_s)} that it may; the device "
+        f"could spend {span(max(0.0, figures.credit_s))} on a load of {span(load_s)}."
+    )
+
+
+def _scores(event: events.ResidencyGranted) -> list[str]:
+    others = [score for score in event.scores if score.device != event.device]
+    chosen = next((score for score in event.scores if score.device == event.device), None)
+    if chosen is None:
+        return []
+    told = [f"Its suitability was {chosen.score:.3f} ({_parts(chosen)})."]
+    if others:
+        named = "; ".join(f"{score.device} {score.score:.3f} ({_parts(score)})" for score in others)
+        told.append(f"Others that could have taken it: {named}.")
+    return told
+
+
+def _parts(score: DeviceScore) -> str:
+    heat = "not measured" if score.temperature is None else f"{score.temperature:.2f}"
+    return (
+        f"memory {score.memory:.2f}, idleness {score.utilisation:.2f}, temperature {heat}, "
+        f"affinity {score.affinity:.2f}"
+    )
+
+
+def _changed(event: events.ResidencyChanged) -> list[str]:
+    took = f" in {span(event.load_s)}" if event.loaded else ""
+    what = f"{event.loaded} was loaded{took}" if event.loaded else "it was unloaded"
+    return [f"{clock(event.at)}: {what}; it has {_loaded(event.residency)}."]
+
+
+def _failed(event: events.ResidencyFailed) -> list[str]:
+    left = "" if event.residency is None else f"; it has {_loaded(event.residency)}"
+    again = f" It is tried again from {clock(event.retry_at)} on." if event.retry_at else ""
+    told = f"{clock(event.at)}: that failed: {event.message} ({event.code}){left}."
+    return [told + again]
+
+
+def _held(event: events.SlotHeld) -> list[str]:
+    waited = f"although task {event.task} of family {event.family} waited"
+    until = clock(event.until)
+    return [f"{clock(event.at)}: kept free until {until} {waited}, because {event.reason}."]
+
+
+def _detached(event: events.DeviceDetached) -> list[str]:
+    return [f"{clock(event.at)}: detached, because {event.reason}."]
+
+
+def _suspended(event: events.DeviceSuspended) -> list[str]:
+    return [f"{clock(event.at)}: suspended, because {event.reason}."]
+
+
+def _resumed(event: events.DeviceResumed) -> list[str]:
+    has = "" if event.residency is None else f" with {_loaded(event.residency)}"
+    return [f"{clock(event.at)}: it serves again{has}."]
+
+
+def _drain_started(event: events.DrainStarted) -> list[str]:
+    return [f"{clock(event.at)}: drained by {event.by}: {event.reason}."]
+
+
+def _drain_ended(event: events.DrainEnded) -> list[str]:
+    return [f"{clock(event.at)}: given work again by {event.by}: {event.reason}."]
+
+
+def _loaded(residency: Sequence[Residency]) -> str:
+    return ", ".join(each.variant for each in residency) or "nothing loaded"
+
+
+# Each entry takes the event type that it stands under; the table is what keeps them together.
+_TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
+    events.DeviceAttached: _attached,
+    events.DeviceDetached: _detached,
+    events.DeviceSuspended: _suspended,
+    events.DeviceResumed: _resumed,
+    events.ResidencyGranted: _granted,
+    events.ResidencyChanged: _changed,
+    events.ResidencyFailed: _failed,
+    events.SlotHeld: _held,
+    events.DrainStarted: _drain_started,
+    events.DrainEnded: _drain_ended,
+}

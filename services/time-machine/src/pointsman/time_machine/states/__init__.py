@@ -1,0 +1,1 @@
+"""A pool as it was at any position of its log."""

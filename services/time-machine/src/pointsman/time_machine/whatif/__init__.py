@@ -1,0 +1,1 @@
+"""The recorded load of some time under another policy."""

@@ -1,0 +1,33 @@
+"""Commands to tasks that were submitted together under one name (`SubmitTask.bulk`).
+
+`pm.cmd.scheduler.<pool>.cancel_bulk` carries a list of `CancelBulk`, answered with a list whose
+items are `BulkCancelled` or what refused commands are answered (see `commands`).
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from pointsman.contracts.message import Message
+from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
+
+
+class CancelBulk(Message, frozen=True):
+    """End every task of a bulk that is open when it is looked at; running calls are stopped.
+
+    To be repeated while the answer says that more are left. Tasks that are submitted under the
+    name afterwards are not meant.
+    """
+
+    command_id: str
+    tenant: Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
+    bulk: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+    by: str
+    reason: str = ""
+
+
+class BulkCancelled(Message, frozen=True, tag_field="status", tag="bulk_cancelled"):
+    """So many tasks of the bulk were ended by this command, and so many are still open."""
+
+    cancelled: int
+    left: int = 0

@@ -1,0 +1,74 @@
+"""Commands and questions about schedules; answers of commands stand in `commands`.
+
+subject                                   message                   reply
+`pm.cmd.scheduler.<pool>.set_schedule`    list of `SetSchedule`     list of answers
+`pm.cmd.scheduler.<pool>.remove_schedule` list of `RemoveSchedule`  list of answers
+`pm.query.scheduler.schedules`            `ListSchedules`           list of `ScheduleRow`
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+
+from pointsman.contracts.events.schedules import MissedTimes, TaskTemplate
+from pointsman.contracts.message import Message
+from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
+
+MOST_COUNTED: Final = 1_000
+"""Missed due times are counted up to here: a schedule for each minute misses 525 600 in a year."""
+
+
+class SetSchedule(Message, frozen=True):
+    """Have a task made at each due time of a cron expression; replaces one of the same name."""
+
+    command_id: str
+    tenant: Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
+    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+    cron: str
+    template: TaskTemplate
+    payload: bytes
+    by: str
+    timezone: str = "UTC"
+    media_type: str = "text/plain"
+    missed: MissedTimes = MissedTimes.ONCE
+
+
+class RemoveSchedule(Message, frozen=True):
+    """Make no more tasks; those that were made go on."""
+
+    command_id: str
+    tenant: Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
+    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+    by: str
+    reason: str = ""
+
+
+class ListSchedules(Message, frozen=True):
+    """Schedules of the pool, by tenant and name."""
+
+    tenant: str | None = None
+
+
+class ScheduleRow(Message, frozen=True):
+    """A schedule as its leader has folded it."""
+
+    name: str
+    tenant: str
+    cron: str
+    timezone: str
+    family: str
+    priority_class: str
+    missed_times: MissedTimes
+    """What becomes of due times that nobody could act on in time."""
+    set_at: float
+    set_by: str
+    next_due: float
+    last_due: float | None = None
+    """The latest due time for which a task was made."""
+    last_task: str = ""
+    fired: int = 0
+    """Tasks made since it was set for the first time."""
+    missed: int = 0
+    """Due times without a task since then."""
+    last_missed: str = ""
+    """Why there was none the last time."""

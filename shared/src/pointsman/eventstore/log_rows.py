@@ -1,0 +1,72 @@
+"""Every event of a log file as a bare row, for who folds whole logs.
+
+An object for each would take longer than the fold itself.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from heapq import merge
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from pointsman.eventstore import schema
+from pointsman.eventstore.archive import ARCHIVE, Archive
+from pointsman.eventstore.archive_rows import select_mark
+from pointsman.eventstore.log_reader import LogUnreadableError
+from pointsman.runtime import durable_sqlite
+
+LogRow = tuple[int, str, int, str, int, bytes]
+"""Position, stream in hexadecimal, version in it, topic, recorded at (microseconds since the epoch)
+and stored bytes."""
+
+_PAGE: Final = 2_000
+_COLUMNS: Final = "notification_id, originator_id, originator_version, topic, recorded_at, state"
+
+
+def row_pages(path: Path, *, topics: Sequence[str] = ()) -> Iterator[list[LogRow]]:
+    """The events of a log file in order, with those in the archive beside it.
+
+    All of them are of the moment at which the first page is asked for. Raises
+    `LogUnreadableError`, `LogSchemaError` and `ArchiveDamagedError`.
+    """
+    try:
+        with closing(durable_sqlite.connect_reader(path)) as log:
+            schema.check_version(log, path)
+            # One state of the log: what is archived meanwhile would be in neither.
+            log.execute("BEGIN")
+            archive = Archive(path.parent / ARCHIVE)
+            archive.follow(select_mark(log))
+            rows = _rows(log, topics)
+            if archive.segments():
+                rows = _once(merge(rows, _archived(archive, topics)))
+            while page := list(islice(rows, _PAGE)):
+                yield page
+    except (sqlite3.Error, ValueError) as error:
+        raise LogUnreadableError(path, str(error)) from error
+
+
+def _rows(log: sqlite3.Connection, topics: Sequence[str]) -> Iterator[LogRow]:
+    chosen = f" WHERE topic IN ({', '.join('?' * len(topics))})" if topics else ""
+    statement = f"SELECT {_COLUMNS} FROM stored_events{chosen} ORDER BY notification_id"  # noqa: S608 - placeholders only
+    cursor = log.execute(statement, tuple(topics))
+    while page := cursor.fetchmany(_PAGE):
+        yield from page
+
+
+def _archived(archive: Archive, topics: Sequence[str]) -> Iterator[LogRow]:
+    for linked in archive.linked():
+        event = linked.event
+        if not topics or event.type in topics:
+            state = bytes(event.data)
+            yield event.position, event.stream.hex, event.version, event.type, event.time_us, state
+
+
+def _once(rows: Iterable[LogRow]) -> Iterator[LogRow]:
+    """While it is moved, an event stands in both."""
+    position = 0
+    for row in rows:
+        if row[0] > position:
+            position = row[0]
+            yield row

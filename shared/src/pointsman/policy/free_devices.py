@@ -1,0 +1,77 @@
+"""Which devices may begin something: found without looking at those that may not."""
+
+from collections.abc import Iterator
+
+from pointsman.policy.dedicated_device import DedicatedDevice
+
+
+class FreeDevices:
+    """Free devices, and among them those whose model may have work."""
+
+    __slots__ = ("_having", "_idle", "_partly", "_places", "_ready")
+
+    def __init__(self) -> None:
+        # Dictionaries keep the order in which devices became free.
+        self._idle: dict[str, DedicatedDevice] = {}
+        self._partly: dict[str, DedicatedDevice] = {}
+        self._having: dict[str, dict[str, DedicatedDevice]] = {}
+        self._places: dict[str, tuple[dict[str, DedicatedDevice], str | None]] = {}
+        self._ready: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[DedicatedDevice]:
+        """Those with nothing in flight first, and of these the one that was used longest ago."""
+        yield from self._idle.values()
+        yield from self._partly.values()
+
+    def first(self) -> DedicatedDevice | None:
+        """The first of them all."""
+        return next(iter(self), None)
+
+    def note(self, device: DedicatedDevice) -> None:
+        """Something about a device has changed."""
+        name = device.name
+        before = self._places.get(name)
+        if not device.free:
+            if before is not None:
+                self._leave(name, *before)
+            return
+        among, resident = self._partly if device.runs else self._idle, device.resident
+        if before is not None:
+            if before[0] is among and before[1] == resident:
+                return
+            self._leave(name, *before)
+        among[name] = device
+        self._places[name] = (among, resident)
+        if resident is not None:
+            self._having.setdefault(resident, {})[name] = device
+            self._ready[resident] = None
+
+    def wanted(self, variant: str) -> None:
+        """A task arrived that the variant may serve."""
+        if variant in self._having:
+            self._ready[variant] = None
+
+    def with_work_perhaps(self) -> DedicatedDevice | None:
+        """A device whose model may have work that it does not know of yet."""
+        for variant in self._ready:
+            return next(iter(self._having[variant].values()))
+        return None
+
+    def without_work(self, variant: str) -> None:
+        """Devices with this variant have been looked at, until something changes."""
+        self._ready.pop(variant, None)
+
+    def _leave(
+        self, name: str, among: dict[str, DedicatedDevice], resident: str | None
+    ) -> None:
+        del among[name], self._places[name]
+        if resident is None:
+            return
+        having = self._having[resident]
+        del having[name]
+        if not having:
+            del self._having[resident]
+            self._ready.pop(resident, None)

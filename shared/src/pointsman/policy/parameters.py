@@ -1,0 +1,120 @@
+"""What the policy can be set to: every figure that a decision compares with, as data.
+
+A document names only what differs from the defaults:
+
+    swap_share = 0.1
+    holder_patience_loads = 3
+
+    [windows.standard]
+    due_s = 20
+    floor_s = 1
+"""
+
+import tomllib
+from collections.abc import Mapping
+from math import isfinite
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from pointsman.contracts.message import PriorityClass
+from pointsman.policy.class_queue import LEAST_GAP_S
+from pointsman.policy.holder_wait import PATIENCE
+from pointsman.policy.order import MAX_BOOST_S, WINDOWS, Window
+from pointsman.policy.swap_credit import CAP_LOADS, SHARE
+
+
+class ParametersError(Exception):
+    """A document does not set the policy; whoever wrote it must correct what is named.
+
+    `code` is stable: `policy_unreadable`, `policy_unknown_key` or `policy_value`.
+    """
+
+    def __init__(self, message: str, *, code: str, next_step: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.next_step = next_step
+
+
+class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When tasks of each priority class are due, and not before."""
+
+    interactive: Window = WINDOWS[PriorityClass.INTERACTIVE]
+    standard: Window = WINDOWS[PriorityClass.STANDARD]
+    batch: Window = WINDOWS[PriorityClass.BATCH]
+    background: Window = WINDOWS[PriorityClass.BACKGROUND]
+
+
+class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the policy is set to; durations in seconds, or in loads of the model in question."""
+
+    swap_share: Annotated[float, msgspec.Meta(ge=0.001, le=0.9)] = SHARE
+    """Share of a device's time that displacing swaps may take in the long run."""
+    credit_cap_loads: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = CAP_LOADS
+    """A device's credit lies between so many mean loads and as many below zero."""
+    holder_patience_loads: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = PATIENCE
+    """So many loads a class waits for a device that has its model, before it loads another."""
+    least_gap_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = LEAST_GAP_S
+    """Device-seconds by which a tenant may be ahead and have its late task served all the same."""
+    max_boost_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = MAX_BOOST_S
+    """No task is due earlier than this by its boost."""
+    windows: Windows = Windows()
+
+    def windows_by_class(self) -> dict[PriorityClass, Window]:
+        """As `virtual_deadline` takes them."""
+        return {each: getattr(self.windows, each.value) for each in PriorityClass}
+
+    def figures(self) -> dict[str, float]:
+        """Every value under its dotted name, for reports."""
+        return dict(_flat(msgspec.to_builtins(self)))
+
+
+DEFAULTS: Final = Parameters()
+
+
+def read_parameters(text: str) -> Parameters:
+    """The parameters that a TOML document sets; raises `ParametersError`."""
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ParametersError(
+            f"the policy is not TOML: {error}",
+            code="policy_unreadable",
+            next_step="correct the line that is named",
+        ) from None
+    known = DEFAULTS.figures()
+    for name, value in _flat(given):
+        if name not in known:
+            raise ParametersError(
+                f"the policy has no {name}",
+                code="policy_unknown_key",
+                next_step=f"it has {', '.join(known)}",
+            )
+        if isinstance(value, float) and not isfinite(value):
+            raise ParametersError(
+                f"{name} is {value}", code="policy_value", next_step="give a finite number"
+            )
+    try:
+        return msgspec.convert(_over(msgspec.to_builtins(DEFAULTS), given), type=Parameters)
+    except msgspec.ValidationError as error:
+        raise ParametersError(
+            str(error), code="policy_value", next_step="give a value in that range"
+        ) from None
+
+
+def _over(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(defaults)
+    for name, value in given.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = _over(merged[name], value) if nested else value
+    return merged
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for name, value in document.items():
+        if isinstance(value, dict):
+            pairs += _flat(value, f"{prefix}{name}.")
+        else:
+            pairs.append((prefix + name, value))
+    return pairs

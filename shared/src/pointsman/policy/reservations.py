@@ -1,0 +1,100 @@
+"""Devices that are kept for a class until all of them are idle.
+
+A device with several slots swaps only when nothing runs on it, and a model over several devices
+takes all of them or none. What a reservation takes, it takes at once: it never waits for a device
+while it keeps another from a second reservation, so that no two wait for each other. Nothing begins
+on what it has, so that it lasts no longer than the longest run or load that goes on there.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from pointsman.policy.class_choice import ClassChoice
+from pointsman.policy.dedicated_device import DedicatedDevice
+from pointsman.policy.free_devices import FreeDevices
+from pointsman.policy.queued_task import QueuedTask
+from pointsman.policy.waiting_classes import WaitingClasses
+
+
+class Reservation(NamedTuple):
+    """Devices for one model of a class; those that follow another one come with it."""
+
+    choice: ClassChoice
+    parts: int
+    devices: tuple[DedicatedDevice, ...]
+
+
+class Reservations:
+    """One at a time for each class; a device belongs to one of them at the most."""
+
+    def __init__(self, devices: Mapping[str, DedicatedDevice], free: FreeDevices) -> None:
+        self._devices = devices
+        self._free = free
+        self._of: dict[Hashable, Reservation] = {}
+
+    def __contains__(self, class_id: Hashable) -> bool:
+        return class_id in self._of
+
+    def reserve(
+        self, device: DedicatedDevice, choice: ClassChoice, parts: int
+    ) -> Reservation | None:
+        """Keep this device and as many others as the class takes; None where there are too few."""
+        taken, size = [device], 1 + len(device.followers)
+        if size < parts:
+            for other in self._by_how_soon(device):
+                taken.append(other)
+                size += 1 + len(other.followers)
+                if size >= parts:
+                    break
+            else:
+                return None
+        reservation = self._of[choice.class_id] = Reservation(choice, parts, tuple(taken))
+        self._mark(taken, choice.class_id)
+        return reservation
+
+    def settled(self, classes: WaitingClasses[QueuedTask]) -> Iterator[Reservation]:
+        """Those whose devices are idle; they are over, as are those whose class has no work."""
+        if not self._of:
+            return
+        for class_id, reservation in list(self._of.items()):
+            if not classes[class_id]:
+                self.release(class_id)
+            elif all(device.idle for device in reservation.devices):
+                self.release(class_id)
+                yield reservation
+
+    def release(self, class_id: Hashable) -> None:
+        """Its devices may begin something else."""
+        reservation = self._of.pop(class_id, None)
+        if reservation is not None:
+            self._mark(reservation.devices, None)
+
+    def release_of(self, device: DedicatedDevice) -> None:
+        """As `release`, for the one that has this device, or the device that it follows."""
+        for class_id, reservation in list(self._of.items()):
+            if any(device is each or device in each.followers for each in reservation.devices):
+                self.release(class_id)
+
+    def barred_for(self, device: DedicatedDevice) -> frozenset[Hashable]:
+        """Classes that this device need not load, because others are kept for them already."""
+        if not self._of:
+            return frozenset()
+        return frozenset(
+            class_id
+            for class_id, reservation in self._of.items()
+            if device.resident != class_id and (reservation.parts > 1 or not device.idle)
+        )
+
+    def _by_how_soon(self, device: DedicatedDevice) -> list[DedicatedDevice]:
+        """Other devices that may be kept, in a fixed order: idle ones first."""
+        others = [
+            each
+            for each in self._devices.values()
+            if each is not device and each.serves and each.waits_as is None
+        ]
+        return sorted(others, key=lambda each: (not each.idle, each.used_at, each.name))
+
+    def _mark(self, devices: Iterable[DedicatedDevice], class_id: Hashable | None) -> None:
+        for device in devices:
+            device.waits_as = class_id
+            self._free.note(device)

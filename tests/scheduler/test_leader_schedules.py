@@ -1,0 +1,335 @@
+"""Schedules: a task per due time, whoever leads, and a note of each that there was none for."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from pointsman.contracts.commands import Answer, Done, Rejected, Unavailable
+from pointsman.contracts.events import (
+    MissedTimes,
+    ScheduleFired,
+    ScheduleMissed,
+    ScheduleRemoved,
+    ScheduleSet,
+    TaskAccepted,
+    TaskTemplate,
+)
+from pointsman.contracts.levels import Level
+from pointsman.contracts.message import BlobRef, PriorityClass
+from pointsman.contracts.schedules import ListSchedules, RemoveSchedule, SetSchedule
+from pointsman.runtime.blob_rows import BlobKind
+from pointsman.runtime.blobs import BlobsUnavailableError
+from pointsman.scheduler.leading.blob_keeping import keep_blobs
+from pointsman.scheduler.leading.pool_rows import schedule_rows
+from pointsman.scheduler.leading.schedules import Schedules
+from pointsman.scheduler.leading.settling import Settling
+from pointsman.testing.memory_blobs import MemoryBlobs
+from pointsman.testing.waiting import wait_until
+from tests.support.influences import level_changed
+from tests.support.leading import Scheduler, World, scheduler
+from tests.support.task_events import record, stream_of
+
+EVERY_MINUTE = SetSchedule(
+    command_id="set-1",
+    tenant="acme",
+    name="digest",
+    cron="* * * * *",
+    template=TaskTemplate(family="summarize", deadline_after_s=30.0),
+    payload=b"a text",
+    by="cli:ada",
+)
+
+
+class FullBlobs(MemoryBlobs):
+    """A blob store whose disk is full."""
+
+    async def put(
+        self, tenant: str, data: bytes, media_type: str, kind: BlobKind = BlobKind.KEPT
+    ) -> BlobRef:
+        raise BlobsUnavailableError("no space left")
+
+
+def changed(**wishes: Any) -> SetSchedule:  # noqa: ANN401 - whatever a test changes
+    return msgspec.structs.replace(EVERY_MINUTE, **wishes)
+
+
+def schedules_of(here: Scheduler) -> Schedules:
+    return Schedules(here.pool, Settling(here.log), here.submissions, here.blobs, here.clock)
+
+
+async def tasks_of(here: Scheduler) -> list[TaskAccepted]:
+    return [event for event in await here.history() if isinstance(event, TaskAccepted)]
+
+
+async def notes_of(here: Scheduler) -> list[ScheduleFired | ScheduleMissed]:
+    return [e for e in await here.history() if isinstance(e, ScheduleFired | ScheduleMissed)]
+
+
+@pytest.fixture
+async def here() -> Scheduler:
+    return await scheduler(World())
+
+
+async def test_a_schedule_makes_a_task_at_each_due_time(here: Scheduler) -> None:
+    schedules = schedules_of(here)
+    assert await schedules.set(EVERY_MINUTE) == Done(detail="set")
+
+    for _ in range(3):
+        here.clock.passes(60)
+        await schedules.fire_due()
+        await schedules.fire_due()
+
+    tasks = await tasks_of(here)
+    assert [task.message_id for task in tasks] == [
+        "digest@2026-01-01T12:01:00Z",
+        "digest@2026-01-01T12:02:00Z",
+        "digest@2026-01-01T12:03:00Z",
+    ]
+    assert {(t.schedule, t.tenant, t.family) for t in tasks} == {("digest", "acme", "summarize")}
+    assert [task.deadline for task in tasks if task.deadline] == [t.at + 30 for t in tasks]
+    assert await here.blobs.get("acme", tasks[0].payload) == b"a text"
+    (row,) = schedule_rows(here.pool, ListSchedules())
+    assert (row.fired, row.missed, row.last_due) == (3, 0, here.clock.now)
+    assert row.next_due == here.clock.now + 60
+
+
+async def test_what_is_not_due_is_waited_for(here: Scheduler) -> None:
+    schedules = schedules_of(here)
+    await schedules.set(EVERY_MINUTE)
+    here.clock.passes(45)
+
+    assert await schedules.fire_due() == 15
+    assert await tasks_of(here) == []
+
+
+async def test_another_leader_goes_on_where_the_last_one_was() -> None:
+    world = World()
+    first = await scheduler(world)
+    await schedules_of(first).set(EVERY_MINUTE)
+    world.clock.passes(60)
+    await schedules_of(first).fire_due()
+
+    second = await scheduler(world)
+    await schedules_of(second).fire_due()
+    world.clock.passes(60)
+    await schedules_of(second).fire_due()
+
+    assert len(await tasks_of(second)) == 2
+
+
+async def test_a_leader_that_died_before_it_noted_a_task_makes_no_second_one() -> None:
+    world = World()
+    first = await scheduler(world)
+    schedules = schedules_of(first)
+    await schedules.set(EVERY_MINUTE)
+    world.clock.passes(60)
+    accepted = asyncio.Event()
+
+    def die(*_: object) -> None:
+        if any(task.accepted.schedule for task in first.pool.tasks.values()):
+            world.store.failure = "the process was killed"
+            accepted.set()
+
+    alive_again = world.store.on_commit(die)
+    await schedules.fire_due()
+    assert accepted.is_set()
+    alive_again()
+    world.store.failure = None
+    await world.store.prune_inbox(keep_s=-1)
+    world.clock.passes(3 * 60)
+
+    second = await scheduler(world)
+    await schedules_of(second).fire_due()
+
+    tasks = await tasks_of(second)
+    assert [task.message_id[-9:] for task in tasks] == ["12:01:00Z", "12:04:00Z"]
+    assert [(note.due - tasks[0].at, note.missed) for note in await notes_of(second)] == [
+        (0, 0),
+        (180, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("missed", "made", "late"), [(MissedTimes.ONCE, 1, 300), (MissedTimes.SKIP, 0, 300)]
+)
+async def test_of_the_times_that_nobody_led_one_is_made_up_for_or_none(
+    here: Scheduler, missed: MissedTimes, made: int, late: float
+) -> None:
+    schedules = schedules_of(here)
+    await schedules.set(changed(cron="*/10 * * * *", missed=missed))
+    here.clock.passes(3 * 600 + late)
+
+    await schedules.fire_due()
+
+    (note,) = await notes_of(here)
+    assert len(await tasks_of(here)) == made
+    assert (note.due, isinstance(note, ScheduleFired)) == (here.clock.now - late, bool(made))
+    assert note.missed + made == 3
+    (row,) = schedule_rows(here.pool, ListSchedules(tenant="acme"))
+    assert (row.fired, row.missed) == (made, 3 - made)
+    assert row.last_missed.startswith("" if made else "not_in_time: ")
+
+
+async def test_under_skip_a_take_over_is_not_too_late(here: Scheduler) -> None:
+    schedules = schedules_of(here)
+    await schedules.set(changed(cron="*/10 * * * *", missed=MissedTimes.SKIP))
+    here.clock.passes(605)
+
+    await schedules.fire_due()
+
+    assert len(await tasks_of(here)) == 1
+
+
+async def test_a_refused_task_is_noted_and_not_tried_again(here: Scheduler) -> None:
+    schedules = schedules_of(here)
+    template = TaskTemplate(family="summarize", priority_class=PriorityClass.BACKGROUND)
+    await schedules.set(changed(template=template))
+    await record(here.store, stream_of(uuid4(), [level_changed(Level.SHED, at=here.clock.now)]))
+    here.clock.passes(60)
+
+    await schedules.fire_due()
+    await schedules.fire_due()
+
+    (note,) = await notes_of(here)
+    assert isinstance(note, ScheduleMissed)
+    assert (note.code, note.missed) == ("shed", 1)
+    assert await tasks_of(here) == []
+
+
+async def test_a_log_that_does_not_answer_is_asked_again() -> None:
+    world = World()
+    here = await scheduler(world)
+    schedules = schedules_of(here)
+    await schedules.set(EVERY_MINUTE)
+    world.clock.passes(60)
+    world.store.failure = "disk full"
+
+    in_vain = await schedules.fire_due()
+    world.store.failure = None
+    await schedules.fire_due()
+
+    assert 0 < in_vain < 5
+    assert len(await tasks_of(here)) == 1
+
+
+async def test_setting_it_again_changes_it_and_repeating_changes_nothing(here: Scheduler) -> None:
+    schedules = schedules_of(here)
+    await schedules.set(EVERY_MINUTE)
+    here.clock.passes(90)
+
+    again = await schedules.set(EVERY_MINUTE)
+    other = await schedules.set(changed(cron="0 13 * * *", payload=b"another text"))
+    await schedules.fire_due()
+
+    assert (again, other) == (Done(detail="set like that already"), Done(detail="set"))
+    sets = [event for event in await here.history() if isinstance(event, ScheduleSet)]
+    assert [event.cron for event in sets] == ["* * * * *", "0 13 * * *"]
+    assert await tasks_of(here) == [], "what was due before is not its own any more"
+
+
+async def test_a_removed_schedule_makes_no_tasks(here: Scheduler) -> None:
+    schedules = schedules_of(here)
+    await schedules.set(EVERY_MINUTE)
+    remove = RemoveSchedule(
+        command_id="r-1", tenant="acme", name="digest", by="cli:ada", reason="done"
+    )
+
+    removed, again = await schedules.remove(remove), await schedules.remove(remove)
+    here.clock.passes(60)
+    await schedules.fire_due()
+
+    assert (removed, again) == (Done(detail="removed"), Done(detail="there is no such schedule"))
+    (event,) = [e for e in await here.history() if isinstance(e, ScheduleRemoved)]
+    assert (event.by, event.reason) == ("cli:ada", "done")
+    assert await tasks_of(here) == []
+
+
+@pytest.mark.parametrize(
+    ("wishes", "code"),
+    [
+        ({"cron": "every day"}, "cron_invalid"),
+        ({"timezone": "Berlin"}, "unknown_timezone"),
+        ({"template": TaskTemplate(family="translate")}, "unknown_family"),
+        ({"template": TaskTemplate(family="summarize", model="large")}, "unknown_model"),
+        ({"payload": b"a" * (512 * 1024 + 1)}, "payload_too_large"),
+    ],
+)
+async def test_a_schedule_that_could_make_no_task_is_refused(
+    here: Scheduler, wishes: dict[str, object], code: str
+) -> None:
+    answer: Answer = await schedules_of(here).set(changed(**wishes))
+
+    assert isinstance(answer, Rejected)
+    assert (answer.code, bool(answer.next)) == (code, True)
+    assert here.pool.timetable == {}
+
+
+async def test_a_schedule_follows_the_clocks_of_its_zone(here: Scheduler) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    here.clock.now = datetime(2026, 3, 28, 12, tzinfo=berlin).timestamp()
+    schedules = schedules_of(here)
+    await schedules.set(changed(cron="30 2 * * *", timezone="Europe/Berlin"))
+
+    for _ in range(48):
+        here.clock.passes(3600)
+        await schedules.fire_due()
+
+    due = [note.due for note in await notes_of(here)]
+    assert [f"{datetime.fromtimestamp(each, berlin):%d %H:%M}" for each in due] == [
+        "29 03:00",
+        "30 02:30",
+    ]
+
+
+async def test_the_payload_of_a_schedule_is_used_as_long_as_it_stands(here: Scheduler) -> None:
+    used: list[str] = []
+
+    class Noted:
+        async def use(self, contents: Any) -> None:  # noqa: ANN401 - the port's
+            used.extend(ref.digest for _, ref in contents)
+
+        async def sweep(self) -> int:
+            return 0
+
+    await schedules_of(here).set(EVERY_MINUTE)
+    keeping = asyncio.ensure_future(keep_blobs(here.pool, Noted(), every_s=0.001, first_s=0))
+    try:
+        await wait_until(lambda: len(used) > 1)
+    finally:
+        keeping.cancel()
+
+    (schedule,) = here.pool.timetable.values()
+    assert set(used) == {schedule.terms.payload.digest}
+
+
+async def test_a_full_disk_is_said_to_who_sets_a_schedule() -> None:
+    here = await scheduler(World(blobs=FullBlobs()))
+
+    assert isinstance(await schedules_of(here).set(EVERY_MINUTE), Unavailable)
+
+
+@asynccontextmanager
+async def running(schedules: Schedules) -> AsyncGenerator[None]:
+    task = asyncio.ensure_future(schedules.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_schedule_that_is_set_while_nothing_is_due_is_noticed(here: Scheduler) -> None:
+    schedules = schedules_of(here)
+    async with running(schedules):
+        here.clock.now += 59.99
+        await schedules.set(EVERY_MINUTE)
+        here.clock.now += 0.02
+
+        await wait_until(lambda: bool(here.pool.tasks))
