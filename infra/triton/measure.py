@@ -73,7 +73,7 @@ class Family:
 def families() -> dict[str, Family]:
     documents = tuple(one.text.encode() for one in corpus.documents(quality.SEED, 50))
     texts = tuple(one.text.encode() for one in corpus.labelled_texts(quality.SEED, 50))
-    return {
+    return streaming_families(documents) | {
         "classify": Family(
             ("classify_linear", "classify_lexicon"),
             quality.label_quality,
@@ -81,27 +81,12 @@ def families() -> dict[str, Family]:
             "application/json",
             merge="vote",
         ),
-        "cluster": Family(
-            ("cluster_hashed",),
-            quality.cluster_quality,
-            tuple(lines.encode() for lines, _ in quality.mixed_lines(2)),
-            "application/json",
-            streams=True,
-        ),
         "embed": Family(
             ("embed_hashed",),
             quality.embedding_quality,
             texts,
             "application/octet-stream",
             merge="mean",
-        ),
-        "generate": Family(
-            ("generate_order4", "generate_bigram"),
-            quality.text_quality,
-            tuple(document[: document.index(b".") + 1] for document in documents),
-            "text/plain; charset=utf-8",
-            streams=True,
-            merge="join",
         ),
         "identity": Family(
             ("identity",),
@@ -116,6 +101,26 @@ def families() -> dict[str, Family]:
             documents,
             "text/plain; charset=utf-8",
             max_input_bytes=MAX_SUMMARY_BYTES,
+            merge="join",
+        ),
+    }
+
+
+def streaming_families(documents: Sequence[bytes]) -> dict[str, Family]:
+    return {
+        "cluster": Family(
+            ("cluster_hashed",),
+            quality.cluster_quality,
+            tuple(lines.encode() for lines, _ in quality.mixed_lines(2)),
+            "application/json",
+            streams=True,
+        ),
+        "generate": Family(
+            ("generate_order4", "generate_bigram"),
+            quality.text_quality,
+            tuple(document[: document.index(b".") + 1] for document in documents),
+            "text/plain; charset=utf-8",
+            streams=True,
             merge="join",
         ),
     }

@@ -24,6 +24,8 @@ class Options:
     seed: int = field(default_factory=lambda: int(time.time()))
     store: Store = "sqlite"
     triton: bool = False
+    dedicated: bool = False
+    """Two devices that hold one model at a time instead of one that holds all."""
     every_s: float = 9.0
     rate: float = 8.0
     open_tasks: int = 300
@@ -54,6 +56,8 @@ def _add_run(parser: argparse.ArgumentParser, default: Options) -> None:
     add("--store", choices=stores, default=default.store, help="of the log (%(default)s)")
     triton = "run models (not set: the no-op stand-in, which runs none)"
     add("--triton", action="store_true", help=triton)
+    dedicated = "two devices that load one model at a time (not set: one that has all)"
+    add("--dedicated", action="store_true", help=dedicated)
     every = "mean seconds between two faults (%(default)s)"
     add("--every", type=float, default=default.every_s, dest="every_s", help=every)
     faults = "end after so many faults, before the minutes are over (%(default)s)"

@@ -38,7 +38,8 @@ def record_of(options: Options, stack: StackRecord, ran: Ran, outcome: Outcome) 
         "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("diff", "HEAD") else ""),
         "command": f"./dev chaos --minutes {options.minutes:g} --seed {options.seed}"
         f" --store {options.store} --every {options.every_s:g} --rate {options.rate:g}"
-        + (" --triton" if options.triton else ""),
+        + (" --triton" if options.triton else "")
+        + (" --dedicated" if options.dedicated else ""),
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "versions": {
             "pointsman": stack.pointsman,

@@ -156,6 +156,7 @@ async def _login(record: StackRecord, user: str) -> AsyncGenerator[Client]:
 async def _start(data: Path, said: Path, options: Options) -> asyncio.subprocess.Process:
     tenants = [word for tenant in TENANTS for word in ("--tenant", tenant)]
     kind = [] if options.triton else ["--noop"]
+    kind += ["--mode", "dedicated", "--devices", "2"] if options.dedicated else []
     shape = [] if options.store == "sqlite" else ["--processes", "--standby"]
     with said.open("ab") as written:
         process = await asyncio.create_subprocess_exec(

@@ -8,7 +8,7 @@ from pointsman.cli.stack.accounts import Account
 from pointsman.cli.stack.children import executor_environment
 from pointsman.cli.stack.data_directory import DataDirectory
 from pointsman.cli.stack.log_place import SQLITE
-from pointsman.cli.stack.plan import StackPlan
+from pointsman.cli.stack.plan import DeviceTerms, StackPlan
 from pointsman.cli.stack.project import find_project
 from pointsman.contracts.events import DeviceMode
 
@@ -47,7 +47,7 @@ def test_a_triton_of_fixed_devices_loads_everything_at_its_start(tmp_path: Path)
 def test_a_triton_that_the_scheduler_loads_starts_with_the_canarys_model_only(
     tmp_path: Path, mode: DeviceMode
 ) -> None:
-    loaded = plan(tmp_path, mode=mode, memory_mib=500.0)
+    loaded = plan(tmp_path, terms=DeviceTerms(mode, 500.0))
 
     assert loaded.models_at_start == ("identity",)
     assert told(loaded) | {
@@ -58,7 +58,7 @@ def test_a_triton_that_the_scheduler_loads_starts_with_the_canarys_model_only(
 
 
 def test_the_stand_in_declares_the_load_times_of_the_registry(tmp_path: Path) -> None:
-    stand_in = plan(tmp_path, mode=DeviceMode.DEDICATED, noop=True)
+    stand_in = plan(tmp_path, terms=DeviceTerms(DeviceMode.DEDICATED), noop=True)
 
     declared = dict(entry.split(":") for entry in told(stand_in)["NOOP_LOAD_S"].split(","))
 
@@ -72,7 +72,7 @@ def test_what_an_attached_triton_could_load_is_said_by_its_operator(
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}LOADABLE", "llama:8:1")
 
-    attached = told(plan(tmp_path, mode=DeviceMode.DEDICATED, attach=ATTACHED))
+    attached = told(plan(tmp_path, terms=DeviceTerms(DeviceMode.DEDICATED), attach=ATTACHED))
 
     assert attached["LOADABLE"] == "llama:8:1"
     assert "REPOSITORY" not in attached

@@ -67,7 +67,6 @@ def test_a_schedule_is_set_shown_and_removed(pointsman: CommandLine) -> None:
     ("options", "code"),
     [
         (("--cron", "* * * *"), "cron_invalid"),
-        (("--cron", "* * * * *", "--tz", "Mars/Olympus"), "unknown_timezone"),
         (("--cron", "* * * * *", "--model", "nobody"), "unknown_model"),
     ],
 )

@@ -1,15 +1,11 @@
 """An operator at a running stack: hold, boost, move, pause, drain, limits, tenants."""
 
-import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import structlog
 import typer
 from typer.testing import CliRunner
 
@@ -18,39 +14,15 @@ from pointsman.cli.commands.tenant import limit_of
 from pointsman.cli.failures import ExitCode
 from pointsman.contracts.steering import NO_LIMIT
 from tests.cli.command_line import RunningUp
+from tests.cli.in_process import Hand, log_as_before
 
 WHY = ("--reason", "a drill")
 
 
-@dataclass(frozen=True)
-class Printed:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@dataclass(frozen=True)
-class Hand:
-    """The command line inside of this process: two dozen starts of Python take half a minute."""
-
-    data: Path
-
-    def __call__(self, *words: str) -> Printed:
-        done = CliRunner(env={"POINTSMAN_DATA": str(self.data)}).invoke(app, [*words])
-        return Printed(done.exit_code, done.stdout, done.stderr)
-
-    def json(self, *words: str) -> Any:  # noqa: ANN401 - whatever document the command prints
-        done = self(*words, "-o", "json")
-        assert done.returncode == 0, done
-        return json.loads(done.stdout)
-
-
 @pytest.fixture
 def pointsman(stack: RunningUp) -> Generator[Hand]:
-    # A command quietens the log of its process.
-    configured = structlog.get_config()
-    yield Hand(stack.data)
-    structlog.configure(**configured)
+    with log_as_before():
+        yield Hand(stack.data)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.streaming import GrowingText
@@ -38,6 +39,18 @@ def test_whatever_parts_are_lost_or_told_again_the_whole_text_is_shown(
 
     assert TEXT.startswith(shown)
     assert shown + growing.rest(TEXT) == TEXT
+
+
+def test_progress_is_said_when_it_has_changed() -> None:
+    growing = GrowingText()
+    told = [(0.101, "round 1"), (0.104, "round 2"), (0.2, "round 3"), (0.2, "round 4")]
+
+    said = [growing.progress(replace(part(""), progress=share, note=note)) for share, note in told]
+
+    assert said == ["10% round 1", "", "20% round 3", ""]
+    assert growing.progress(part("text")) == ""
+    assert growing.progress(replace(part("", attempt=2), progress=0.2)) == "20%"
+    assert growing.progress(replace(part(""), note="reading")) == "reading"
 
 
 def test_a_text_that_is_told_again_from_its_beginning_is_not_shown_twice() -> None:

@@ -16,7 +16,6 @@ from pointsman.contracts.leases import (
     LeaseReceipt,
     Outcome,
     Renewal,
-    ResidencyGrant,
     ResidencyReport,
 )
 from pointsman.contracts.message import BlobRef
@@ -56,8 +55,7 @@ class FakeEngine:
             Residency(variant=name, slots=8) for name in ("echo", "other", "third")
         )
         self.load_failure: EngineError | None = None
-        self.changes: list[str] = []
-        """Loads and unloads, in the order in which they began."""
+        self.changes: list[str] = []  # loads and unloads, as they began
         self.refreshed = 0
         self.failure: EngineError | None = None
         self.canary_failure: EngineError | None = None
@@ -79,13 +77,13 @@ class FakeEngine:
     async def open(self) -> None:
         """Ready at once."""
 
-    def heartbeat_s(self, variant: str) -> float:  # noqa: ARG002 - all promise the same
+    def heartbeat_s(self, variant: str) -> float:
         return self.promised_heartbeat_s
 
     async def refresh(self) -> None:
         self.refreshed += 1
 
-    async def load(self, variant: str, *, placement: Placement, timeout_s: float) -> None:  # noqa: ARG002 - it takes no time of its own
+    async def load(self, variant: str, *, placement: Placement, timeout_s: float) -> None:
         at = ",".join(map(str, placement.gpus))
         self.changes.append(f"load {variant} {at}".strip())
         await self._open.wait()
@@ -93,7 +91,7 @@ class FakeEngine:
             raise self.load_failure
         self.residency += tuple(each for each in self.loadable if each.variant == variant)
 
-    async def unload(self, variant: str, *, timeout_s: float) -> None:  # noqa: ARG002 - done at once
+    async def unload(self, variant: str, *, timeout_s: float) -> None:
         self.changes.append(f"unload {variant}")
         self.residency = tuple(each for each in self.residency if each.variant != variant)
 
@@ -248,7 +246,7 @@ def task_id(number: int) -> UUID:
     return UUID(int=number)
 
 
-def grant(
+def grant(  # noqa: PLR0913 - a builder has one argument per fact
     payload: BlobRef,
     *,
     task: int = 1,
@@ -279,29 +277,6 @@ def order(
     *grants: Grant, cancels: tuple[Lease, ...] = (), epoch: int = 1, pool: str = "main"
 ) -> LeaseOrder:
     return LeaseOrder(pool=pool, epoch=epoch, grants=grants, cancels=cancels)
-
-
-def change(
-    generation: int = 1,
-    *,
-    device: str = "cpu-0",
-    unload: tuple[str, ...] = (),
-    load: str = "",
-    timeout_s: float = 30.0,
-    members: tuple[str, ...] = (),
-) -> ResidencyGrant:
-    return ResidencyGrant(
-        device=device,
-        generation=generation,
-        unload=unload,
-        load=load,
-        timeout_s=timeout_s,
-        members=members,
-    )
-
-
-def change_order(*changes: ResidencyGrant, epoch: int = 1) -> LeaseOrder:
-    return LeaseOrder(pool="main", epoch=epoch, residency=changes)
 
 
 def lease(task: int = 1, attempt: int = 1) -> Lease:

@@ -96,7 +96,11 @@ class PoolLeader:
         reports = msgspec.json.decode(message.data, type=list[CheckpointReport])
         self.checkpoints += reports
         answers = [
-            ReportAnswer(task=report.task, attempt=report.attempt, status="recorded")
+            ReportAnswer(
+                task=report.task,
+                attempt=report.attempt,
+                status=self.statuses.pop(0) if self.statuses else "recorded",
+            )
             for report in reports
         ]
         await message.respond(msgspec.json.encode(answers))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.contracts.commands import Answer, NotLeader, Rejected, Unavailable
+from pointsman.contracts.endurance import CheckpointReport
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
@@ -25,7 +26,7 @@ from pointsman.runtime.settings import NatsSettings
 from pointsman.testing.servers import nats_server
 from pointsman.testing.waiting import wait_until
 from tests.executor.engine_contract import EngineContract
-from tests.executor.fakes import IDENTITY, lease, task_id
+from tests.executor.fakes import ABSENT, IDENTITY, lease, task_id
 from tests.executor.pool_leader import PoolLeader
 
 ATTACH = AttachExecutor(
@@ -119,6 +120,25 @@ async def test_the_end_of_a_change_is_repeated_until_it_is_recorded(
         await spoken.residency(ended)
 
         assert leader.changes == [ended, ended]
+
+
+async def test_a_checkpoint_is_told_until_it_is_recorded(nats_url: str) -> None:
+    standing = CheckpointReport(
+        executor="executor-1",
+        incarnation="incarnation-1",
+        device="cpu-0",
+        task=task_id(1),
+        attempt=1,
+        sequence=7,
+        checkpoint=ABSENT,
+        progress=0.35,
+    )
+    async with speaking(nats_url) as (leader, spoken):
+        leader.statuses = ["unavailable"]
+
+        await spoken.checkpoint(standing)
+
+        assert leader.checkpoints == [standing, standing]
 
 
 async def test_a_settled_report_is_not_repeated(nats_url: str) -> None:

@@ -20,7 +20,7 @@ from pointsman.executor.ports import (
 )
 from pointsman.runtime.servers import LocalTriton
 from pointsman.testing.servers import triton
-from pointsman.testing.timed_models import TimedModel, write_timed_models
+from pointsman.testing.timed_repository import TimedModel, write_timed_models
 from pointsman.testing.waiting import wait_until
 from tests.executor.conftest import require_triton
 from tests.executor.loading_contract import ANYWHERE, LoadingContract, call, loaded

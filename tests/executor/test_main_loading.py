@@ -18,10 +18,11 @@ from pointsman.executor.holding.residency import DEVICE_LOST, lease_of
 from pointsman.runtime.blobs import SqliteBlobs
 from pointsman.runtime.servers import LocalTriton
 from pointsman.testing.servers import nats_server, triton
-from pointsman.testing.timed_models import TimedModel, write_timed_models
+from pointsman.testing.timed_repository import TimedModel, write_timed_models
 from pointsman.testing.waiting import wait_until
+from tests.executor.changes import change, change_order
 from tests.executor.conftest import require_triton
-from tests.executor.fakes import change, change_order, grant, lease, order
+from tests.executor.fakes import grant, lease, order
 from tests.executor.place import Place
 from tests.executor.pool_leader import PoolLeader
 

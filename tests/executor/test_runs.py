@@ -25,7 +25,7 @@ def ended(task: int = 1, attempt: int = 1) -> AttemptReport:
 
 
 def test_a_repeated_grant_is_not_run_twice() -> None:
-    runs = Runs()
+    runs = Runs[AttemptReport]()
 
     taken = [runs.take(grant(PAYLOAD)) for _ in range(2)]
 
@@ -33,7 +33,7 @@ def test_a_repeated_grant_is_not_run_twice() -> None:
 
 
 def test_a_grant_of_an_attempt_whose_report_is_on_the_way_changes_nothing() -> None:
-    runs = Runs()
+    runs = Runs[AttemptReport]()
     runs.take(grant(PAYLOAD))
     runs.ended(ended())
 
@@ -41,14 +41,14 @@ def test_a_grant_of_an_attempt_whose_report_is_on_the_way_changes_nothing() -> N
 
 
 def test_another_attempt_of_the_same_task_is_another_run() -> None:
-    runs = Runs()
+    runs = Runs[AttemptReport]()
     runs.take(grant(PAYLOAD, attempt=1))
 
     assert runs.take(grant(PAYLOAD, attempt=2)) is Taken.RUN
 
 
 def test_a_grant_of_a_finished_attempt_reports_its_old_outcome_again() -> None:
-    runs = Runs()
+    runs = Runs[AttemptReport]()
     runs.take(grant(PAYLOAD))
     runs.ended(ended())
     runs.answered((task_id(1), 1))
@@ -60,7 +60,7 @@ def test_a_grant_of_a_finished_attempt_reports_its_old_outcome_again() -> None:
 
 
 def test_a_lease_is_renewed_until_its_report_is_answered() -> None:
-    runs = Runs()
+    runs = Runs[AttemptReport]()
     runs.take(grant(PAYLOAD))
     while_running = list(runs.leases())
     runs.ended(ended())
@@ -72,20 +72,20 @@ def test_a_lease_is_renewed_until_its_report_is_answered() -> None:
 
 
 def test_orders_of_an_earlier_epoch_do_not_count() -> None:
-    runs = Runs()
+    runs = Runs[AttemptReport]()
 
     assert [runs.admits(epoch) for epoch in (3, 3, 2, 4, 3)] == [True, True, False, True, False]
 
 
 def test_a_cancellation_that_overtook_its_grant_is_not_forgotten() -> None:
-    runs = Runs()
+    runs = Runs[AttemptReport]()
     runs.cancel(lease())
 
     assert runs.take(grant(PAYLOAD)) is Taken.STOP
 
 
 def test_a_cancellation_before_the_call_has_begun_reaches_it() -> None:
-    runs = Runs()
+    runs = Runs[AttemptReport]()
     runs.take(grant(PAYLOAD))
     runs.cancel(lease())
 
@@ -95,7 +95,7 @@ def test_a_cancellation_before_the_call_has_begun_reaches_it() -> None:
 
 
 def test_a_cancellation_after_the_engine_has_answered_comes_too_late() -> None:
-    runs = Runs()
+    runs = Runs[AttemptReport]()
     key = (task_id(1), 1)
     stops: list[str] = []
     runs.take(grant(PAYLOAD))
@@ -109,7 +109,7 @@ def test_a_cancellation_after_the_engine_has_answered_comes_too_late() -> None:
 
 
 def test_only_the_newest_finished_attempts_are_remembered() -> None:
-    runs = Runs(remembered=2)
+    runs = Runs[AttemptReport](remembered=2)
     for number in (1, 2, 3):
         runs.take(grant(PAYLOAD, task=number))
         runs.ended(ended(number))
@@ -123,7 +123,7 @@ def test_only_the_newest_finished_attempts_are_remembered() -> None:
 class Replay:
     """Plays steps against the table as the holder does, and counts what an attempt went through."""
 
-    runs: Runs = field(default_factory=Runs)
+    runs: Runs[AttemptReport] = field(default_factory=Runs[AttemptReport])
     ran: dict[Key, int] = field(default_factory=dict[Key, int])
     reporting: set[Key] = field(default_factory=set[Key])
     running: set[Key] = field(default_factory=set[Key])

@@ -254,6 +254,12 @@ def test_triton_and_the_services_read_where_the_models_and_their_registry_lie() 
     assert ["./infra/triton/registry.toml", registry, "ro"] in mounts_of("services")
 
 
+def test_the_services_read_where_the_routing_file_lies() -> None:
+    routing: str = services()["services"]["environment"]["POINTSMAN_ROUTING"]
+
+    assert ["./infra/routing/routing.toml", routing, "ro"] in mounts_of("services")
+
+
 def test_the_folders_that_volumes_are_mounted_on_belong_to_the_services() -> None:
     owned = r"install --directory --mode 0700 --owner 10001 .*?\n((?: +/.*\n?)+)"
 

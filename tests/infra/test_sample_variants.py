@@ -21,9 +21,9 @@ from pointsman.testing.waiting import wait_until
 pytestmark = [pytest.mark.triton, pytest.mark.asyncio(loop_scope="module")]
 
 MODELS = sorted(path.name for path in SAMPLE_MODELS.iterdir() if path.is_dir())
-GENERATING = [model for model in MODELS if model.startswith("generate_")]
-BATCHING = [model for model in MODELS if model not in GENERATING]
-TEXT_MODELS = [model for model in MODELS if model != "identity" and model not in GENERATING]
+STREAMING = [model for model in MODELS if model.startswith(("cluster_", "generate_"))]
+BATCHING = [model for model in MODELS if model not in STREAMING]
+TEXT_MODELS = [model for model in MODELS if model != "identity" and model not in STREAMING]
 INSTANCES_OF_IDENTITY = 2
 
 TEXT = (
@@ -203,6 +203,6 @@ async def test_a_deadline_ends_a_long_call(client: InferenceClient) -> None:
 
 async def answered(client: InferenceClient, model: str, payload: bytes) -> bytes:
     """The whole answer, in one piece or in several."""
-    if model not in GENERATING:
+    if model not in STREAMING:
         return await client.infer(model, payload)
     return b"".join([piece async for piece in client.stream(model, payload)])

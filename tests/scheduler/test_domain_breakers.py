@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from pointsman.contracts.decided import Decided
@@ -9,6 +10,7 @@ from pointsman.contracts.events import (
     BreakerClosed,
     BreakerOpened,
     Decision,
+    DeviceMode,
     TaskCancelled,
     TaskGranted,
 )
@@ -269,3 +271,15 @@ def test_a_pool_restored_from_a_snapshot_decides_the_same(moment: str) -> None:
     assert restored.breakers.of == history.pool.breakers.of
     assert restored.breakers.troubled == history.pool.breakers.troubled
     assert decide_round(restored, at=DUE) == decide_round(history.pool, at=DUE)
+
+
+@pytest.mark.parametrize(("mode", "opens"), [(DeviceMode.FIXED, True), (DeviceMode.SHARED, False)])
+def test_a_model_that_is_gone_is_loaded_again_where_the_leader_loads(
+    mode: DeviceMode, opens: bool
+) -> None:
+    gone = RunFailed(code="model_not_found", message="unloaded", retryable=False)
+    history = given(model(), msgspec.structs.replace(attached(slots=4), mode=mode))
+
+    fail(history, FIRST, at=OPENED, outcome=gone)
+
+    assert bool(turns(history.round(OPENED))) is opens

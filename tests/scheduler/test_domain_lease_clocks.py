@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+from msgspec.structs import replace
+
+from pointsman.contracts.endurance import AttemptProgress
 from pointsman.contracts.leases import LEASE_TTL_S, Lease, Renewal
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from tests.support.scheduling import A, B
@@ -35,6 +38,20 @@ def test_a_renewal_is_a_sign_of_life() -> None:
     clocks.renewed(renewal("executor-1"), now=START + 9)
 
     assert clocks.absent(ALL, now=START + 15) == ["executor-2"]
+
+
+def test_progress_is_what_the_last_renewal_said() -> None:
+    clocks = LeaseClocks(now=START)
+    half, whole = (AttemptProgress(task=A, attempt=2, progress=share) for share in (0.5, 1.0))
+
+    clocks.renewed(replace(renewal("executor-1", A), progress=(half,)), now=START)
+    clocks.renewed(replace(renewal("executor-1", A), progress=(whole,)), now=START + 3)
+
+    assert clocks.progress("executor-1", A, 2) == whole
+    assert clocks.progress("executor-1", A, 1) is None
+    assert clocks.progress("executor-2", A, 2) is None
+    clocks.renewed(renewal("executor-1", A), now=START + 6)
+    assert clocks.progress("executor-1", A, 2) is None
 
 
 def test_two_lost_renewals_are_no_absence() -> None:

@@ -1,9 +1,10 @@
 """What is loaded where, decided by the scheduler on devices that load on demand."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointsman.contracts.events import DeviceMode, ForecastMade
+from pointsman.contracts.events import BreakerOpened, DeviceMode, ForecastMade
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.devices import IDLE_UNLOAD_S
@@ -189,16 +190,23 @@ def test_an_idle_device_is_warmed_up_for_what_is_likely_to_come() -> None:
     assert change.reason.startswith("a task of b is expected")
 
 
-def test_what_is_only_a_little_more_likely_displaces_nothing() -> None:
+@pytest.mark.parametrize(
+    ("idle_s", "wanted", "loads"),
+    [(90.0, 1.0, ["a"]), (30.0, 2.0, ["a"]), (90.0, 2.0, ["a", "b"])],
+    ids=["a little more likely", "used a moment ago", "clearly colder"],
+)
+def test_a_warm_up_displaces_only_what_is_clearly_colder(
+    idle_s: float, wanted: float, loads: list[str]
+) -> None:
     world = LoadingWorld([A, B], DEDICATED)
-    world.submit("a")
-    world.run(50)
-    world.history.append(stream_id("forecast", "b"), forecast("a", 0.4), forecast("b", 1.0))
+    world.submit("a", run_s=10.0)
+    world.run(30)
+    world.now = NOON + 30 + idle_s
+    world.history.append(stream_id("forecast", "b"), forecast("a", 0.5), forecast("b", wanted))
 
-    world.submit("a", at_s=60.0)
-    world.run(100)
+    world.run(0)
 
-    assert [change.load for change in world.changes] == ["a"]
+    assert [change.load for change in world.changes] == loads
 
 
 def forecast(family: str, per_s: float) -> ForecastMade:
@@ -210,6 +218,7 @@ def forecast(family: str, per_s: float) -> ForecastMade:
         measured_per_s=per_s,
         ewma_per_s=per_s,
         naive_per_s=per_s,
+        buckets=3,
     )
 
 
@@ -257,3 +266,21 @@ def test_every_task_ends_whatever_comes_and_the_log_decides_the_same_again(
     world.run()
 
     assert all(fate.expired or fate.ended is not None for fate in world.fates.values())
+
+
+def test_a_model_that_its_breaker_keeps_idle_gives_way_to_others_and_comes_back() -> None:
+    world = LoadingWorld([A, B], DEDICATED)
+    first = world.submit("a")
+    world.run(60)
+    opened = BreakerOpened(
+        at=world.now, applied_to=0, device="gpu-0", variant="a", until=world.now + 60, reason="bad"
+    )
+    world.history.append(stream_id("breaker", "gpu-0/a"), opened)
+    again, other = world.submit("a"), world.submit("b")
+
+    world.run(1_000)
+
+    assert [change.load for change in world.changes if change.load] == ["a", "b", "a"]
+    granted = [world.fates[task].granted or 0.0 for task in (first, other, again)]
+    assert granted == sorted(granted)
+    assert granted[-1] >= opened.until - NOON

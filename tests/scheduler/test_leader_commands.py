@@ -7,19 +7,20 @@ from uuid import UUID
 import pytest
 
 from pointsman.contracts.commands import Accepted, CancelTask, Done
+from pointsman.contracts.endurance import CheckpointReport
 from pointsman.contracts.events import (
     AttemptLost,
     SlotReleased,
     TaskCancelled,
 )
-from pointsman.contracts.leases import LEASE_TTL_S, Lease, Renewal, RunCancelled
+from pointsman.contracts.leases import LEASE_TTL_S, Lease, Renewal, RunCancelled, RunFailed
 from pointsman.contracts.task_states import IllegalTransitionError
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import Append, LogUnavailableError, NewEvent
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.testing.waiting import wait_until
 from tests.support.leading import Scheduler, World, leading, scheduler
-from tests.support.scheduling import NOON, A, attach, health, offer, report, submission
+from tests.support.scheduling import NOON, RESULT, A, attach, health, offer, report, submission
 
 
 @pytest.fixture
@@ -237,3 +238,42 @@ async def test_a_leader_whose_memory_parted_from_its_log_says_so(world: World) -
     await world.store.append(Append([event]))
 
     assert [type(error) for error in here.broken] == [IllegalTransitionError]
+
+
+def standing(task: UUID, sequence: int) -> CheckpointReport:
+    return CheckpointReport(
+        executor="executor-1",
+        incarnation="first",
+        device="cpu-0",
+        task=task,
+        attempt=1,
+        sequence=sequence,
+        checkpoint=RESULT,
+        progress=0.5,
+    )
+
+
+async def test_a_checkpoint_is_recorded_once_and_the_next_attempt_is_granted_with_it(
+    here: Scheduler,
+) -> None:
+    task = await granted(here)
+    stopped = RunFailed(code="blobs_unavailable", message="the disk is full", retryable=True)
+
+    first = await here.leader.checkpoint(standing(task, 1))
+    again = await here.leader.checkpoint(standing(task, 1))
+    await here.leader.report(report(task, 1, stopped))
+    here.clock.passes(60)
+    await wait_until(lambda: here.orders.grants[-1].attempt == 2)
+
+    assert (first.status, again.status) == ("recorded", "settled")
+    assert here.orders.grants[-1].checkpoint == RESULT
+
+
+async def test_a_checkpoint_that_cannot_be_recorded_is_to_be_repeated(here: Scheduler) -> None:
+    task = await granted(here)
+    here.store.failure = "disk full"
+
+    assert (await here.leader.checkpoint(standing(task, 1))).status == "unavailable"
+
+    here.store.failure = None
+    assert (await here.leader.checkpoint(standing(task, 1))).status == "recorded"

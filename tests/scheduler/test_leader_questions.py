@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from pointsman.contracts.commands import Accepted
+from pointsman.contracts.endurance import AttemptProgress
+from pointsman.contracts.leases import Renewal
 from pointsman.contracts.queries import (
     DeadLetterRow,
     ListDeadLetters,
@@ -37,6 +40,7 @@ class FakeViews:
     """Implements `ports.Views` with one row; remembers up to where it was waited for."""
 
     waited_for: list[int] = field(default_factory=list[int])
+    row: TaskRow = ROW
 
     async def caught_up(self, position: int, *, timeout_s: float) -> bool:
         self.waited_for.append(position)
@@ -46,7 +50,7 @@ class FakeViews:
         return [ROW]
 
     async def task(self, task: UUID) -> TaskRow | None:
-        return ROW if task == A else None
+        return self.row if task == self.row.task else None
 
     async def dead_letters(self, query: ListDeadLetters) -> Sequence[DeadLetterRow]:
         return []
@@ -65,6 +69,7 @@ def questions(here: Scheduler, views: FakeViews | None = None) -> Questions:
         views or FakeViews(),
         feed_position=lambda: 2,
         pid=4242,
+        progress=here.clocks.progress,
     )
 
 
@@ -83,6 +88,23 @@ async def test_views_are_asked_when_they_know_what_the_asker_may_know(here: Sche
     assert await questions(here, views).dead_letters(ListDeadLetters()) == []
 
     assert views.waited_for == [here.pool.applied_to] * 3
+
+
+async def test_a_running_task_says_how_far_it_is(here: Scheduler) -> None:
+    task = await submitted(here)
+    await here.leader.attach(attach(offer()))
+    await here.grant()
+    views = FakeViews()
+    views.row = replace(ROW, task=task)
+    said = AttemptProgress(task=task, attempt=1, progress=0.35, note="round 7", silent_s=0.25)
+    here.clocks.renewed(
+        Renewal(pool="main", executor="executor-1", incarnation="first", progress=(said,)),
+        now=here.clock.monotonic(),
+    )
+
+    row = await questions(here, views).task(task)
+
+    assert row == replace(views.row, progress=0.35, progress_note="round 7", silent_s=0.25)
 
 
 async def test_an_open_task_says_what_it_waits_for(here: Scheduler) -> None:

@@ -63,7 +63,7 @@ async def test_an_order_carries_what_an_executor_needs() -> None:
     (grant,) = order.grants
     assert (order.pool, order.epoch) == ("main", 1)
     assert (grant.task, grant.attempt, grant.tenant) == (task, 1, "acme")
-    assert (grant.device, grant.variant, grant.run_timeout_s) == ("cpu-0", "fast", 300.0)
+    assert (grant.device, grant.variant, grant.run_timeout_s) == ("cpu-0", "fast", 60.0)
     assert await world.blobs.get("acme", grant.payload) == b"some text"
 
 

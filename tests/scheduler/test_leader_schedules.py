@@ -4,72 +4,28 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
 
-from pointsman.contracts.commands import Answer, Done, Rejected, Unavailable
+from pointsman.contracts.commands import Done
 from pointsman.contracts.events import (
     MissedTimes,
     ScheduleFired,
     ScheduleMissed,
-    ScheduleRemoved,
-    ScheduleSet,
-    TaskAccepted,
     TaskTemplate,
 )
 from pointsman.contracts.levels import Level
-from pointsman.contracts.message import BlobRef, PriorityClass
-from pointsman.contracts.schedules import ListSchedules, RemoveSchedule, SetSchedule
-from pointsman.runtime.blob_rows import BlobKind
-from pointsman.runtime.blobs import BlobsUnavailableError
-from pointsman.scheduler.leading.blob_keeping import keep_blobs
+from pointsman.contracts.message import PriorityClass
+from pointsman.contracts.schedules import ListSchedules
 from pointsman.scheduler.leading.pool_rows import schedule_rows
-from pointsman.scheduler.leading.schedules import Schedules
-from pointsman.scheduler.leading.settling import Settling
-from pointsman.testing.memory_blobs import MemoryBlobs
+from pointsman.scheduler.leading.schedules import AT_ONCE, Schedules
 from pointsman.testing.waiting import wait_until
 from tests.support.influences import level_changed
 from tests.support.leading import Scheduler, World, scheduler
+from tests.support.schedules import EVERY_MINUTE, changed, notes_of, schedules_of, tasks_of
 from tests.support.task_events import record, stream_of
-
-EVERY_MINUTE = SetSchedule(
-    command_id="set-1",
-    tenant="acme",
-    name="digest",
-    cron="* * * * *",
-    template=TaskTemplate(family="summarize", deadline_after_s=30.0),
-    payload=b"a text",
-    by="cli:ada",
-)
-
-
-class FullBlobs(MemoryBlobs):
-    """A blob store whose disk is full."""
-
-    async def put(
-        self, tenant: str, data: bytes, media_type: str, kind: BlobKind = BlobKind.KEPT
-    ) -> BlobRef:
-        raise BlobsUnavailableError("no space left")
-
-
-def changed(**wishes: Any) -> SetSchedule:  # noqa: ANN401 - whatever a test changes
-    return msgspec.structs.replace(EVERY_MINUTE, **wishes)
-
-
-def schedules_of(here: Scheduler) -> Schedules:
-    return Schedules(here.pool, Settling(here.log), here.submissions, here.blobs, here.clock)
-
-
-async def tasks_of(here: Scheduler) -> list[TaskAccepted]:
-    return [event for event in await here.history() if isinstance(event, TaskAccepted)]
-
-
-async def notes_of(here: Scheduler) -> list[ScheduleFired | ScheduleMissed]:
-    return [e for e in await here.history() if isinstance(e, ScheduleFired | ScheduleMissed)]
 
 
 @pytest.fixture
@@ -98,6 +54,19 @@ async def test_a_schedule_makes_a_task_at_each_due_time(here: Scheduler) -> None
     (row,) = schedule_rows(here.pool, ListSchedules())
     assert (row.fired, row.missed, row.last_due) == (3, 0, here.clock.now)
     assert row.next_due == here.clock.now + 60
+
+
+async def test_many_schedules_may_be_due_at_once(here: Scheduler) -> None:
+    schedules = schedules_of(here)
+    names = [f"s-{number}" for number in range(AT_ONCE + 10)]
+    for name in names:
+        await schedules.set(changed(name=name))
+    here.clock.passes(60)
+
+    await schedules.fire_due()
+
+    assert sorted(task.schedule for task in await tasks_of(here)) == sorted(names)
+    assert {row.fired for row in schedule_rows(here.pool, ListSchedules())} == {1}
 
 
 async def test_what_is_not_due_is_waited_for(here: Scheduler) -> None:
@@ -219,58 +188,6 @@ async def test_a_log_that_does_not_answer_is_asked_again() -> None:
     assert len(await tasks_of(here)) == 1
 
 
-async def test_setting_it_again_changes_it_and_repeating_changes_nothing(here: Scheduler) -> None:
-    schedules = schedules_of(here)
-    await schedules.set(EVERY_MINUTE)
-    here.clock.passes(90)
-
-    again = await schedules.set(EVERY_MINUTE)
-    other = await schedules.set(changed(cron="0 13 * * *", payload=b"another text"))
-    await schedules.fire_due()
-
-    assert (again, other) == (Done(detail="set like that already"), Done(detail="set"))
-    sets = [event for event in await here.history() if isinstance(event, ScheduleSet)]
-    assert [event.cron for event in sets] == ["* * * * *", "0 13 * * *"]
-    assert await tasks_of(here) == [], "what was due before is not its own any more"
-
-
-async def test_a_removed_schedule_makes_no_tasks(here: Scheduler) -> None:
-    schedules = schedules_of(here)
-    await schedules.set(EVERY_MINUTE)
-    remove = RemoveSchedule(
-        command_id="r-1", tenant="acme", name="digest", by="cli:ada", reason="done"
-    )
-
-    removed, again = await schedules.remove(remove), await schedules.remove(remove)
-    here.clock.passes(60)
-    await schedules.fire_due()
-
-    assert (removed, again) == (Done(detail="removed"), Done(detail="there is no such schedule"))
-    (event,) = [e for e in await here.history() if isinstance(e, ScheduleRemoved)]
-    assert (event.by, event.reason) == ("cli:ada", "done")
-    assert await tasks_of(here) == []
-
-
-@pytest.mark.parametrize(
-    ("wishes", "code"),
-    [
-        ({"cron": "every day"}, "cron_invalid"),
-        ({"timezone": "Berlin"}, "unknown_timezone"),
-        ({"template": TaskTemplate(family="translate")}, "unknown_family"),
-        ({"template": TaskTemplate(family="summarize", model="large")}, "unknown_model"),
-        ({"payload": b"a" * (512 * 1024 + 1)}, "payload_too_large"),
-    ],
-)
-async def test_a_schedule_that_could_make_no_task_is_refused(
-    here: Scheduler, wishes: dict[str, object], code: str
-) -> None:
-    answer: Answer = await schedules_of(here).set(changed(**wishes))
-
-    assert isinstance(answer, Rejected)
-    assert (answer.code, bool(answer.next)) == (code, True)
-    assert here.pool.timetable == {}
-
-
 async def test_a_schedule_follows_the_clocks_of_its_zone(here: Scheduler) -> None:
     berlin = ZoneInfo("Europe/Berlin")
     here.clock.now = datetime(2026, 3, 28, 12, tzinfo=berlin).timestamp()
@@ -286,33 +203,6 @@ async def test_a_schedule_follows_the_clocks_of_its_zone(here: Scheduler) -> Non
         "29 03:00",
         "30 02:30",
     ]
-
-
-async def test_the_payload_of_a_schedule_is_used_as_long_as_it_stands(here: Scheduler) -> None:
-    used: list[str] = []
-
-    class Noted:
-        async def use(self, contents: Any) -> None:  # noqa: ANN401 - the port's
-            used.extend(ref.digest for _, ref in contents)
-
-        async def sweep(self) -> int:
-            return 0
-
-    await schedules_of(here).set(EVERY_MINUTE)
-    keeping = asyncio.ensure_future(keep_blobs(here.pool, Noted(), every_s=0.001, first_s=0))
-    try:
-        await wait_until(lambda: len(used) > 1)
-    finally:
-        keeping.cancel()
-
-    (schedule,) = here.pool.timetable.values()
-    assert set(used) == {schedule.terms.payload.digest}
-
-
-async def test_a_full_disk_is_said_to_who_sets_a_schedule() -> None:
-    here = await scheduler(World(blobs=FullBlobs()))
-
-    assert isinstance(await schedules_of(here).set(EVERY_MINUTE), Unavailable)
 
 
 @asynccontextmanager

@@ -57,10 +57,12 @@ class History:
         self._versions: dict[UUID, int] = {}
 
     def record(self, decided: Decided) -> bool:
-        """Append and fold; false if the stream has moved on since the decision."""
-        if self._versions.get(decided.stream, 0) != decided.after:
+        """Append and fold; false if a stream has moved on since the decision."""
+        together = (decided, *decided.also)
+        if any(self._versions.get(each.stream, 0) != each.after for each in together):
             return False
-        self.append(decided.stream, *decided.events)
+        for each in together:
+            self.append(each.stream, *each.events)
         return True
 
     def append(self, stream: UUID, *recorded: Decision) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.time_machine.figures import figures_of
-from pointsman.time_machine.policies import POLICIES, parameters_of, simulate
+from pointsman.time_machine.policies import POLICIES, Fleet, parameters_of, simulate
 from pointsman.time_machine.simulation import Outcome
 from pointsman.time_machine.traces import TracedTask
 
@@ -21,7 +21,7 @@ def trace(*tasks: tuple[float, str, float], load_s: float = 10.0) -> list[Traced
 
 
 def run(policy: str, devices: int, tasks: list[TracedTask]) -> Outcome:
-    return simulate(tasks, policy=policy, devices=devices)
+    return simulate(tasks, policy=policy, fleet=Fleet(devices))
 
 
 @every_policy
@@ -76,7 +76,7 @@ def test_our_policy_does_not_run_what_cannot_meet_its_deadline() -> None:
     outcome = run("pointsman", 1, [hopeless])
 
     assert (outcome.expired, outcome.waits_s) == (1, [])
-    figures = figures_of(outcome, policy="pointsman", parameters={}, devices=1)
+    figures = figures_of(outcome, policy="pointsman", parameters={}, slots=1)
     assert figures["within_300s"] == 0.0
 
 
@@ -116,11 +116,11 @@ def test_the_figures_are_those_of_the_waits() -> None:
         wall_s=0.5,
     )
 
-    figures = figures_of(outcome, policy="fifo", parameters=parameters_of("fifo", 2), devices=2)
+    figures = figures_of(outcome, policy="fifo", parameters=parameters_of("fifo", Fleet(2)), slots=2)
 
     assert figures == {
         "policy": "fifo",
-        "parameters": {"devices": 2},
+        "parameters": {"devices": 2, "slots": 1},
         "tasks": 400,
         "mean_wait_s": 200.5,
         "p50_wait_s": 200.0,

@@ -10,7 +10,7 @@ import pytest
 
 from pointsman.time_machine.comparison import COMPARED, SIMULATED, compare
 from pointsman.time_machine.core_bench import bench_core
-from pointsman.time_machine.policies import simulate
+from pointsman.time_machine.policies import Fleet, simulate
 from pointsman.time_machine.workload import (
     Workload,
     busy_share,
@@ -52,7 +52,7 @@ def test_runs_loads_and_gaps_are_distributed_as_is_said() -> None:
 
 
 def test_a_plain_queue_is_busy_nine_tenths_of_the_time() -> None:
-    outcome = simulate(generate(SMALL), policy="fifo", devices=4)
+    outcome = simulate(generate(SMALL), policy="fifo", fleet=Fleet(4))
 
     assert busy_share(outcome, 4) == pytest.approx(0.9, abs=0.005)
 

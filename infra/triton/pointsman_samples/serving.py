@@ -180,7 +180,8 @@ def _stream_one(request: Request, answers: Answers, *, delay: str) -> None:
             ]
             sender.send(pb_utils.InferenceResponse(output_tensors=tensors))
     except BadInputError as error:
-        sender.send(_failure(str(error), pb_utils.TritonError.INVALID_ARG))
+        # In a stream the status is not told, so the text has to say whose fault it is.
+        sender.send(_failure(f"invalid input: {error}", pb_utils.TritonError.INVALID_ARG))
     except CancelledRequestError as error:
         sender.send(_failure(str(error), pb_utils.TritonError.CANCELLED))
     finally:

@@ -11,6 +11,7 @@ import msgspec
 
 from pointsman.contracts.bulk import BulkCancelled
 from pointsman.contracts.message import BlobRef, Degradation, Delivery, Message, PriorityClass
+from pointsman.contracts.pool_choice import PoolChoice
 from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
 
 MAX_PAYLOAD_BYTES: Final = 512 * 1024
@@ -56,6 +57,8 @@ class SubmitTask(Message, frozen=True):
     """Names the tasks that are submitted together."""
     schedule: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)] | None = None
     """The schedule that makes it; only the scheduler itself says so."""
+    pool_choice: PoolChoice | None = None
+    """Why it goes to this pool of the group; no part of what tells it from another request."""
 
 
 class PrepareTask(Message, frozen=True):

@@ -1,7 +1,8 @@
-"""Questions and answers on `pm.query.scheduler.<verb>`; nothing here changes anything.
+"""Questions and answers on `pm.query.scheduler[.<pool>].<verb>`; nothing here changes anything.
 
-A request is one JSON object, its reply one JSON document. A refused question is answered with a
-`Rejected` (see `commands`), recognised by its `status`.
+Without a pool any leader of the group answers, for the log or for the pool that it leads; with one,
+its leader does. A request is one JSON object, its reply one JSON document. A refused question is
+answered with a `Rejected` (see `commands`), recognised by its `status`.
 
 verb            request         reply
 `tasks`         `ListTasks`     list of `TaskRow`, newest first
@@ -12,6 +13,7 @@ verb            request         reply
 `models`        `AskPool`       list of `ModelRow`
 `devices`       `AskPool`       list of `DeviceRow`
 `pool`          `AskPool`       `PoolRow`
+`load`          `AskPool`       `PoolSample` (see `telemetry`), taken now
 `preview`       `SubmitTask`    the `TaskAccepted` that it would become
 `tenants`       `AskPool`       list of `TenantRow` (see `steering`)
 `pauses`        `AskPool`       list of `PauseRow` (see `steering`)
@@ -25,7 +27,7 @@ from pointsman.contracts.message import BlobRef, Message
 
 
 class ListTasks(Message, frozen=True):
-    """Tasks of the pool, newest first; filters combine.
+    """Tasks of the group, newest first; filters combine.
 
     Parts of other tasks are left out unless `parts` or `parent` asks for them.
     """
@@ -38,6 +40,7 @@ class ListTasks(Message, frozen=True):
     family: str | None = None
     bulk: str | None = None
     schedule: str | None = None
+    pool: str | None = None
     limit: int = 50
     """1 to 1000."""
 
@@ -120,6 +123,8 @@ class TaskRow(Message, frozen=True):
     """How long before that its model had last said anything."""
     domain: str | None = None
     """Where its content was held to belong; None: its sender named the family."""
+    pool: str = ""
+    """The pool that has taken it."""
 
 
 class Why(Message, frozen=True):
@@ -128,6 +133,8 @@ class Why(Message, frozen=True):
     task: UUID
     state: str
     sentences: tuple[str, ...]
+    pool: str = ""
+    """The pool that has taken it; its leader knows what the task waits for."""
     waits_for: str | None = None
     """What an open task waits for now."""
     positions: tuple[int, ...] = ()
@@ -210,6 +217,10 @@ class PoolRow(Message, frozen=True):
     feed_position: int = 0
     """Last position that the relay has published to the feed."""
     pid: int = 0
+    devices: int = 0
+    """Those that are ready."""
+    wait_s: float | None = None
+    """The longest predicted wait of its families; None: no ready device serves any."""
 
 
 class Ancestor(Message, frozen=True):

@@ -75,9 +75,10 @@ def command(service: str, verb: str, pool: str | None = None) -> str:
     return f"pm.cmd.{scope}.{verb}"
 
 
-def query(service: str, verb: str) -> str:
-    """A question that changes nothing."""
-    return f"pm.query.{service}.{verb}"
+def query(service: str, verb: str, pool: str | None = None) -> str:
+    """A question that changes nothing; with `pool`, to the leader of that pool."""
+    scope = service if pool is None else f"{service}.{pool}"
+    return f"pm.query.{scope}.{verb}"
 
 
 def lease(pool: str, executor: str) -> str:

@@ -18,6 +18,7 @@ class FamilyLoad(Message, frozen=True):
 
     family: str
     queued: int
+    """Not those that wait for their time, for other tasks or for an operator: they are no load."""
     accepted: int
     """Tasks accepted since the leader began to lead; differences give the demand."""
     best: str

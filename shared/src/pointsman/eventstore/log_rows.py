@@ -38,21 +38,23 @@ def row_pages(path: Path, *, topics: Sequence[str] = ()) -> Iterator[list[LogRow
             log.execute("BEGIN")
             archive = Archive(path.parent / ARCHIVE)
             archive.follow(select_mark(log))
-            rows = _rows(log, topics)
-            if archive.segments():
-                rows = _once(merge(rows, _archived(archive, topics)))
+            if not archive.segments():
+                yield from _pages(log, topics)
+                return
+            here = (row for page in _pages(log, topics) for row in page)
+            rows = _once(merge(here, _archived(archive, topics)))
             while page := list(islice(rows, _PAGE)):
                 yield page
     except (sqlite3.Error, ValueError) as error:
         raise LogUnreadableError(path, str(error)) from error
 
 
-def _rows(log: sqlite3.Connection, topics: Sequence[str]) -> Iterator[LogRow]:
+def _pages(log: sqlite3.Connection, topics: Sequence[str]) -> Iterator[list[LogRow]]:
     chosen = f" WHERE topic IN ({', '.join('?' * len(topics))})" if topics else ""
     statement = f"SELECT {_COLUMNS} FROM stored_events{chosen} ORDER BY notification_id"  # noqa: S608 - placeholders only
     cursor = log.execute(statement, tuple(topics))
     while page := cursor.fetchmany(_PAGE):
-        yield from page
+        yield page
 
 
 def _archived(archive: Archive, topics: Sequence[str]) -> Iterator[LogRow]:

@@ -17,7 +17,8 @@ import msgspec
 from pointsman.policy.class_queue import ClassQueue, TaskT
 from pointsman.policy.dedicated_device import ServingDevice
 from pointsman.policy.hold import Hold
-from pointsman.policy.holder_wait import holder_wait, waits_for_holder
+from pointsman.policy.holder_index import HolderIndex
+from pointsman.policy.holder_wait import HolderWait, holder_wait, waits_for_holder
 from pointsman.policy.lateness import due_to_begin
 from pointsman.policy.parameters import DEFAULTS, Parameters
 from pointsman.policy.queued_task import ClassId
@@ -87,21 +88,23 @@ def choose_class(
     fleet: Fleet,
     now: float,
     barred: Collection[ClassId] = (),
+    waits: HolderIndex | None = None,
 ) -> ClassChoice | Hold | None:
     """The class that a free device runs next; None without one that waits.
 
     `barred` are classes that may not be chosen for it: their next task would be in time only on a
-    device that has their model, or nothing of them may be loaded here.
+    device that has their model, or nothing of them may be loaded here. `waits` knows of the holders
+    what a look at each of them tells otherwise.
     """
-    return _Look(device, classes, fleet, now, barred).choice()
+    return _Look(device, classes, fleet, now, barred, waits).choice()
 
 
 class _Look(Generic[TaskT]):
     """One device at one moment."""
 
     __slots__ = (
-        *("_barred", "_blocked", "_bound_s", "_classes", "_credit_s"),
-        *("_device", "_least_load_s", "_now", "_patience_loads"),
+        *("_barred", "_blocked", "_bound_s", "_classes", "_credit_s", "_device"),
+        *("_found", "_least_load_s", "_now", "_patience_loads", "_waits"),
     )
 
     def __init__(
@@ -111,6 +114,7 @@ class _Look(Generic[TaskT]):
         fleet: Fleet,
         now: float,
         barred: Collection[ClassId],
+        waits: HolderIndex | None,
     ) -> None:
         self._device = device
         self._classes = classes
@@ -120,7 +124,9 @@ class _Look(Generic[TaskT]):
         self._patience_loads = fleet.parameters.holder_patience_loads
         self._credit_s = device.credit.left_s(fleet.mean_load_s)
         self._bound_s = fleet.wait_bound_s(classes.homeless)
+        self._waits = waits
         self._blocked: list[tuple[float, int, ClassId]] = []
+        self._found: list[ClassQueue[TaskT]] | None = None
 
     def choice(self) -> ClassChoice | Hold | None:
         resident = self._resident()
@@ -177,15 +183,19 @@ class _Look(Generic[TaskT]):
             if queue.class_id not in barred:
                 yield queue
 
-    def _elsewhere(self) -> Iterator[ClassQueue[TaskT]]:
+    def _elsewhere(self) -> list[ClassQueue[TaskT]]:
         """Classes on other devices that need not wait for those."""
-        self._blocked.clear()
+        if self._found is None:
+            self._found = list(self._looked_for())
+        return self._found
+
+    def _looked_for(self) -> Iterator[ClassQueue[TaskT]]:
         residents = self._device.residents
         for queue in self._classes.held_with_work():
             class_id, head = queue.class_id, queue.head()
             if head is None or any(variant in queue.variants for variant in residents):
                 continue
-            wait = holder_wait(queue, self._classes.holders(class_id), self._now)
+            wait = self._wait_of(queue)
             wait_s = wait.expected_s
             if class_id in self._barred:
                 patience_s = self._patience_loads * queue.times.load_s
@@ -198,6 +208,11 @@ class _Look(Generic[TaskT]):
                 if queue.hold is not None and not wait.provided:
                     until = queue.hold.until
                 self._blocked.append((until, head.number, class_id))
+
+    def _wait_of(self, queue: ClassQueue[TaskT]) -> HolderWait:
+        if self._waits is not None:
+            return self._waits.wait(queue, self._now)
+        return holder_wait(queue, self._classes.holders(queue.class_id), self._now)
 
     def _begin_at(self, queue: ClassQueue[TaskT]) -> float:
         head = queue.head()
@@ -217,8 +232,8 @@ class _Look(Generic[TaskT]):
         return Hold(self._device.name, class_id, since=self._now, until=until)
 
     def _chosen(self, queue: ClassQueue[TaskT], rule: Rule) -> ClassChoice:
-        swaps = not any(variant in queue.variants for variant in self._device.residents)
-        since = self._classes.waiting_since(queue.class_id)
+        swaps = rule is not Rule.RESIDENT
+        since = self._classes.waiting_since(queue.class_id) if swaps else None
         head = queue.head()
         load_s = queue.times.load_s if swaps else 0.0
         due = self._now if head is None else due_to_begin(head.key, load_s)

@@ -20,7 +20,7 @@ class ClassQueue(Generic[TaskT]):
     """Who waits for one class."""
 
     __slots__ = (
-        *("_count", "_heads", "_least_gap_s", "_of_tenant"),
+        *("_count", "_first", "_heads", "_least_gap_s", "_of_tenant"),
         *("class_id", "hold", "times", "variants"),
     )
 
@@ -42,6 +42,7 @@ class ClassQueue(Generic[TaskT]):
         self._count = 0
         self._of_tenant: dict[str, Ranking[TaskT]] = {}
         self._heads: Ranking[str] = Ranking()
+        self._first: TaskT | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -76,8 +77,10 @@ class ClassQueue(Generic[TaskT]):
 
     def head(self) -> TaskT | None:
         """The task that is due first, whoever's it is."""
-        tenant = self._heads.first_item()
-        return None if tenant is None else self._of_tenant[tenant].first_item()
+        if self._first is None:
+            tenant = self._heads.first_item()
+            self._first = None if tenant is None else self._of_tenant[tenant].first_item()
+        return self._first
 
     def __iter__(self) -> Iterator[TaskT]:
         """All that wait, tenant by tenant, in the order of their keys there."""
@@ -107,9 +110,7 @@ class ClassQueue(Generic[TaskT]):
             return None
         had_s = counters.all
         limit = counters.of(least) + self.gap_s
-        for key, _, tenant in heads:
-            if key > now:
-                break
+        for tenant in heads.items_to(now):
             if had_s.get(tenant, 0.0) <= limit and tenant not in barred:
                 return self._first_of(tenant)
         return self._first_of(least)
@@ -119,6 +120,7 @@ class ClassQueue(Generic[TaskT]):
 
     def _rank(self, tenant: str, mine: Ranking[TaskT]) -> bool:
         first = mine.first()
+        self._first = None
         if first is None:
             del self._of_tenant[tenant]
             self._heads.discard(tenant)

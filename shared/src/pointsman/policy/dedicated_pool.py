@@ -5,7 +5,7 @@ in the same order give the same decisions. A swap is a load for a class: which o
 first is decided when the load has ended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -15,6 +15,7 @@ from pointsman.policy.class_times import ClassTimes
 from pointsman.policy.dedicated_device import DedicatedDevice, Run
 from pointsman.policy.free_devices import FreeDevices
 from pointsman.policy.hold import Hold
+from pointsman.policy.holder_index import HolderIndex
 from pointsman.policy.lateness import is_too_late
 from pointsman.policy.numbered_tasks import NumberedTasks
 from pointsman.policy.parameters import DEFAULTS, Parameters
@@ -26,6 +27,7 @@ from pointsman.policy.tenant_counters import TenantCounters
 from pointsman.policy.waiting_classes import WaitingClasses
 
 _EVEN: Final[Mapping[str, float]] = MappingProxyType({})
+_NONE: Final[frozenset[Hashable]] = frozenset()
 
 
 class DedicatedPool:
@@ -42,6 +44,7 @@ class DedicatedPool:
         self._all: dict[str, ClassTimes] = {}
         self._parts: dict[str, int] = {}
         self._free = FreeDevices()
+        self._freed: list[DedicatedDevice] = []
         self._reservations = Reservations(self.devices, self._free)
         self._runs = RunTimes(prior_p50_s=0.0, prior_p99_s=0.0)
         self._mean_load_s = 0.0
@@ -54,6 +57,11 @@ class DedicatedPool:
     def task(self, number: int) -> QueuedTask | None:
         """The task with this number, if it waits."""
         return self._waiting.get(number)
+
+    @property
+    def holders(self) -> HolderIndex:
+        """What classes have to expect of the devices that have their model."""
+        return self._free.holders
 
     @property
     def mean_load_s(self) -> float:
@@ -147,26 +155,39 @@ class DedicatedPool:
             raise ValueError(f"{device} runs no task {number} that could have ended")
         self._all[run.task.class_id].ran(run_s)
         self._runs.add(run_s)
-        parts = 1 + len(holder.followers)
-        for each in (holder, *holder.followers):
-            each.credit.earn(run_s)
-        self.counters.charge(run.task.tenant, parts * run_s - run.expected_s)
+        holder.credit.earn(run_s)
+        for follower in holder.followers:
+            follower.credit.earn(run_s)
+        device_s = (1 + len(holder.followers)) * run_s
+        self.counters.charge(run.task.tenant, device_s - run.expected_s)
         holder.used_at = now
-        self._free.note(holder)
+        self._freed.append(holder)
 
     # -- what is decided -------------------------------------------------------------------------
 
     def assign(self, now: float) -> Assigned:
         """Let free devices begin until none of them takes a task any more."""
         assigned = Assigned()
-        for ready in self._reservations.settled(self.classes):
-            self._load_reserved(ready, assigned, now)
+        if self._reservations:
+            for ready in self._reservations.settled(self.classes):
+                self._load_reserved(ready, assigned, now)
+        self._go_on(assigned, now)
         while len(self._waiting) and len(self._free) and self._assign_one(assigned, now):
             pass
         for hold in assigned.holds:
             queue = self.classes[hold.class_id]
             queue.hold = queue.hold or hold
         return assigned
+
+    def _go_on(self, assigned: Assigned, now: float) -> None:
+        """Those first on which something has ended: most of them have more of the same to do."""
+        freed, self._freed = self._freed, []
+        for device in freed:
+            began = True
+            while began and device.free and self._has_work(device):
+                began = self._acted(device, assigned, now) == "began"
+            if device.free:
+                self._free.note(device)
 
     def _assign_one(self, assigned: Assigned, now: float) -> bool:
         while (device := self._free.with_work_perhaps()) is not None:
@@ -180,15 +201,16 @@ class DedicatedPool:
         return verdict == "began"
 
     def _has_work(self, device: DedicatedDevice) -> bool:
-        return device.resident is not None and len(self.classes[device.resident]) > 0
+        residents = device.residents
+        return bool(residents) and len(self.classes[residents[0]]) > 0
 
     def _acted(
         self, device: DedicatedDevice, assigned: Assigned, now: float
     ) -> Hold | Literal["nothing", "began"]:
-        barred = self._reservations.barred_for(device)
+        barred = self._reservations.barred_for(device) if self._reservations else _NONE
         fleet = self._fleet()
         while True:
-            choice = choose_class(device, self.classes, fleet, now, barred)
+            choice = choose_class(device, self.classes, fleet, now, barred, self.holders)
             if choice is None:
                 return "nothing"
             if isinstance(choice, Hold):

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from pointsman.policy.dedicated_device import DedicatedDevice
+from pointsman.policy.holder_index import HolderIndex
 
 
 class FreeDevices:
     """Free devices, and among them those whose model may have work."""
 
-    __slots__ = ("_having", "_idle", "_partly", "_places", "_ready")
+    __slots__ = ("_having", "_idle", "_partly", "_places", "_ready", "holders")
 
     def __init__(self) -> None:
         # Dictionaries keep the order in which devices became free.
@@ -17,6 +18,8 @@ class FreeDevices:
         self._having: dict[str, dict[str, DedicatedDevice]] = {}
         self._places: dict[str, tuple[dict[str, DedicatedDevice], str | None]] = {}
         self._ready: dict[str, None] = {}
+        self.holders = HolderIndex()
+        """All devices as holders of what they have."""
 
     def __len__(self) -> int:
         return len(self._places)
@@ -32,6 +35,7 @@ class FreeDevices:
 
     def note(self, device: DedicatedDevice) -> None:
         """Something about a device has changed."""
+        self.holders.note(device)
         name = device.name
         before = self._places.get(name)
         if not device.free:

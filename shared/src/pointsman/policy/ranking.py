@@ -47,6 +47,14 @@ class Ranking(Generic[Item]):
             for entry in block:
                 yield entry.key, entry.sequence, entry.item
 
+    def items_to(self, key: float) -> Iterator[Item]:
+        """Items with this key or a smaller one, in order; nothing may change meanwhile."""
+        for block in self._blocks:
+            for entry in block:
+                if entry.key > key:
+                    return
+                yield entry.item
+
     def key_of(self, item: Item) -> float | None:
         """The key of an item, if it is here."""
         entry = self._entries.get(item)

@@ -32,8 +32,8 @@ class Reservations:
         self._free = free
         self._of: dict[Hashable, Reservation] = {}
 
-    def __contains__(self, class_id: Hashable) -> bool:
-        return class_id in self._of
+    def __len__(self) -> int:
+        return len(self._of)
 
     def reserve(
         self, device: DedicatedDevice, choice: ClassChoice, parts: int
@@ -54,8 +54,6 @@ class Reservations:
 
     def settled(self, classes: WaitingClasses[QueuedTask]) -> Iterator[Reservation]:
         """Those whose devices are idle; they are over, as are those whose class has no work."""
-        if not self._of:
-            return
         for class_id, reservation in list(self._of.items()):
             if not classes[class_id]:
                 self.release(class_id)
@@ -77,8 +75,6 @@ class Reservations:
 
     def barred_for(self, device: DedicatedDevice) -> frozenset[Hashable]:
         """Classes that this device need not load, because others are kept for them already."""
-        if not self._of:
-            return frozenset()
         return frozenset(
             class_id
             for class_id, reservation in self._of.items()

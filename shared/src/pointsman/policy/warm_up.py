@@ -14,6 +14,9 @@ HORIZON_S: Final = 60.0
 
 LIKELY: Final = 0.8
 
+ENOUGH_BUCKETS: Final = 3
+"""A forecast has to stand on so many; one request says nothing about the next."""
+
 COLDER: Final = 4.0
 """How many times more the newcomer has to be wanted than what would go."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,8 @@ from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.output import Printer
 from pointsman.cli.results import ResultMissingError, read_result, text_of
 from pointsman.cli.task_rows import COLUMNS, ended
-from pointsman.contracts.queries import TaskRow
+from pointsman.contracts.parts import MAX_PARTS
+from pointsman.contracts.queries import ListTasks, TaskRow
 
 STDOUT: Final = Path("-")
 """Stands for standard output where a file may be named."""
@@ -37,10 +39,20 @@ async def show_task(
     if content is not None and row.result is not None:
         text = text_of(content, row.result.media_type)
     coded = None if content is None or text is not None else base64.b64encode(content).decode()
+    parts = await _parts(client, row)
     if printer.for_people:
-        _tell(printer, row, None if result_to else text)
+        _tell(printer, row, parts, None if result_to else text)
     else:
-        printer.item({**document(row), "result_text": text, "result_base64": coded})
+        shown = {**document(row), "result_text": text, "result_base64": coded}
+        printer.item({**shown, "part_rows": [document(each) for each in parts]})
+
+
+async def _parts(client: StackClient, row: TaskRow) -> list[TaskRow]:
+    """The parts of a task in the order of its input."""
+    if not row.parts:
+        return []
+    rows = await client.ask("tasks", ListTasks(parent=row.task, limit=MAX_PARTS), list[TaskRow])
+    return sorted(rows, key=lambda each: each.part)
 
 
 async def _content(printer: Printer, client: StackClient, row: TaskRow) -> bytes | None:
@@ -99,7 +111,7 @@ def _progress(row: TaskRow) -> str:
     return f"{said or 'alive'} ({row.silent_s or 0.0:.1f} s before the last renewal)"
 
 
-def _tell(printer: Printer, row: TaskRow, text: str | None) -> None:
+def _tell(printer: Printer, row: TaskRow, parts: Sequence[TaskRow], text: str | None) -> None:
     shown = document(row)
     for each in COLUMNS:
         printer.line(f"{each.title:<{_TITLE_WIDTH}} {each.text(shown)}")
@@ -113,6 +125,10 @@ def _tell(printer: Printer, row: TaskRow, text: str | None) -> None:
         printer.line(f"{'progress':<{_TITLE_WIDTH}} {_progress(row)}")
     if row.detail:
         printer.line(f"{'detail':<{_TITLE_WIDTH}} {row.detail}")
+    for each in parts:
+        name = f"part {each.part} of {row.parts}"
+        said = (each.state, each.variant or "", each.code or "", str(each.task))
+        printer.line(f"{name:<{_TITLE_WIDTH}} {' '.join(word for word in said if word)}")
     if text is not None:
         printer.line(f"result:\n{text}")
     elif row.result is not None:

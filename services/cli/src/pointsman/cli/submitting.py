@@ -27,6 +27,7 @@ class AllowedDegradation(StrEnum):
 
     NONE = Degradation.NONE.value
     SMALLER_MODEL = Degradation.SMALLER_MODEL.value
+    SPLIT = Degradation.SPLIT.value
 
 
 class InvalidOptionError(ValueError):
@@ -58,22 +59,7 @@ class Wish:
 
     def command(self, payload: bytes) -> SubmitTask:
         """Raises `InvalidOptionError`."""
-        if re.match(TENANT_PATTERN, self.tenant) is None:
-            raise InvalidOptionError(
-                f"--tenant {self.tenant!r} is no tenant: lower-case letters, digits, - and _, "
-                "at most 63, the first a letter or digit"
-            )
-        for option, name in (
-            ("--project", self.project),
-            ("--conversation", self.conversation),
-            ("--bulk", self.bulk),
-        ):
-            check_name(option, name)
-        if len(self.after) > MAX_DEPENDENCIES:
-            raise InvalidOptionError(
-                f"--after names {len(self.after)} tasks, at most {MAX_DEPENDENCIES} are taken: put "
-                "a task in between that depends on some of them"
-            )
+        self._check()
         allowed, now = self.allow_degradation, time.time()
         return SubmitTask(
             command_id=self.id or str(uuid4()),
@@ -99,6 +85,24 @@ class Wish:
             depends_on=self.after,
             bulk=self.bulk,
         )
+
+    def _check(self) -> None:
+        if re.match(TENANT_PATTERN, self.tenant) is None:
+            raise InvalidOptionError(
+                f"--tenant {self.tenant!r} is no tenant: lower-case letters, digits, - and _, "
+                "at most 63, the first a letter or digit"
+            )
+        for option, name in (
+            ("--project", self.project),
+            ("--conversation", self.conversation),
+            ("--bulk", self.bulk),
+        ):
+            check_name(option, name)
+        if len(self.after) > MAX_DEPENDENCIES:
+            raise InvalidOptionError(
+                f"--after names {len(self.after)} tasks, at most {MAX_DEPENDENCIES} are taken: put "
+                "a task in between that depends on some of them"
+            )
 
 
 def check_name(option: str, name: str | None) -> None:
@@ -152,8 +156,8 @@ def parameters(pairs: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def read_payload(text: str | None, file: Path | None) -> bytes:
-    """The input from the command line, a file or (`-`) standard input.
+def read_payload(text: str | None, file: Path | None, *, most: int = MAX_PAYLOAD_BYTES) -> bytes:
+    """The input from the command line, a file or (`-`) standard input, at most `most` bytes.
 
     Raises `InvalidOptionError` and `CommandError`.
     """
@@ -174,9 +178,9 @@ def read_payload(text: str | None, file: Path | None) -> bytes:
         ) from error
     if not payload:
         raise InvalidOptionError("the input is empty")
-    if len(payload) > MAX_PAYLOAD_BYTES:
+    if len(payload) > most:
         raise CommandError(
-            f"the input has {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES} are taken",
+            f"the input has {len(payload)} bytes, at most {most} are taken",
             code="payload_too_large",
             exit_code=ExitCode.FAILURE,
             next_step="split it into several tasks",

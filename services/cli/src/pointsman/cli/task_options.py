@@ -12,6 +12,11 @@ from pointsman.cli.submitting import AllowedDegradation
 from pointsman.contracts.message import PriorityClass
 
 TaskId = Annotated[UUID, typer.Argument(metavar="ID", help="The id of the task.")]
+Family = Annotated[
+    str,
+    typer.Argument(help="What kind of work, for example summarize; auto: find out by the content."),
+]
+Text = Annotated[str | None, typer.Argument(help="The input, - for standard input.")]
 InputFile = Annotated[Path | None, typer.Option("--file", help="Read the input from it.")]
 Class = Annotated[PriorityClass, typer.Option("--class", help="How urgent it is by its kind.")]
 Deadline = Annotated[

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pointsman.contracts.endurance import HEARTBEAT_MISSED, CheckpointReport
 from pointsman.contracts.events import Residency
-from pointsman.contracts.events.tasks import DEADLINE_EXCEEDED
+from pointsman.contracts.events.attempt_ends import DEADLINE_EXCEEDED
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,

@@ -14,6 +14,7 @@ from pointsman.policy.parameters import ParametersError
 from pointsman.runtime.errors import FatalError
 from pointsman.time_machine.comparison import compare
 from pointsman.time_machine.core_bench import STEPS, bench_core
+from pointsman.time_machine.fairness import measure_fairness
 from pointsman.time_machine.figures import figures_of
 from pointsman.time_machine.log_verbs import add_log_verbs
 from pointsman.time_machine.peak_memory import peak_mib
@@ -71,6 +72,11 @@ def _bench(asked: argparse.Namespace) -> dict[str, object]:
     return {"report": {**figures, "peak_mib": peak_mib()}, "notes": []}
 
 
+def _fairness(asked: argparse.Namespace) -> dict[str, object]:
+    report = measure_fairness(seed=asked.seed, light_tasks=asked.tasks, devices=asked.devices)
+    return {"report": report, "notes": []}
+
+
 def _source(path: Path) -> Path:
     if not path.is_file():
         raise TraceError(
@@ -123,6 +129,10 @@ def _arguments() -> argparse.ArgumentParser:
     for drawing in (generated, compared):
         drawing.add_argument("--tasks", type=int, default=_DEFAULT.tasks)
         drawing.add_argument("--devices", type=int, default=_DEFAULT.devices)
+    fair = verb("fairness", _fairness)
+    fair.add_argument("--seed", type=int, default=1)
+    fair.add_argument("--tasks", type=int, required=True)
+    fair.add_argument("--devices", type=int, default=_DEFAULT.devices)
     benched = verb("bench", _bench)
     benched.add_argument("--queued", type=int, required=True)
     benched.add_argument("--steps", type=int, default=STEPS)

@@ -142,7 +142,8 @@ def _run(pool: DedicatedPool, running: deque[tuple[str, int]], now: float) -> No
         loads = bool(assigned.loads)
         for load in assigned.loads:
             pool.loaded(load.devices[0], _LOAD_S, now)
-        running.extend((start.device, start.task.number) for start in assigned.starts)
+        for start in assigned.starts:
+            running.append((start.device, start.task.number))
 
 
 def _sooner(task: QueuedTask) -> QueuedTask:

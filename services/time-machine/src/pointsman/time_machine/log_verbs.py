@@ -91,9 +91,10 @@ def _what_if(asked: argparse.Namespace) -> dict[str, object]:
 
 
 def _begin(log: Path, position: int | None, time: float | None) -> float:
-    if position is None and time is None:
-        return 0.0
-    return time if time is not None else moment(log, position=position).time
+    first = moment(log, position=1)
+    if position is not None:
+        return moment(log, position=position).time
+    return first.time if time is None else max(time, first.time)
 
 
 def _device_why(asked: argparse.Namespace) -> dict[str, object]:

@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from pointsman.time_machine.disciplines import Begin, Discipline, Loading
 from pointsman.time_machine.traces import TracedTask
 
+
 @dataclass(slots=True)
 class Outcome:
     """What came out; seconds of the trace unless said otherwise."""

@@ -1,5 +1,6 @@
 """Every event type that the log may hold."""
 
+from pointsman.contracts.events.attempt_ends import AttemptFailed, AttemptLost, AttemptTimedOut
 from pointsman.contracts.events.context import (
     ContextAssembled,
     ContextItem,
@@ -87,9 +88,6 @@ from pointsman.contracts.events.steering import (
     TenantSet,
 )
 from pointsman.contracts.events.tasks import (
-    AttemptFailed,
-    AttemptLost,
-    AttemptTimedOut,
     Candidate,
     Cause,
     Decision,

@@ -5,10 +5,9 @@ the last log position that was folded before it. Random draws and the ids of dev
 stand in the event that used them.
 """
 
-from typing import Final
-
 from pointsman.contracts.message import BlobRef, Degradation, Delivery, Message, PriorityClass
 from pointsman.contracts.parts import PartsOutcome, SplitPlan
+from pointsman.contracts.pool_choice import PoolChoice
 from pointsman.contracts.routing import Judgement, Route
 
 
@@ -89,6 +88,8 @@ class TaskAccepted(Decision, frozen=True):
     """What the score was read from, and what it means."""
     route: Route | None = None
     """Why it has this family; None: its sender named it."""
+    pool_choice: PoolChoice | None = None
+    """Why it is in this pool; None: nobody had to choose."""
 
 
 class KeyComponents(Message, frozen=True):
@@ -253,55 +254,3 @@ class TaskAbandoned(Decision, frozen=True):
     """Terminal: the client that held the request is gone."""
 
     reason: str
-
-
-class AttemptFailed(Decision, frozen=True):
-    """The engine answered with an error; `retry_at` is when the next attempt may start."""
-
-    attempt: int
-    device: str
-    code: str
-    message: str
-    retry_at: float
-    draw: float = 0.0
-    """Uniform in [0, 1): the jitter that was used."""
-
-
-class AttemptTimedOut(Decision, frozen=True):
-    """The run deadline passed while the engine worked."""
-
-    attempt: int
-    device: str
-    run_timeout_s: float
-    retry_at: float
-    draw: float = 0.0
-    code: str = ""
-    """Empty: the whole time was over; `heartbeat_missed`: no sign of life came in time."""
-    run_s: float = 0.0
-    """How long it had run; 0: for the whole time."""
-
-
-EXECUTOR_CANCELLED: Final = "executor_cancelled"
-"""The holder stopped the call by itself, so that its slot is free at once."""
-
-BATCH_FAILED: Final = "batch_failed"
-"""The call failed for all who shared it. Whose input was the cause is not known, so that nobody has
-failed: each runs alone next. The call has ended, so that its slot is free."""
-
-
-DEADLINE_EXCEEDED: Final = "deadline_exceeded"
-"""Code of a call that had not ended when its time was over."""
-
-
-class AttemptLost(Decision, frozen=True):
-    """The holder or the device went away; nobody will report this attempt."""
-
-    attempt: int
-    device: str
-    reason: str
-    """`executor_replaced`, `lease_expired`, `device_unavailable`, `EXECUTOR_CANCELLED` or
-    `BATCH_FAILED`."""
-    code: str = ""
-    """What a shared call failed with."""
-    only: bool = False
-    """The device stopped answering while nothing else was in flight on it."""

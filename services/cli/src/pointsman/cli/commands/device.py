@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from pointsman.cli.client import connected
+from pointsman.cli.commands.device_attach import attach
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.log_files import Database
@@ -100,6 +101,9 @@ def why(
         return ExitCode.OK
 
     run(output, work)
+
+
+app.command()(attach)
 
 
 def _steer(command: DrainDevice | UndrainDevice, data: Path, output: OutputFormat) -> None:

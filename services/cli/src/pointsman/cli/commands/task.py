@@ -1,8 +1,9 @@
 """`pointsman task`: submit, look, follow, explain, cancel."""
 
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
@@ -13,6 +14,7 @@ from pointsman.cli.commands.events import event_line
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.feed import FeedBell, follow
+from pointsman.cli.large_inputs import by_reference
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
 from pointsman.cli.showing import show_task
@@ -28,6 +30,7 @@ from pointsman.cli.task_options import (
     Conversation,
     Deadline,
     Degraded,
+    Family,
     InputFile,
     MaxAttempts,
     NotBefore,
@@ -36,6 +39,7 @@ from pointsman.cli.task_options import (
     Project,
     ResultTo,
     TaskId,
+    Text,
     Timeout,
     check_result_option,
 )
@@ -44,6 +48,7 @@ from pointsman.contracts.commands import Duplicate, SubmitTask
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.queries import ListTasks, OneTask, TaskRow, Why
 from pointsman.contracts.task_states import TERMINAL, TaskState
+from pointsman.runtime.blobs import MAX_BLOB_BYTES
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -58,8 +63,8 @@ def task() -> None:
 
 @app.command()
 def submit(  # noqa: PLR0913 - one parameter per option
-    family: Annotated[str, typer.Argument(help="What kind of work, for example summarize; auto: find out.")],
-    text: Annotated[str | None, typer.Argument(help="The input, - for standard input.")] = None,
+    family: Family,
+    text: Text = None,
     *,
     file: InputFile = None,
     priority_class: Class = PriorityClass.STANDARD,
@@ -96,13 +101,20 @@ def submit(  # noqa: PLR0913 - one parameter per option
     check_result_option(result, output, wait=wait and not stream)
 
     async def work(printer: Printer) -> ExitCode:
-        command = wish.command(read_payload(text, file))
+        command = wish.command(read_payload(text, file, most=MAX_BLOB_BYTES))
         async with connected(data) as client:
+            command = await by_reference(command, client.record.data)
             if stream:
                 row = await show_stream(printer, client, command, timeout_s=timeout)
                 return ExitCode.OK if row.state == _COMPLETED else ExitCode.TASK_FAILED
             return await _submit(printer, client, command, timeout if wait else None, result)
 
+    _run_as_typed(output, work)
+
+
+def _run_as_typed(
+    output: OutputFormat, work: Callable[[Printer], Coroutine[Any, Any, ExitCode]]
+) -> None:
     try:
         run(output, work)
     except InvalidOptionError as error:
@@ -151,19 +163,21 @@ def get(
 
 
 @app.command("ls")
-def list_tasks(
+def list_tasks(  # noqa: PLR0913 - one parameter per option
     *,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
     state: Annotated[TaskState | None, typer.Option(help="Only in this state.")] = None,
     family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
     bulk: Annotated[str | None, typer.Option(help="Only of this bulk.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Only made by this schedule.")] = None,
+    parts: Annotated[bool, typer.Option("--parts", help="Also parts of other tasks.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Tasks, newest first."""
     asked = ListTasks(
+        parts=parts,
         tenant=tenant,
         state=state.value if state else None,
         family=family,

@@ -10,7 +10,7 @@ from pointsman.cli.failures import ExitCode
 from pointsman.cli.hints import data_flag
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
-from pointsman.cli.stack.plan import DEFAULT_TENANT, StackPlan
+from pointsman.cli.stack.plan import DEFAULT_TENANT, DeviceTerms, StackPlan
 from pointsman.cli.stack.project import find_project
 from pointsman.cli.stack.supervisor import Supervisor
 from pointsman.cli.stack_options import (
@@ -76,8 +76,7 @@ def up(  # noqa: PLR0913 - one parameter per option
             attach=tuple(triton or ()),
             tenants=tuple(dict.fromkeys((DEFAULT_TENANT, *(tenant or ())))),
             noop=noop,
-            mode=mode,
-            memory_mib=memory,
+            terms=DeviceTerms(mode, memory),
             services=services_without(without or ()),
             processes=processes,
             standby=standby,

@@ -3,12 +3,14 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from pointsman.cli.stack.accounts import Account
-from pointsman.cli.stack.data_directory import DataDirectory
+from pointsman.cli.stack.data_directory import DataDirectory, blobs
 from pointsman.cli.stack.leftovers import STACK_VARIABLE
-from pointsman.cli.stack.plan import EXECUTOR, POOL, StackPlan
+from pointsman.cli.stack.plan import EXECUTOR, POOL, DeviceKind, DeviceTerms, StackPlan
+from pointsman.cli.stack.project import Project, find_project
 from pointsman.cli.stack.record import DeviceRecord
 from pointsman.contracts.events import DeviceMode
 
@@ -37,7 +39,7 @@ def services_environment(
     """The services process: it alone is told where the log lies."""
     passwords = {name: accounts[name].password for name in plan.services}
     return {
-        **_inherited(plan.environment, directory),
+        **_inherited(plan.environment, directory.path),
         "POINTSMAN_NATS_URL": nats_url,
         "POINTSMAN_TOGETHER_SERVICES": ",".join(plan.services),
         "POINTSMAN_TOGETHER_PASSWORDS": json.dumps(passwords),
@@ -63,7 +65,7 @@ def service_environment(
     """One service in a process of its own, on a log in PostgreSQL."""
     service = plan.service_parts[part]
     return {
-        **_inherited(plan.environment, directory),
+        **_inherited(plan.environment, directory.path),
         **_bus(accounts[service], nats_url),
         "POINTSMAN_DATA": str(directory.path),
         "POINTSMAN_DATABASE_URL": database_url,
@@ -82,9 +84,8 @@ def executor_environment(
     devices: Sequence[DeviceRecord],
 ) -> dict[str, str]:
     """The executor: devices and blobs, no log, and nothing that opens one."""
-    inherited = _inherited(plan.environment, directory)
     environment = {
-        **{name: value for name, value in inherited.items() if not name.startswith("PG")},
+        **_without_database(_inherited(plan.environment, directory.path)),
         **_bus(account, nats_url),
         "POINTSMAN_EXECUTOR_NAME": EXECUTOR,
         "POINTSMAN_EXECUTOR_POOL": POOL,
@@ -93,8 +94,9 @@ def executor_environment(
     }
     if plan.noop:
         environment["POINTSMAN_EXECUTOR_NOOP_VARIANTS"] = ",".join(plan.project.variants())
-    if plan.mode is not DeviceMode.FIXED:
-        environment |= _loading(plan)
+    environment |= _loading(plan.terms)
+    if plan.terms.mode is not DeviceMode.FIXED:
+        environment |= _loadable(plan.kind, plan.project)
     if plan.slots is not None:
         environment["POINTSMAN_EXECUTOR_SLOTS"] = str(plan.slots)
     if plan.max_batch is not None:
@@ -102,27 +104,59 @@ def executor_environment(
     return environment
 
 
-def _loading(plan: StackPlan) -> dict[str, str]:
+def guest_environment(
+    data: Path,
+    name: str,
+    account: Account,
+    nats_url: str,
+    device: DeviceRecord,
+    terms: DeviceTerms,
+) -> dict[str, str]:
+    """An executor that joins a running stack with one device."""
     environment = {
-        "POINTSMAN_EXECUTOR_MODE": plan.mode.value,
-        "POINTSMAN_EXECUTOR_MEMORY_MIB": str(plan.memory_mib),
+        **_without_database(_inherited({}, data)),
+        **_bus(account, nats_url),
+        "POINTSMAN_EXECUTOR_NAME": name,
+        "POINTSMAN_EXECUTOR_POOL": POOL,
+        "POINTSMAN_EXECUTOR_DEVICES": f"{device.device}={device.endpoint}",
+        "POINTSMAN_EXECUTOR_BLOBS": str(blobs(data)),
+        **_loading(terms),
     }
-    if plan.kind == "noop":
-        times = plan.project.load_times()
-        declared = ",".join(f"{name}:{seconds:.3f}" for name, seconds in times.items())
-        environment["POINTSMAN_EXECUTOR_NOOP_LOAD_S"] = declared
-    if plan.kind == "triton":
-        environment["POINTSMAN_EXECUTOR_REPOSITORY"] = str(plan.project.models)
+    if device.kind == "noop":
+        project = find_project()
+        environment |= _loadable(device.kind, project)
+        environment["POINTSMAN_EXECUTOR_NOOP_VARIANTS"] = ",".join(project.variants())
     return environment
 
 
-def _inherited(added: Mapping[str, str], directory: DataDirectory) -> dict[str, str]:
+def _loading(terms: DeviceTerms) -> dict[str, str]:
+    if terms.mode is DeviceMode.FIXED:
+        return {}
+    return {
+        "POINTSMAN_EXECUTOR_MODE": terms.mode.value,
+        "POINTSMAN_EXECUTOR_MEMORY_MIB": str(terms.memory_mib),
+    }
+
+
+def _loadable(kind: DeviceKind, project: Project) -> dict[str, str]:
+    if kind == "noop":
+        times = project.load_times()
+        declared = ",".join(f"{name}:{seconds:.3f}" for name, seconds in times.items())
+        return {"POINTSMAN_EXECUTOR_NOOP_LOAD_S": declared}
+    return {"POINTSMAN_EXECUTOR_REPOSITORY": str(project.models)} if kind == "triton" else {}
+
+
+def _without_database(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith("PG")}
+
+
+def _inherited(added: Mapping[str, str], data: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("POINTSMAN_") or name.startswith(_PASSED_ON)
     }
-    return {**kept, **added, STACK_VARIABLE: str(directory.path)}
+    return {**kept, **added, STACK_VARIABLE: str(data)}
 
 
 def _metrics(devices: Sequence[DeviceRecord]) -> str:

@@ -12,6 +12,8 @@ from pointsman.contracts.events import DeviceMode
 DEFAULT_TENANT: Final = "default"
 POOL: Final = "main"
 EXECUTOR: Final = "executor-1"
+GUESTS: Final = tuple(f"executor-{number}" for number in range(2, 6))
+"""Executors that may join while the stack runs: their logins are there from its start."""
 SERVICES: Final = "services"
 """The part that runs all services in one process."""
 POSTGRES: Final = "postgres"
@@ -20,7 +22,20 @@ STANDBY: Final = "scheduler-2"
 
 CANARY_MODEL: Final = "identity"
 
+NOOP: Final = "noop:"
+"""Endpoint of the executor's stand-in."""
+
 DeviceKind = Literal["triton", "attached", "noop"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTerms:
+    """How devices are used."""
+
+    mode: DeviceMode = DeviceMode.FIXED
+    """Who decides what they have loaded; if it is the leader, they start without a model."""
+    memory_mib: float = 0.0
+    """What models may take of each device's memory, where the leader loads; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +61,7 @@ class StackPlan:
     """A second scheduler; needs `processes`."""
     postgres: str | None = field(default=None, repr=False)
     """DSN of a PostgreSQL that runs already, with its password; None: one of our own is started."""
-    mode: DeviceMode = DeviceMode.FIXED
-    """Who decides what the devices have loaded; if it is the leader, they start without a model."""
-    memory_mib: float = 0.0
-    """What models may take of each device's memory, where the leader loads; 0: not known."""
+    terms: DeviceTerms = DeviceTerms()
     slots: int | None = None
     """Calls that each device runs at the same time; None: the executor's default."""
     max_batch: int | None = None
@@ -68,7 +80,7 @@ class StackPlan:
     def models_at_start(self) -> tuple[str, ...]:
         """What each Triton of ours loads by itself."""
         names = self.project.model_names()
-        if self.mode is DeviceMode.FIXED:
+        if self.terms.mode is DeviceMode.FIXED:
             return names
         # The executor runs its canaries on it, beside whatever the leader loads.
         return tuple(name for name in names if name == CANARY_MODEL)

@@ -20,7 +20,7 @@ from pointsman.cli.stack.data_directory import DataDirectory
 from pointsman.cli.stack.keeper import Keeper, Part
 from pointsman.cli.stack.leftovers import kill_leftover_children
 from pointsman.cli.stack.log_place import OWN_POSTGRESQL, SQLITE, LogPlace
-from pointsman.cli.stack.plan import EXECUTOR, POOL, POSTGRES, SERVICES, StackPlan
+from pointsman.cli.stack.plan import EXECUTOR, GUESTS, NOOP, POOL, POSTGRES, SERVICES, StackPlan
 from pointsman.cli.stack.readiness import wait_ready
 from pointsman.cli.stack.record import (
     DeviceRecord,
@@ -42,6 +42,8 @@ _POSTGRES_GRACE_S: Final = 20.0
 # Nothing of it is durable, and unloading every model politely takes seconds.
 _TRITON_GRACE_S: Final = 0.0
 
+_EXECUTORS: Final = (EXECUTOR, *GUESTS)
+
 Say = Callable[[str], None]
 
 
@@ -54,8 +56,8 @@ class Supervisor:
     def __init__(self, plan: StackPlan, say: Say) -> None:
         self._plan = plan
         self._say = say
-        self._accounts = new_accounts([EXECUTOR], plan.tenants)
-        users = nats_users(self._accounts, pool=POOL, executors=[EXECUTOR], tenants=plan.tenants)
+        self._accounts = new_accounts(_EXECUTORS, plan.tenants)
+        users = nats_users(self._accounts, pool=POOL, executors=_EXECUTORS, tenants=plan.tenants)
         # For the children too: the log and the blobs are for their owner alone.
         os.umask(0o077)
         self._directory = DataDirectory(plan.data, _log_place(plan))
@@ -191,9 +193,9 @@ class Supervisor:
         names, kind = self._plan.device_names, self._plan.kind
         if kind == "noop":
             self._say("no Triton: the executor's stand-in answers, no model is run")
-            if self._plan.mode is not DeviceMode.FIXED:
+            if self._plan.terms.mode is not DeviceMode.FIXED:
                 self._say("its loads load nothing: they wait the load times of the registry")
-            return tuple(DeviceRecord(name, "noop:", kind) for name in names)
+            return tuple(DeviceRecord(name, NOOP, kind) for name in names)
         if kind == "attached":
             endpoints = zip(names, self._plan.attach, strict=True)
             return tuple(DeviceRecord(name, endpoint, kind) for name, endpoint in endpoints)

@@ -24,7 +24,7 @@ from pointsman.executor.adapters.kserve_batch import batch_bytes, read_outputs
 from pointsman.executor.adapters.kserve_stream import STREAM_VERB
 from pointsman.executor.adapters.model_catalogue import ModelCatalogue
 from pointsman.executor.adapters.triton_failures import failure_of, load_failure_of
-from pointsman.executor.adapters.triton_models import CANARY_MODEL, TritonModels
+from pointsman.executor.adapters.triton_loading import CANARY_MODEL, TritonModels
 from pointsman.executor.adapters.triton_questions import TritonQuestions
 from pointsman.executor.adapters.triton_stream import StreamedCalls
 from pointsman.executor.adapters.triton_tracing import trace_metadata

@@ -35,6 +35,7 @@ _BUSY: Final = Meaning(ENGINE_BUSY, retryable=True)
 # The variant was unloaded since the device was offered; it may be loaded elsewhere.
 _NOT_FOUND: Final = Meaning(NOT_LOADED, retryable=True)
 _TOO_LARGE: Final = Meaning("message_too_large", retryable=False)
+_INVALID_INPUT: Final = Meaning("invalid_input", retryable=False)
 _CONTROL_OFF: Final = Meaning(MODEL_CONTROL_OFF, retryable=False)
 
 # Looked for in the text first, because back ends pass these on under whatever status they like.
@@ -61,6 +62,8 @@ TEXTS: Final[Mapping[tuple[StatusCode, str], Meaning]] = MappingProxyType(
         (StatusCode.UNKNOWN, "timeout expired"): _BUSY,
         (StatusCode.UNKNOWN, "unknown model"): _NOT_FOUND,
         (StatusCode.UNKNOWN, "is not ready"): _NOT_FOUND,
+        # The word of a streaming model that refuses its input, by our convention.
+        (StatusCode.UNKNOWN, "invalid input: "): _INVALID_INPUT,
     }
 )
 
@@ -72,8 +75,8 @@ STATUSES: Final[Mapping[StatusCode, Meaning]] = MappingProxyType(
         StatusCode.NOT_FOUND: _NOT_FOUND,
         StatusCode.RESOURCE_EXHAUSTED: _OUT_OF_MEMORY,
         # The model or Triton refused the payload; it would do so again.
-        StatusCode.INVALID_ARGUMENT: Meaning("invalid_input", retryable=False),
-        StatusCode.OUT_OF_RANGE: Meaning("invalid_input", retryable=False),
+        StatusCode.INVALID_ARGUMENT: _INVALID_INPUT,
+        StatusCode.OUT_OF_RANGE: _INVALID_INPUT,
         # The model raised: deterministic until proven otherwise.
         StatusCode.INTERNAL: Meaning("model_error", retryable=False),
         StatusCode.UNKNOWN: Meaning("model_error", retryable=False),

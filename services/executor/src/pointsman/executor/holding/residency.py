@@ -156,8 +156,18 @@ class ResidencyChanges:
 
     async def _outcome(self, grant: ResidencyGrant, device: Device) -> Outcome:
         timeout_s = grant.timeout_s or UNBOUNDED_S
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        async with device.changing():
+            if loop.time() >= until:
+                return _refused(LOAD_TIMEOUT, f"its turn did not come within {timeout_s:g} s")
+            return await self._within(until, timeout_s, grant, device)
+
+    async def _within(
+        self, until: float, timeout_s: float, grant: ResidencyGrant, device: Device
+    ) -> Outcome:
         try:
-            async with asyncio.timeout(timeout_s), device.changing():
+            async with asyncio.timeout_at(until):
                 return await self._changed(grant, device, timeout_s)
         except TimeoutError:
             await _undo(grant, device)

@@ -10,7 +10,7 @@ ROW: Final = """json_object(
     'run_s', run_s, 'ended_at', ended_at, 'code', code, 'detail', detail,
     'message_id', message_id, 'source', source, 'payload', json(payload), 'result', json(result),
     'held', held, 'boost_s', boost_s, 'parent', parent, 'part', part, 'parts', parts,
-    'band', band, 'domain', domain, 'bulk', bulk, 'schedule', schedule)"""
+    'band', band, 'domain', domain, 'bulk', bulk, 'schedule', schedule, 'pool', pool)"""
 
 SCHEMA: Final = (
     # The position of its acceptance orders tasks by age, and makes `newest first` a plain scan.
@@ -22,7 +22,7 @@ SCHEMA: Final = (
         ended_at REAL, code TEXT, detail TEXT, message_id TEXT NOT NULL, source TEXT NOT NULL,
         payload TEXT NOT NULL, result TEXT, held TEXT NOT NULL, boost_s REAL NOT NULL,
         parent TEXT, part INTEGER NOT NULL, parts INTEGER NOT NULL, band TEXT NOT NULL,
-        domain TEXT, bulk TEXT NOT NULL, schedule TEXT NOT NULL)""",
+        domain TEXT, bulk TEXT NOT NULL, schedule TEXT NOT NULL, pool TEXT NOT NULL)""",
     "CREATE INDEX tasks_by_tenant ON tasks (tenant)",
     "CREATE INDEX tasks_by_bulk ON tasks (bulk) WHERE bulk <> ''",
     "CREATE INDEX tasks_by_schedule ON tasks (schedule) WHERE schedule <> ''",
@@ -47,7 +47,8 @@ INSERT: Final = """
         json_extract(value, '$.boost_s'), json_extract(value, '$.parent'),
         json_extract(value, '$.part'), coalesce(json_extract(value, '$.parts'), 0),
         json_extract(value, '$.band'), json_extract(value, '$.domain'),
-        json_extract(value, '$.bulk'), json_extract(value, '$.schedule')
+        json_extract(value, '$.bulk'), json_extract(value, '$.schedule'),
+        json_extract(value, '$.pool')
     FROM json_each(?)"""
 UPDATE: Final = """
     WITH change AS MATERIALIZED (

@@ -40,6 +40,7 @@ class _Route(Message, frozen=True):
 
 
 class _Accepted(Decision, frozen=True):
+    pool: str
     tenant: str
     family: str
     priority_class: str
@@ -123,7 +124,7 @@ class TaskProjection:
     """Implements `eventstore.projections.Projection`: one row per task, by its last events."""
 
     name = "tasks"
-    version = 2
+    version = 3
     topics = frozenset(topic.rpartition(".v")[0] for topic in _TYPES)
     codec = EventCodec(_TYPES)
 
@@ -171,6 +172,7 @@ def _columns(event: Decision, position: int) -> dict[str, object]:
                 "domain": None if event.route is None else event.route.chosen.domain,
                 "bulk": event.bulk,
                 "schedule": event.schedule,
+                "pool": event.pool,
             }
         case _PartsGranted():
             return {"attempts": event.attempt}
@@ -224,7 +226,12 @@ def _end_without_result(event: Decision) -> dict[str, object]:
 
 def list_tasks(db: sqlite3.Connection, query: ListTasks) -> list[TaskRow]:
     """Newest first."""
-    wanted = {"tenant": query.tenant, "state": query.state, "family": query.family}
+    wanted = {
+        "tenant": query.tenant,
+        "state": query.state,
+        "family": query.family,
+        "pool": query.pool,
+    }
     filters = {name: value for name, value in wanted.items() if value is not None}
     if query.parent is not None:
         filters["parent"] = str(query.parent)

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from pointsman.contracts.commands import Rejected, SubmitTask
-from pointsman.contracts.events import ModelRegistered, TaskAccepted
+from pointsman.contracts.events import Cause, ModelRegistered, TaskAccepted
 from pointsman.contracts.message import BlobRef, Degradation
 from pointsman.contracts.routing import Route
 from pointsman.policy.order import allowed_boost, virtual_deadline
@@ -18,7 +18,7 @@ from pointsman.scheduler.domain.dependencies import (
     UNKNOWN_DEPENDENCY,
     PastTask,
 )
-from pointsman.scheduler.domain.judging import judge
+from pointsman.scheduler.domain.judging import Judged, judge
 from pointsman.scheduler.domain.oversize import Fitting, allowed, fit_input
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.routes import FAMILY_UNCLEAR, NO_DOMAINS, Seen, find_route
@@ -54,7 +54,12 @@ def decide_submit(
     `seen` tells its domain if it needs one, `past` what the log knows of tasks that it depends on.
     """
     admitted = _admit(pool, task, payload, at=at, seen=seen, past=past)
-    return admitted if isinstance(admitted, Rejected) else _accepted(pool, admitted, at=at)
+    if isinstance(admitted, Rejected):
+        return admitted
+    task, variants = admitted.task, admitted.fitting.variants
+    domain = "" if admitted.route is None else admitted.route.chosen.domain
+    judged = judge(pool, task, payload, variants, at=at, domain=domain)
+    return _accepted(pool, admitted, judged, at=at)
 
 
 def refuse_submit(
@@ -108,12 +113,8 @@ def _admit(
     return _Admitted(task, payload, fitting, route, awaits)
 
 
-def _accepted(pool: Pool, admitted: _Admitted, *, at: float) -> TaskAccepted:
-    task, payload, route = admitted.task, admitted.payload, admitted.route
-    domain = "" if route is None else route.chosen.domain
-    judged = judge(pool, task, payload, admitted.fitting.variants, at=at, domain=domain)
-    boost_s = task.boost_s + pool.influences.boost_of(task.priority_class)
-    boost_cause = pool.influences.boost_cause(task.priority_class)
+def _accepted(pool: Pool, admitted: _Admitted, judged: Judged, *, at: float) -> TaskAccepted:
+    task, boost_s = admitted.task, _boost_s(pool, admitted.task)
     return TaskAccepted(
         at=at,
         applied_to=pool.applied_to,
@@ -123,7 +124,7 @@ def _accepted(pool: Pool, admitted: _Admitted, *, at: float) -> TaskAccepted:
         priority_class=task.priority_class,
         key=_key(pool, task, judged.variants[0], at, boost_s),
         variants=judged.variants,
-        payload=payload,
+        payload=admitted.payload,
         message_id=task.command_id,
         source=task.source,
         deadline=task.deadline,
@@ -140,18 +141,27 @@ def _accepted(pool: Pool, admitted: _Admitted, *, at: float) -> TaskAccepted:
         conversation=task.conversation,
         context_tokens=task.context_tokens,
         cache=task.cache,
-        causes=() if boost_cause is None else (boost_cause,),
+        causes=_boost_causes(pool, task),
         not_before=task.not_before,
         depends_on=tuple(str(each) for each in dict.fromkeys(task.depends_on)),
         bulk=task.bulk or "",
         schedule=task.schedule or "",
+        split=admitted.fitting.split,
+        route=admitted.route,
+        awaits=admitted.awaits,
         band=judged.band,
         complexity=judged.score,
         judged=judged.judgement,
-        split=admitted.fitting.split,
-        route=route,
-        awaits=admitted.awaits,
     )
+
+
+def _boost_s(pool: Pool, task: SubmitTask) -> float:
+    return task.boost_s + pool.influences.boost_of(task.priority_class)
+
+
+def _boost_causes(pool: Pool, task: SubmitTask) -> tuple[Cause, ...]:
+    cause = pool.influences.boost_cause(task.priority_class)
+    return () if cause is None else (cause,)
 
 
 def _shed(pool: Pool, task: SubmitTask, at: float) -> Rejected | None:

@@ -15,7 +15,7 @@ from pointsman.contracts.events import (
     TaskCompleted,
     TaskFailed,
 )
-from pointsman.contracts.events.tasks import BATCH_FAILED, EXECUTOR_CANCELLED
+from pointsman.contracts.events.attempt_ends import BATCH_FAILED, EXECUTOR_CANCELLED
 from pointsman.contracts.leases import (
     AttemptReport,
     RunCancelled,

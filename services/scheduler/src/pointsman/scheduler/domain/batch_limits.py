@@ -7,7 +7,7 @@ from pointsman.contracts.events import (
     DeviceResumed,
     ResidencyChanged,
 )
-from pointsman.contracts.events.tasks import BATCH_FAILED
+from pointsman.contracts.events.attempt_ends import BATCH_FAILED
 from pointsman.scheduler.domain.tasks import OpenTask
 
 OUT_OF_MEMORY = "out_of_memory"

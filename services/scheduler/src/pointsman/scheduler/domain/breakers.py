@@ -16,18 +16,21 @@ from pointsman.contracts.events import (
     BreakerClosed,
     BreakerOpened,
     Decision,
+    DeviceMode,
     TaskCompleted,
     TaskGranted,
 )
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import WITHOUT_RESULT
 from pointsman.policy.breaker import OPEN_S, SUCCESS, Breaker, Turn
+from pointsman.scheduler.domain.fleet import Devices
 from pointsman.scheduler.domain.tasks import OpenTask
 from pointsman.scheduler.domain.why_words import clock
 
 BreakerId = tuple[str, str]
 """Device and variant."""
 
+MODEL_NOT_FOUND: Final = "model_not_found"
 RUN_TIMEOUT: Final = "run_timeout"
 """Code of a run whose whole time was over."""
 
@@ -35,7 +38,8 @@ RUN_TIMEOUT: Final = "run_timeout"
 class Breakers:
     """Those of every device and variant that ran anything."""
 
-    def __init__(self) -> None:
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
         self.of: dict[BreakerId, Breaker] = {}
         self.troubled: dict[BreakerId, Breaker] = {}
         """Those that are not closed, or are about to open."""
@@ -117,13 +121,19 @@ class Breakers:
 
     def _ended(self, task: OpenTask, code: str) -> None:
         lease = task.lease
-        if lease is None or not lease.device:
+        if lease is None or not lease.device or self._is_gone(code, lease.device):
             return
         id_ = lease.device, lease.variant
         breaker = self._breaker(id_)
         breaker.ended((task.id, lease.attempt), code, task.payload.digest)
         if breaker.turn is not None:
             self.troubled[id_] = breaker
+
+    def _is_gone(self, code: str, name: str) -> bool:
+        # Where the leader loads, a variant that is not there is to be loaded, not left alone.
+        device = self._devices.get(name)
+        fixed = device is None or device.offer.mode is DeviceMode.FIXED
+        return code == MODEL_NOT_FOUND and not fixed
 
     def _lost(self, task: OpenTask, _: Decision) -> None:
         lease = task.lease

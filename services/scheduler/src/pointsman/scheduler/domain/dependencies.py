@@ -12,7 +12,8 @@ folded.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from heapq import nsmallest
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -57,9 +58,9 @@ class Dependencies:
         self._tasks = tasks
         self._dependents: dict[UUID, dict[UUID, None]] = {}
         """Tasks that wait, by the open task that they wait for."""
-        self._unmet: dict[UUID, None] = {}
-        """Tasks that are to fail, in the order in which that became known."""
-        self._same: dict[PastTask, PastTask] = {}
+        self._unmet: set[UUID] = set()
+        """Tasks that are to fail."""
+        self._same: dict[tuple[str, TaskState], PastTask] = {}
         """Ends that many tasks have in common, held once."""
 
     def __contains__(self, task: UUID) -> bool:
@@ -76,14 +77,13 @@ class Dependencies:
                 task.awaits |= {dependency}
             else:
                 self._resolve(task, dependency, self.end_of(dependency))
-        self.adopt(task)
 
     def adopt(self, task: OpenTask) -> None:
         """Take in a task as it stands."""
         for dependency in task.awaits:
             self._dependents.setdefault(dependency, {})[task.id] = None
         if task.unmet:
-            self._unmet[task.id] = None
+            self._unmet.add(task.id)
 
     def ended(
         self, task: OpenTask, before_change: Callable[[OpenTask], None] | None
@@ -92,19 +92,21 @@ class Dependencies:
 
         `before_change` is told of each of them first.
         """
-        end = PastTask(task.tenant, task.state)
-        self._remember(task.id, end)
-        self._unmet.pop(task.id, None)
+        end = self._remember(task)
+        self._unmet.discard(task.id)
         for dependency in task.awaits:
             self._forget_dependent(dependency, task.id)
-        dependents = [self._tasks[name] for name in self._dependents.pop(task.id, ())]
+        names = self._dependents.pop(task.id, None)
+        if names is None:
+            return []
+        dependents = [self._tasks[name] for name in names]
         for dependent in dependents:
             if before_change is not None:
                 before_change(dependent)
             dependent.awaits -= {task.id}
             self._resolve(dependent, task.id, end)
             if dependent.unmet:
-                self._unmet[dependent.id] = None
+                self._unmet.add(dependent.id)
         return dependents
 
     def restore(self, latest: Mapping[UUID, PastTask], earlier: Mapping[UUID, PastTask]) -> None:
@@ -146,9 +148,12 @@ class Dependencies:
         return tuple(awaited)
 
     def failures(self, *, at: float, applied_to: int) -> Iterator[Decided]:
-        """The ends of tasks that a dependency has let down, at most `FAILURES_PER_ROUND`."""
-        for name in islice(self._unmet, FAILURES_PER_ROUND):
-            task = self._tasks[name]
+        """The ends of tasks that a dependency has let down, at most `FAILURES_PER_ROUND`.
+
+        In the order of their acceptance, which a pool that was restored knows as well.
+        """
+        let_down = (self._tasks[name] for name in self._unmet)
+        for task in nsmallest(FAILURES_PER_ROUND, let_down, key=attrgetter("position")):
             failed = TaskFailed(
                 at=at,
                 applied_to=applied_to,
@@ -175,10 +180,15 @@ class Dependencies:
             if not dependents:
                 del self._dependents[dependency]
 
-    def _remember(self, task: UUID, end: PastTask) -> None:
-        self.latest[task] = self._same.setdefault(end, end)
+    def _remember(self, task: OpenTask) -> PastTask:
+        kind = (task.tenant, task.state)
+        end = self._same.get(kind)
+        if end is None:
+            end = self._same[kind] = PastTask(*kind)
+        self.latest[task.id] = end
         if len(self.latest) >= REMEMBERED_ENDS:
             self.earlier, self.latest = self.latest, {}
+        return end
 
 
 def _unknown(task: UUID) -> Rejected:

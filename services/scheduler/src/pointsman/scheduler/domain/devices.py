@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
+
 from pointsman.contracts.events import (
     DeviceAttached,
     DeviceDetached,
@@ -40,8 +42,7 @@ class DeviceStatus(StrEnum):
     DETACHED = "detached"
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """What occupies a slot, and when the engine has given up on it at the latest."""
 
     variant: str

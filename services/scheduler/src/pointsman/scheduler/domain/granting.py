@@ -53,8 +53,8 @@ def _round(pool: Pool, at: float) -> list[Decided]:
         *_expiries(pool, at),
         *_overdue_slots(pool, at),
     ]
+    decided += decide_completeness(pool, at=at, skip={item.stream for item in decided})
     expired = {item.stream for item in decided}
-    decided += decide_completeness(pool, at=at, skip=expired)
     decided += pool.breakers.decide(at=at, applied_to=pool.applied_to, version_of=pool.version_of)
     gates = Gates(pool, at)
     if gates.pool_refused():

@@ -15,6 +15,7 @@ from pointsman.contracts.events import (
     TaskAccepted,
     TaskCancelled,
     TaskCompleted,
+    TaskExpired,
     TaskFailed,
     TaskSplit,
 )
@@ -23,6 +24,7 @@ from pointsman.contracts.message import BlobRef, Degradation, Delivery
 from pointsman.contracts.parts import MergeWork, PartsWork, SplitWork
 from pointsman.contracts.streams import part_id
 from pointsman.scheduler.domain.devices import DeviceStatus
+from pointsman.scheduler.domain.expiring import too_late
 from pointsman.scheduler.domain.gates import Gates
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import OpenTask
@@ -58,7 +60,7 @@ def decide_parts(
         desk.discard(task.id)
         seen.append(task)
         if task.id not in skip and gates.task_refused(task) is None:
-            event = _failure(pool, task, at) or _granted(pool, task, desks, at)
+            event = _end(pool, task, at) or _granted(pool, task, desks, at)
             decided.append(_of(task, event))
     for task in seen:
         desk.push(task.id, task.key, task.position)
@@ -167,10 +169,12 @@ def _granted(pool: Pool, task: OpenTask, desks: _Desks, at: float) -> PartsGrant
     )
 
 
-def _failure(pool: Pool, task: OpenTask, at: float) -> TaskFailed | None:
-    """The end of a task of whose parts too few have a result."""
+def _end(pool: Pool, task: OpenTask, at: float) -> TaskFailed | TaskExpired | None:
+    """The end of a task that cannot be done in time, or of whose parts too few have a result."""
     plan, parts = task.accepted.split, task.parts
-    if plan is None or parts is None or not parts.outcome.failed:
+    if parts is None:
+        return too_late(pool, task, at)
+    if plan is None or not parts.outcome.failed:
         return None
     outcome = parts.outcome
     if outcome.done and plan.partial:
@@ -238,5 +242,7 @@ def _unneeded(pool: Pool, part: OpenTask, at: float) -> TaskCancelled:
     )
 
 
-def _of(task: OpenTask, event: PartsGranted | TaskFailed | TaskCancelled) -> Decided:
+def _of(
+    task: OpenTask, event: PartsGranted | TaskFailed | TaskExpired | TaskCancelled
+) -> Decided:
     return Decided(task.id, task.version, (event,), task.tenant)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
-from pointsman.contracts.events.tasks import DEADLINE_EXCEEDED, EXECUTOR_CANCELLED
+from pointsman.contracts.events.attempt_ends import DEADLINE_EXCEEDED, EXECUTOR_CANCELLED
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import WITHOUT_RESULT, TaskState
 from pointsman.policy.run_times import RunTimes
@@ -46,7 +46,7 @@ class Pool:
         self.parts = Parts(self.tasks, self.waiting)
         self.bulks = OpenBulks()
         self.timetable = Timetable(name)
-        self.breakers = Breakers()
+        self.breakers = Breakers(self.devices)
         self.batch_limits = BatchLimits()
         self.accepted_of: Counter[str] = Counter()
         """Tasks ever accepted, by family."""

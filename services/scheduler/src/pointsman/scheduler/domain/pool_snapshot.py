@@ -22,7 +22,7 @@ VERSION: Final = 2
 
 
 # Whatever a task is made of is kept, in the order of its fields.
-_TASK_FIELDS: Final = tuple(field.name for field in fields(OpenTask))
+_TASK_FIELDS: Final = tuple(field.name for field in fields(OpenTask) if field.init)
 _TASK_TYPE: Final = GenericAlias(
     tuple, tuple(get_type_hints(OpenTask)[name] for name in _TASK_FIELDS)
 )

@@ -132,7 +132,7 @@ class _Residency:
 
     def _look(self, device: Device) -> Swap | None:
         """What the policy would have the device load now, if anything."""
-        barred = self._barred | self._served_elsewhere(device)
+        barred = self._barred | self._served_elsewhere(device) | self._left_alone(device)
         while True:
             choice = choose_class(device, self._classes, self._fleet, self._at, barred)
             if isinstance(choice, Hold):
@@ -153,6 +153,21 @@ class _Residency:
                 if fit.too_late and not elsewhere and task.deadline is not None:
                     self._expire(task, task.deadline, fit.needed_s)
             barred.add(choice.class_id)
+
+    def _left_alone(self, device: Device) -> set[Hashable]:
+        """Classes that its models are for, and kept from by their breakers: others may use it."""
+        breakers = self._pool.breakers
+        if not breakers.troubled:
+            return set()
+        return {
+            queue.class_id
+            for queue in self._classes.served_by(device.residents)
+            if all(
+                breakers.refused(device.name, variant, at=self._at, taken=0)
+                for variant in queue.variants
+                if variant in device.residents
+            )
+        }
 
     def _served_elsewhere(self, device: Device) -> set[Hashable]:
         residents = device.residents
@@ -217,7 +232,7 @@ class _Residency:
         """A device with nothing to do: warm it up for what is likely, or give its memory back."""
         if not device.idle or self._has_work(device):
             return None
-        expected = likely_next(self._pool, self._fitting, self._gates, device)
+        expected = likely_next(self._pool, self._fitting, self._gates, device, at=self._at)
         if expected is not None:
             return self._events.warm_up(device, expected)
         loaded = self._fitting.loaded(device)

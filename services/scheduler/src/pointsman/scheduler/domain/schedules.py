@@ -18,9 +18,10 @@ from pointsman.contracts.events import (
     ScheduleSet,
 )
 from pointsman.contracts.message import BlobRef
+from pointsman.contracts.routing import AUTO
 from pointsman.contracts.schedules import RemoveSchedule, SetSchedule
 from pointsman.contracts.streams import stream_id
-from pointsman.scheduler.domain.admission import OF_THE_MOMENT, decide_submit
+from pointsman.scheduler.domain.admission import OF_THE_MOMENT, refuse_submit
 from pointsman.scheduler.domain.cron import Cron, CronError
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.timetable import (
@@ -79,9 +80,8 @@ def decide_set(
         by=command.by,
         missed=command.missed,
     )
-    task = submission(Schedule(terms, settled=at), at, at=at)
-    refused = decide_submit(pool, task, payload, at=at)
-    if isinstance(refused, Rejected) and refused.code not in OF_THE_MOMENT:
+    refused = _never_accepted(pool, terms, at=at)
+    if refused is not None:
         return refused
     if known is not None and _wishes(known.terms) == _wishes(terms):
         return None
@@ -193,6 +193,19 @@ def decide_missed(
         reason=reason,
     )
     return _decided(pool, key, missed)
+
+
+def _never_accepted(pool: Pool, terms: ScheduleSet, *, at: float) -> Rejected | None:
+    """What would be wrong with every task of a schedule."""
+    if terms.template.family == AUTO:
+        return Rejected(
+            code="family_needed",
+            message="a schedule names the family of its tasks",
+            next="use a family of `pointsman model ls`",
+        )
+    task = submission(Schedule(terms, settled=at), at, at=at)
+    refused = refuse_submit(pool, task, terms.payload, at=at)
+    return None if refused is None or refused.code in OF_THE_MOMENT else refused
 
 
 def _unsettled(pool: Pool, key: ScheduleId, due: Due) -> Schedule | None:

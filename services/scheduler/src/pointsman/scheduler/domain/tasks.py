@@ -1,10 +1,11 @@
 """A task that has no terminal event yet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from sys import intern
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pointsman.contracts.events import (
@@ -16,7 +17,8 @@ from pointsman.contracts.events import (
     TaskPrepared,
     TaskRekeyed,
 )
-from pointsman.contracts.events.tasks import BATCH_FAILED, EXECUTOR_CANCELLED, BatchPlace
+from pointsman.contracts.events.attempt_ends import BATCH_FAILED, EXECUTOR_CANCELLED
+from pointsman.contracts.events.tasks import BatchPlace
 from pointsman.contracts.message import BlobRef, PriorityClass
 from pointsman.contracts.parts import PartsWork
 from pointsman.contracts.task_states import TaskState, next_state
@@ -65,8 +67,7 @@ class Words:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LiveLease:
+class LiveLease(Struct, frozen=True):
     """Who runs the current attempt."""
 
     attempt: int
@@ -168,10 +169,13 @@ class OpenTask:
     """Which task that it depends on did not complete, and how; none if empty."""
     parts: PartResults | None = None
     """What its input was cut into; None: it was not."""
+    tenant: str = field(init=False, compare=False)
+    """On whose behalf; asked for a dozen times per event."""
 
     def __post_init__(self) -> None:
         self.key = self.key or self.accepted.key
         accepted = self.accepted
+        self.tenant = accepted.tenant
         if self.needs_preparation or accepted.not_before is not None:
             patience_s = PREPARATION_S if self.needs_preparation else 0.0
             self.retry_at = max(accepted.at + patience_s, accepted.not_before or 0.0)
@@ -183,11 +187,6 @@ class OpenTask:
     def number(self) -> int:
         """As the order asks for it: unique, and larger for what was accepted later."""
         return self.position
-
-    @property
-    def tenant(self) -> str:
-        """On whose behalf."""
-        return self.accepted.tenant
 
     @property
     def priority_class(self) -> PriorityClass:

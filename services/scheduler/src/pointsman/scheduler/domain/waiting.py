@@ -86,14 +86,22 @@ class Waiting:
 
     def unplace(self, task: OpenTask, now: float) -> None:
         """Take a task out of its queue, if it stands in one."""
-        if not self.desk.discard(task.id) and task in self:
+        queue = self._queues.get(task.class_id)
+        if queue is not None and task in queue:
             self.classes.discard(task, now)
             self.counters.left(task.tenant)
+        else:
+            self.desk.discard(task.id)
 
     def release(self, now: float) -> None:
         """Queue the tasks whose moment has come, each as of that moment."""
-        for _ in self._released(now):
-            pass
+        # Asked before every event, and mostly no moment has come.
+        for timer in (self.retries, self.later):
+            first = timer.first()
+            if first is not None and first[0] <= now:
+                for _ in self._released(now):
+                    pass
+                return
 
     @contextmanager
     def released(self, now: float) -> Generator[None]:

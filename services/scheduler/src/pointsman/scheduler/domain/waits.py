@@ -8,6 +8,7 @@ from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.gates import Gates
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import LiveLease, OpenTask
+from pointsman.scheduler.domain.waits_for_loads import waits_for_load
 
 
 def waits_for(pool: Pool, task: OpenTask) -> str:
@@ -57,6 +58,8 @@ def _for_a_device(pool: Pool, gates: Gates, task: OpenTask) -> str:
     wanted = set(task.accepted.variants)
     fitting = [d for d in pool.devices.values() if wanted & set(d.slots_of)]
     ready = [device for device in fitting if device.status is DeviceStatus.READY]
+    if not fitting and task in pool.waiting and (load := waits_for_load(pool, task)) is not None:
+        return load
     if not fitting:
         return "a device that has one of its variants loaded; none is attached"
     if not ready:

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
-from pointsman.policy.warm_up import request_likelihood, worth_a_warm_up
+from pointsman.policy.warm_up import (
+    ENOUGH_BUCKETS,
+    HORIZON_S,
+    request_likelihood,
+    worth_a_warm_up,
+)
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.fitting import Fitting
 from pointsman.scheduler.domain.gates import Gates
@@ -18,10 +23,19 @@ class Expected:
     reason: str
 
 
-def likely_next(pool: Pool, fitting: Fitting, gates: Gates, device: Device) -> Expected | None:
-    """The family with the greatest forecast demand that no device serves, if it is worth it."""
-    forecasts = pool.influences.forecasts
-    if not forecasts:
+def likely_next(
+    pool: Pool, fitting: Fitting, gates: Gates, device: Device, *, at: float
+) -> Expected | None:
+    """The family with the greatest forecast demand that no device serves, if it is worth it.
+
+    A device whose model was used within the horizon keeps it.
+    """
+    forecasts = {
+        family: forecast
+        for family, forecast in pool.influences.forecasts.items()
+        if forecast.buckets >= ENOUGH_BUCKETS
+    }
+    if not forecasts or (device.residency and at - device.used_at < HORIZON_S):
         return None
     served = {
         pool.models[variant].family

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Candidate, Decision, TaskAccepted, TaskGranted
-from pointsman.contracts.events.tasks import BATCH_FAILED
+from pointsman.contracts.events.attempt_ends import BATCH_FAILED
 from pointsman.scheduler.domain.tasks import PREPARATION_S
 from pointsman.scheduler.domain.why_endurance import goes_on, standing
 from pointsman.scheduler.domain.why_judging import judged, order_words, routed

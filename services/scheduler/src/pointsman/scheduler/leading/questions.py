@@ -24,8 +24,10 @@ from pointsman.contracts.recorded import PACK_BYTES, Recorded, packed_size
 from pointsman.contracts.schedules import ListSchedules, ScheduleRow
 from pointsman.contracts.steering import PauseRow, TenantRow
 from pointsman.contracts.task_states import TaskState, next_state
+from pointsman.contracts.telemetry import PoolSample
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import EventStore
+from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.waits import waits_for
 from pointsman.scheduler.domain.why import sentences
@@ -125,6 +127,7 @@ class Questions:
             task=task,
             state=_state(history),
             sentences=tuple(sentences(history)),
+            pool=history[0].pool,
             waits_for=waits_for(self._pool, open_task) if open_task is not None else None,
             positions=tuple(event.position for event in recorded),
         )

@@ -44,6 +44,7 @@ from pointsman.scheduler.domain.admission import (
     decide_submit,
     refuse_submit,
 )
+from pointsman.scheduler.domain.dependencies import NOTHING_FOUND
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.routes import Seen
 from pointsman.scheduler.leading.decision_log import DecisionLog
@@ -110,7 +111,8 @@ class Submissions:
         )
         # Looked at once, before the content is put away; what was seen is recorded.
         seen = self._see(task)
-        past = await self._past.find(self._pool.dependencies.unknown(task.depends_on))
+        unknown = self._pool.dependencies.unknown(task.depends_on)
+        past = await self._past.find(unknown) if unknown else NOTHING_FOUND
         refusal = refuse_submit(
             self._pool, task, draft, at=self._clock.wall(), seen=seen, past=past
         )

@@ -18,6 +18,8 @@ OF_ROUNDS: Final = frozenset(
         events.ResidencyGranted,
         events.SlotHeld,
         events.PartsGranted,
+        events.BreakerOpened,
+        events.BreakerClosed,
     }
 )
 """What only rounds decide. They also release slots that are overdue, and fail tasks that others let

@@ -11,7 +11,7 @@ from pointsman.contracts import events
 from pointsman.contracts.commands import CancelTask, PrepareTask
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.endurance import CheckpointReport
-from pointsman.contracts.events.tasks import BATCH_FAILED, EXECUTOR_CANCELLED
+from pointsman.contracts.events.attempt_ends import BATCH_FAILED, EXECUTOR_CANCELLED
 from pointsman.contracts.leases import (
     AttemptReport,
     Outcome,

@@ -88,7 +88,7 @@ def what_if(
         raise NothingAskedError(pool)
     recorded = _waits(calibrated.waits_s, calibrated.expired)
     fleet = Fleet(load.places or devices or 1, load.slots)
-    other_fleet = fleet if devices is None else fleet._replace(devices=devices)
+    other_fleet = _fleet(name, fleet._replace(devices=devices or fleet.devices))
     ours = _run(calibrated, OURS, DEFAULTS, fleet)
     other = _run(calibrated, name, parameters, other_fleet)
     return {
@@ -101,10 +101,15 @@ def what_if(
         "error": _ratios(ours["waits"], recorded),
         "other": other,
         "change": _ratios(other["waits"], ours["waits"]),
-        "assumed": _assumed(load, calibrated),
+        "assumed": [*_assumed(load, calibrated), *_of_slots(name, fleet)],
         "simulated": True,
         "seconds": round(time.perf_counter() - began, 3),
     }
+
+
+def _fleet(policy: str, fleet: Fleet) -> Fleet:
+    """Policies other than ours know devices with one slot only: each slot counts as a device."""
+    return fleet if policy == OURS else Fleet(fleet.devices * fleet.slots)
 
 
 def _run(calibrated: Calibrated, policy: str, parameters: Parameters, fleet: Fleet) -> Ran:
@@ -142,6 +147,12 @@ def _ratios(waits: Waits, base: Waits) -> dict[str, float | None]:
 
 def _ratio(part: float, whole: float) -> float | None:
     return round(part / whole - 1, 4) if whole else None
+
+
+def _of_slots(policy: str, fleet: Fleet) -> list[str]:
+    if policy == OURS or fleet.slots == 1:
+        return []
+    return [f"under {policy} each of the {fleet.slots} slots of a device counts as a device"]
 
 
 def _assumed(load: RecordedLoad, calibrated: Calibrated) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pointsman.testing.servers import PROJECT, SAMPLE_MODELS
+from pointsman.testing.servers import PROJECT, SAMPLE_MODELS, TRITON_ENVIRONMENT
 
 FAMILY: Final = "timed"
 
@@ -59,6 +59,15 @@ def write_timed_models(repository: Path, models: Sequence[TimedModel]) -> None:
             )
         )
     (repository / _CANARY).symlink_to(SAMPLE_MODELS / _CANARY)
+
+
+def write_timed_project(root: Path, models: Sequence[TimedModel]) -> None:
+    """Write what a stack reads of a checkout (`pointsman.cli.stack.project.Project(root)`)."""
+    triton = root / "infra" / "triton"
+    write_timed_models(triton / "models", models)
+    (triton / "registry.toml").write_text(timed_registry(models))
+    (root / "infra" / "routing").symlink_to(PROJECT / "infra" / "routing")
+    (root / TRITON_ENVIRONMENT.name).symlink_to(TRITON_ENVIRONMENT)
 
 
 def timed_registry(models: Sequence[TimedModel]) -> str:

@@ -1,0 +1,132 @@
+"""Which inputs are too long for a call, and who has them cut."""
+
+import msgspec
+import pytest
+
+from pointsman.contracts.commands import Rejected, SubmitTask
+from pointsman.contracts.events import ModelRegistered, TaskAccepted
+from pointsman.contracts.message import Degradation, PriorityClass
+from pointsman.contracts.parts import MAX_PARTS, Merge, SplitPlan
+from pointsman.scheduler.domain.admission import decide_submit
+from tests.support.scheduling import attached, given, submission
+from tests.support.splitting import LIMIT, input_of, limited
+
+
+def submitted(
+    size: int,
+    *models: ModelRegistered,
+    degradation: Degradation | None = None,
+    priority_class: PriorityClass = PriorityClass.STANDARD,
+) -> TaskAccepted | Rejected:
+    pool = given(*models, attached()).pool
+    task = msgspec.structs.replace(
+        submission(priority_class=priority_class), degradation=degradation
+    )
+    return decide_submit(pool, task, input_of(size), at=0.0)
+
+
+def refusal(size: int, *models: ModelRegistered, degradation: Degradation | None = None) -> str:
+    answer = submitted(size, *models, degradation=degradation)
+    assert isinstance(answer, Rejected)
+    assert answer.next
+    return answer.code
+
+
+def accepted(
+    size: int,
+    *models: ModelRegistered,
+    degradation: Degradation | None = Degradation.SPLIT,
+    priority_class: PriorityClass = PriorityClass.STANDARD,
+) -> TaskAccepted:
+    answer = submitted(size, *models, degradation=degradation, priority_class=priority_class)
+    assert isinstance(answer, TaskAccepted)
+    return answer
+
+
+def test_an_input_within_the_limit_runs_as_a_whole() -> None:
+    assert accepted(LIMIT, limited()).split is None
+
+
+def test_an_input_beyond_every_limit_is_to_be_cut() -> None:
+    assert accepted(LIMIT + 1, limited()).split == SplitPlan(
+        max_bytes=LIMIT,
+        merge=Merge.JOIN,
+        partial=True,
+        reason="its 101 bytes are more than the 100 that a call takes",
+    )
+
+
+def test_a_variant_that_takes_the_whole_is_used_before_anything_is_cut() -> None:
+    models = limited("best", quality=0.9), limited("fast", limit=1000)
+
+    whole = accepted(500, *models)
+
+    assert (whole.variants, whole.split) == (("fast",), None)
+
+
+def test_a_variant_without_a_limit_takes_everything() -> None:
+    models = limited("best", quality=0.9), limited("fast", limit=0)
+
+    assert accepted(10**9, *models).variants == ("fast",)
+
+
+def test_parts_fit_every_variant_that_may_run_them() -> None:
+    models = limited("best", quality=0.9, limit=10), limited("fast")
+
+    few = accepted(10 * MAX_PARTS, *models, limited("slow", quality=0.1, limit=LIMIT))
+    many = accepted(10 * MAX_PARTS + 1, *models)
+
+    assert few.split is not None
+    assert many.split is not None
+    assert (few.split.max_bytes, few.variants) == (10, ("best", "fast", "slow"))
+    assert (many.split.max_bytes, many.variants) == (LIMIT, ("fast",))
+
+
+@pytest.mark.parametrize(
+    ("priority_class", "expected"),
+    [
+        (PriorityClass.BATCH, Degradation.SPLIT),
+        (PriorityClass.BACKGROUND, Degradation.SPLIT),
+        (PriorityClass.STANDARD, Degradation.SMALLER_MODEL),
+        (PriorityClass.INTERACTIVE, Degradation.SMALLER_MODEL),
+    ],
+)
+def test_a_class_says_what_its_caller_leaves_open(
+    priority_class: PriorityClass, expected: Degradation
+) -> None:
+    known = accepted(LIMIT, limited(), degradation=None, priority_class=priority_class)
+
+    assert known.degradation is expected
+
+
+def test_only_a_caller_who_says_so_takes_a_part_of_the_result() -> None:
+    batch = accepted(2 * LIMIT, limited(), degradation=None, priority_class=PriorityClass.BATCH)
+
+    assert batch.split is not None
+    assert not batch.split.partial
+
+
+@pytest.mark.parametrize("degradation", [None, Degradation.NONE, Degradation.SMALLER_MODEL])
+def test_whoever_allows_no_cut_is_refused(degradation: Degradation | None) -> None:
+    assert refusal(LIMIT + 1, limited(), degradation=degradation) == "input_too_large"
+
+
+def test_more_than_all_parts_can_hold_is_refused() -> None:
+    code = refusal(LIMIT * MAX_PARTS + 1, limited(), degradation=Degradation.SPLIT)
+
+    assert code == "input_too_large"
+
+
+def test_a_family_without_a_rule_to_merge_is_not_cut() -> None:
+    code = refusal(LIMIT + 1, limited(merge=None), degradation=Degradation.SPLIT)
+
+    assert code == "not_divisible"
+
+
+def test_the_size_of_an_inline_payload_is_known_before_it_is_stored() -> None:
+    pool = given(limited()).pool
+    task = SubmitTask(command_id="1", tenant="acme", family="summarize", payload=b"x" * 101)
+
+    answer = decide_submit(pool, task, input_of(len(task.payload or b"")), at=0.0)
+
+    assert isinstance(answer, Rejected)
