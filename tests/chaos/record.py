@@ -61,6 +61,10 @@ def record_of(options: Options, stack: StackRecord, ran: Ran, outcome: Outcome) 
         "attempts_lost": ran.tasks.attempts_lost,
         "clients": dict(sorted(ran.load.counts.items())),
         "found": outcome.counts(),
+        "replay": {
+            name: ran.replay.get(name)
+            for name in ("decisions", "different", "fold_events_per_s", "decisions_per_s")
+        },
         "bounds": {
             "per kill": _bound(kills),
             "per task": _bound(tasks),
@@ -84,6 +88,8 @@ def markdown(record: Mapping[str, Any]) -> str:
         f"Found: **{found}**. Nothing in N tries bounds the rate at 3/N (95 %):"
         f" {record['bounds']['per kill']} per kill, {record['bounds']['per task']} per task."
     )
+    again = record["replay"]
+    replayed = f"Made again: {again['decisions']} decisions, {again['different']} differ."
     columns = (
         "Seconds from the fault to the first completion of a task that was sent after it, and until"
         " everything that was killed answered again:"
@@ -92,7 +98,7 @@ def markdown(record: Mapping[str, Any]) -> str:
         f"# Chaos, {record['date']}",
         "",
         f"Commit {record['commit']}; `{record['command']}`. {record['machine']}; {versions}.",
-        *("", what, "", bounds, "", columns, ""),
+        *("", what, "", bounds, "", replayed, "", columns, ""),
         "| fault | N | kills | completed p50 | p99 | max | answered p50 | max |",
         "|---|---|---|---|---|---|---|---|",
     ]

@@ -1,18 +1,21 @@
 """What other systems may ask for, and what they are told when they ask for something else."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.contracts.cloudevents import CloudEvent
+from pointsman.contracts.commands import MAX_DEPENDENCIES
 from pointsman.contracts.message import Degradation, PriorityClass
 from pointsman.contracts.submission import (
     SUBMIT_TYPE,
     InvalidSubmissionError,
     TaskSubmission,
     submission_of,
+    submit_command,
 )
 
 LEAST = {"family": "summarize", "text": "a"}
@@ -158,3 +161,40 @@ def test_no_data_raises_anything_but_a_refusal(changes: dict[str, object]) -> No
     assert 0.0 <= asked.boost_s <= 300.0
     assert 0.0 <= asked.min_quality <= 1.0
     assert asked.deadline is None or asked.deadline.timestamp() is not None
+
+
+def test_a_sender_may_say_when_a_task_may_run_and_what_it_belongs_to() -> None:
+    first = "019b7a3e-6c11-7a52-8d3e-5f0c3b2a1d07"
+    asked = submission_of(
+        event(
+            {
+                **LEAST,
+                "not_before": "2026-01-01T13:00:00+01:00",
+                "depends_on": [first],
+                "bulk": "backfill-7",
+            }
+        )
+    )
+
+    command = submit_command(asked, command_id="1", tenant="acme", source="/shop", now=0.0)
+
+    assert command.not_before == datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
+    assert command.depends_on == (UUID(first),)
+    assert (command.bulk, command.schedule) == ("backfill-7", None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"not_before": "2026-01-01T13:00:00"},
+        {"depends_on": ["order-17"]},
+        {"depends_on": [str(UUID(int=n)) for n in range(MAX_DEPENDENCIES + 1)]},
+        {"bulk": "no name"},
+        {"schedule": "nightly"},
+    ],
+)
+def test_what_says_nothing_clear_about_that_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidSubmissionError) as caught:
+        submission_of(event({**LEAST, **wrong}))
+
+    assert caught.value.code == "invalid_task"

@@ -94,7 +94,7 @@ def test_the_diagram_shows_every_transition_once() -> None:
     drawn = diagram()
 
     assert drawn.splitlines()[:2] == ["stateDiagram-v2", "    [*] --> new"]
-    assert "    queued --> granted: TaskGranted\n" in drawn
+    assert "    queued --> granted: TaskGranted, PartsGranted\n" in drawn
     assert "    granted --> queued: AttemptFailed, AttemptTimedOut, AttemptLost\n" in drawn
     for (before, event), after in TRANSITIONS.items():
         arrows = [line for line in drawn.splitlines() if f" {before} --> {after}:" in line]

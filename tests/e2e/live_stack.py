@@ -13,13 +13,14 @@ from nats.aio.client import Client
 
 from pointsman.cli.client import StackClient
 from pointsman.cli.stack.accounts import CLI
-from pointsman.cli.stack.plan import POOL, StackPlan
+from pointsman.cli.stack.plan import POOL, DeviceTerms, StackPlan
 from pointsman.cli.stack.project import find_project
 from pointsman.cli.stack.record import StackRecord
 from pointsman.cli.stack.running import running_stack
 from pointsman.cli.stack.supervisor import Supervisor
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Accepted, Answer, NotLeader, SubmitTask, decode_answers
+from pointsman.contracts.events import DeviceMode
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore.log_reader import SqliteLogReader
 from pointsman.runtime.packing import PackedRequests
@@ -127,11 +128,24 @@ def identity_task(delay_ms: int = 0, *, name: str = "") -> SubmitTask:
 
 @asynccontextmanager
 async def live_stack(
-    data: Path, *, noop: bool = False, slots: int | None = None, max_batch: int | None = None
+    data: Path,
+    *,
+    noop: bool = False,
+    devices: int = 1,
+    mode: DeviceMode = DeviceMode.FIXED,
+    slots: int | None = None,
+    max_batch: int | None = None,
 ) -> AsyncGenerator[LiveStack]:
     """Run a stack on a data directory until the block ends."""
     plan = StackPlan(
-        data, find_project(), tenants=(TENANT,), noop=noop, slots=slots, max_batch=max_batch
+        data,
+        find_project(),
+        devices=devices,
+        tenants=(TENANT,),
+        noop=noop,
+        terms=DeviceTerms(mode),
+        slots=slots,
+        max_batch=max_batch,
     )
     async with (
         running_stack(plan) as supervisor,

@@ -116,13 +116,13 @@ def test_long_work_whose_holder_is_killed_goes_on_and_gives_the_same_result(
 
     *parts, task = told
     went_on = [part["progress"] for part in parts if part["attempt"] == 2 and part["progress"]]
-    why = pointsman("task", "why", task["task"], "--data", str(up.data)).stdout
+    why = pointsman("task", "why", task["task"], "--data", str(up.data))
     assert watching.wait() == 0
     assert (task["state"], task["attempts"]) == ("completed", 2)
     assert task["result_text"] == uninterrupted
     assert went_on == sorted(went_on)
     assert went_on[0] > 0.0
-    assert "It goes on from checkpoint" in why
+    assert "It goes on from checkpoint" in why.stdout, why.stderr
 
 
 def text_of(parts: list[dict[str, Any]], attempt: int) -> str:

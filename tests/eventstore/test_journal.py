@@ -84,3 +84,16 @@ async def test_the_first_that_failed_is_raised_after_all_were_answered() -> None
         await Journal(store, CODEC).record_all(decided)
 
     assert await store.head() == 0
+
+
+async def test_decisions_about_several_streams_are_recorded_together_or_not_at_all() -> None:
+    store, first, second = MemoryEventStore(), uuid4(), uuid4()
+    journal = Journal(store, CODEC)
+    also = (Decided(second, 0, (failed(),), "acme"),)
+
+    taken = await journal.record(Decided(first, 0, (cancelled(),), "acme", also=also))
+    refused = await journal.record(Decided(first, 1, (cancelled("again"),), "acme", also=also))
+
+    assert taken == Appended((1, 2))
+    assert refused == VersionConflict(second, 1)
+    assert [event.stream for event in await store.read(0)] == [first, second]

@@ -12,6 +12,7 @@ from cloudevents.core.formats.json import JSONFormat
 
 from pointsman.contracts import cloudevents, subjects
 from pointsman.contracts.cloudevents import CloudEvent
+from pointsman.contracts.streams import part_id
 from pointsman.eventstore.publications import PUBLIC_TYPES, PublicEvents
 from pointsman.testing.waiting import wait_until
 from tests.eventstore.relaying import Bench, a_bench, headers, published, running
@@ -150,3 +151,12 @@ async def test_what_is_not_published_is_not_read_again_after_a_restart(bench: Be
 
     (message,) = await bench.messages(subjects.EVENT_STREAM)
     assert headers(message)["ce-sequence"] == str(last + 1)
+
+
+def test_parts_of_other_tasks_are_nobody_elses_business() -> None:
+    whole = uuid4()
+    events = as_recorded([*a_plain_life(whole), *a_plain_life(part_id(whole, 1))])
+
+    told = list(PublicEvents("main").messages(events, after=0))
+
+    assert {message.headers["ce-subject"] for message in told} == {str(whole)}

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from pointsman.contracts.recorded import Recorded
+from pointsman.contracts.streams import part_id
 from pointsman.eventstore.ports import NewEvent
 from pointsman.testing.history import Findings, Sent, check
 from tests.support.task_events import (
@@ -183,6 +184,15 @@ def test_what_the_bus_has_stored_must_become_a_task() -> None:
     findings = found(([*sent, Sent("acme", "m-100", NOON, None, stored=True)], log))
 
     assert findings.counts() == {"lost": 1}
+
+
+def test_a_part_of_a_task_is_no_phantom() -> None:
+    sent, log = a_history()
+    part = as_recorded(life_of(99, part_id(log[0].stream, 1)), epoch=2)
+
+    findings = check(sent, numbered([*log, *part]))
+
+    assert findings.clean, findings.kinds
 
 
 def test_a_task_that_the_system_gave_itself_is_no_phantom() -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.stack.accounts import SCHEDULER
-from pointsman.cli.stack.plan import DEFAULT_TENANT, StackPlan
+from pointsman.cli.stack.plan import DEFAULT_TENANT, DeviceTerms, StackPlan
 from pointsman.cli.stack.project import Project
 from pointsman.cli.stack.running import running_stack
 from pointsman.contracts.commands import SubmitTask
@@ -23,6 +23,7 @@ from pointsman.contracts.topics import EventCodec
 from pointsman.testing.timed_repository import TimedModel, write_timed_project
 from pointsman.time_machine.known_runs import P50_S
 from pointsman.time_machine.traces import TracedTask
+from tests.chaos.pauses import pause
 from tests.placement.trace import DEVICES, Scale
 
 SLACK_S: Final = 600.0
@@ -114,7 +115,7 @@ async def _stack(
         data=directory / "data",
         project=Project(directory / "project"),
         devices=devices,
-        mode=DeviceMode.DEDICATED,
+        terms=DeviceTerms(DeviceMode.DEDICATED),
         services=(SCHEDULER,),
         slots=1,
         max_batch=1,
@@ -131,7 +132,7 @@ async def _send(
     sent: list[asyncio.Task[UUID]] = []
     for task in trace:
         due = began + scale.shorter(task.arrival_s)
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        await pause(max(0.0, due - time.monotonic()))
         late_s = max(late_s, time.monotonic() - due)
         run_s = scale.shorter(task.service_s)
         name = f"trace-{task.number}"
@@ -162,7 +163,7 @@ async def _ended(client: StackClient, tasks: set[UUID], patience_s: float) -> li
         if time.monotonic() > until:
             message = f"{len(tasks) - len(ended)} tasks have not ended after {patience_s:g} s"
             raise TimeoutError(message)
-        await asyncio.sleep(0.5)
+        await pause(0.5)
 
 
 async def _events(client: StackClient, topic: str) -> list[Recorded]:

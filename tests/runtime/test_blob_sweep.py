@@ -16,6 +16,7 @@ DAY_S = 86_400.0
 KEEP_S = {
     BlobKind.PAYLOAD: 7 * DAY_S,
     BlobKind.RESULT: 7 * DAY_S,
+    BlobKind.CHECKPOINT: 1 * DAY_S,
     BlobKind.DEAD_LETTER: 30 * DAY_S,
 }
 
@@ -39,7 +40,10 @@ def sweep(tmp_path: Path, clock: FakeClock) -> BlobSweep:
 
 @pytest.mark.parametrize(
     ("kind", "kept_days"),
-    [(BlobKind.PAYLOAD, 7), (BlobKind.RESULT, 7), (BlobKind.DEAD_LETTER, 30)],
+    [
+        *((BlobKind.PAYLOAD, 7), (BlobKind.RESULT, 7), (BlobKind.DEAD_LETTER, 30)),
+        (BlobKind.CHECKPOINT, 1),
+    ],
 )
 async def test_a_content_is_kept_for_its_time_and_no_longer(
     blobs: SqliteBlobs, sweep: BlobSweep, clock: FakeClock, kind: BlobKind, kept_days: int
@@ -78,6 +82,20 @@ async def test_of_two_purposes_the_longer_one_holds(
     refs = [await blobs.put("acme", b"a text", "text/plain", kind) for kind in kinds]
 
     clock.passes(1000 * DAY_S)
+    await sweep.sweep()
+
+    assert await blobs.get("acme", refs[0]) == b"a text"
+
+
+@pytest.mark.parametrize(
+    "kinds", [(BlobKind.CHECKPOINT, BlobKind.RESULT), (BlobKind.RESULT, BlobKind.CHECKPOINT)]
+)
+async def test_a_checkpoint_that_is_a_result_as_well_is_kept_as_one(
+    blobs: SqliteBlobs, sweep: BlobSweep, clock: FakeClock, kinds: tuple[BlobKind, BlobKind]
+) -> None:
+    refs = [await blobs.put("acme", b"a text", "text/plain", kind) for kind in kinds]
+
+    clock.passes(6 * DAY_S)
     await sweep.sweep()
 
     assert await blobs.get("acme", refs[0]) == b"a text"

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from pointsman.contracts.events import (
     Decision,
@@ -221,6 +222,17 @@ def test_measured_run_times_replace_the_registry_in_a_later_grant() -> None:
 
     assert grant.explanation.chosen.expected_s == 0.25
     assert grant.run_timeout_s == 300.0
+
+
+@pytest.mark.parametrize(
+    ("band", "timeout_s"), [("simple", 60.0), ("medium", 150.0), ("complex", 300.0), ("", 300.0)]
+)
+def test_the_complexity_band_bounds_a_run(band: str, timeout_s: float) -> None:
+    history = given(FAST, attached(), (A, replace(accepted(), band=band)))
+
+    (grant,) = granted_events(history.round(NOON)).values()
+
+    assert grant.run_timeout_s == timeout_s
 
 
 def test_a_task_that_timed_out_gets_the_longest_timeout_next() -> None:

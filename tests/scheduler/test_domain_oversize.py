@@ -1,15 +1,28 @@
 """Which inputs are too long for a call, and who has them cut."""
 
+from uuid import UUID
+
 import msgspec
 import pytest
 
 from pointsman.contracts.commands import Rejected, SubmitTask
-from pointsman.contracts.events import ModelRegistered, TaskAccepted
+from pointsman.contracts.events import (
+    ModelRegistered,
+    PartsGranted,
+    SplitPlanned,
+    TaskAccepted,
+    TaskCompleted,
+    TaskFailed,
+)
+from pointsman.contracts.leases import RunFailed
 from pointsman.contracts.message import Degradation, PriorityClass
 from pointsman.contracts.parts import MAX_PARTS, Merge, SplitPlan
+from pointsman.contracts.streams import part_id
 from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.oversize import LEAST_BYTES
+from pointsman.scheduler.domain.why import sentences
 from tests.support.scheduling import attached, given, submission
-from tests.support.splitting import LIMIT, input_of, limited
+from tests.support.splitting import LIMIT, Splitting, input_of, limited, live
 
 
 def submitted(
@@ -130,3 +143,69 @@ def test_the_size_of_an_inline_payload_is_known_before_it_is_stored() -> None:
     answer = decide_submit(pool, task, input_of(len(task.payload or b"")), at=0.0)
 
     assert isinstance(answer, Rejected)
+
+
+# -- inputs that no device has memory for --------------------------------------------------------
+
+NO_MEMORY = RunFailed(code="out_of_memory", message="CUDA out of memory", retryable=False)
+
+
+def ran_out_of_memory(
+    size: int, degradation: Degradation = Degradation.SPLIT
+) -> tuple[Splitting, UUID]:
+    """A task whose only attempt ran out of memory."""
+    world = Splitting(limited(limit=0))
+    task = world.submit(size, degradation=degradation)
+    world.round()
+    world.report(task, live(world, task), NO_MEMORY)
+    return world, task
+
+
+def test_an_input_that_no_variant_had_memory_for_is_cut_into_quarters() -> None:
+    world, task = ran_out_of_memory(10_000)
+
+    (planned,) = [e for e in world.history.of(task) if isinstance(e, SplitPlanned)]
+    (granted,) = [item.events[0] for item in world.round()]
+
+    assert planned.plan.max_bytes == 2_500
+    assert isinstance(granted, PartsGranted)
+    world.ends()
+    (end,) = world.ends_of(task)
+    assert isinstance(end, TaskCompleted)
+    assert end.parts is not None
+
+
+def test_the_history_of_such_a_task_says_why() -> None:
+    world, task = ran_out_of_memory(10_000)
+
+    told = " ".join(sentences(world.history.of(task)))
+
+    assert "no variant had memory for its 10000 bytes as a whole (out_of_memory)" in told
+
+
+@pytest.mark.parametrize(
+    ("size", "degradation"),
+    [
+        pytest.param(10_000, Degradation.SMALLER_MODEL, id="not allowed"),
+        pytest.param(LEAST_BYTES - 1, Degradation.SPLIT, id="too little to cut"),
+    ],
+)
+def test_without_leave_or_use_it_fails(size: int, degradation: Degradation) -> None:
+    world, task = ran_out_of_memory(size, degradation)
+
+    (end,) = world.ends_of(task)
+
+    assert isinstance(end, TaskFailed)
+    assert end.code == "out_of_memory"
+
+
+def test_a_part_that_is_too_much_as_well_is_not_cut_again() -> None:
+    world, task = ran_out_of_memory(10_000)
+    world.round()
+    world.works(4)
+    world.round()
+    part = part_id(task, 1)
+
+    world.report(part, live(world, part), NO_MEMORY)
+
+    assert isinstance(world.history.of(part)[-1], TaskFailed)

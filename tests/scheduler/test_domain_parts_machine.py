@@ -9,12 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pointsman.contracts.leases import Outcome, RunCancelled, RunFailed, RunTimedOut
 from pointsman.contracts.message import Degradation
 from pointsman.contracts.steering import HoldTask, ReleaseTask
-from tests.support.splitting import EXECUTORS, LIMIT, Splitting, done
+from tests.support.splitting import EXECUTORS, Splitting, done, limited
 
+LIMIT: Final = 8192
 PICKS: Final = st.integers(0, 99)
 ILL: Final = st.sampled_from(
     [
         RunFailed(code="not_divisible", message="no text", retryable=False),
+        RunFailed(code="out_of_memory", message="too large", retryable=False),
         RunFailed(code="unavailable", message="refused", retryable=True),
         RunFailed(code="unavailable", message="gone", retryable=True, device_lost=True),
         RunTimedOut(run_s=2.0),
@@ -28,7 +30,7 @@ class PartsMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = Splitting()
+        self.world = Splitting(limited(limit=LIMIT))
 
     @rule(
         size=st.sampled_from([LIMIT, LIMIT + 1, 5 * LIMIT]),

@@ -12,7 +12,7 @@ from pointsman.contracts.events import TaskCompleted, TaskExpired, TaskPrepared
 from pointsman.contracts.leases import RunFailed
 from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
 from pointsman.scheduler.domain.load import sample_load
-from pointsman.scheduler.domain.preparation import decide_prepare
+from pointsman.scheduler.domain.preparation import TOO_LONG, decide_prepare
 from pointsman.scheduler.domain.tasks import PREPARATION_S
 from tests.support.influences import CONTEXT, with_context, with_result, without_context
 from tests.support.scheduling import (
@@ -29,6 +29,7 @@ from tests.support.scheduling import (
     model,
     report,
 )
+from tests.support.splitting import limited
 
 TALK = accepted(conversation="c-1")
 CACHED = accepted(cache=True)
@@ -91,6 +92,24 @@ def test_a_prepared_task_is_granted_at_once_and_runs_on_what_was_prepared() -> N
         2,
         420,
     )
+
+
+def test_the_merged_result_of_an_identical_task_has_no_variant_and_will_do() -> None:
+    history = given(model(), attached(), (A, CACHED))
+
+    assert prepare(history, with_result(A, variant=""))
+
+    assert A not in history.pool.tasks
+
+
+def test_context_that_makes_an_input_too_long_is_left_out() -> None:
+    history = given(limited(limit=CONTEXT.size - 1), attached(), (A, TALK))
+
+    assert prepare(history, with_context(A))
+
+    (prepared,) = [event for event in history.of(A) if isinstance(event, TaskPrepared)]
+    assert prepared.note == TOO_LONG
+    assert history.pool.tasks[A].payload == PAYLOAD
 
 
 def test_a_task_without_any_context_runs_on_its_input_alone() -> None:

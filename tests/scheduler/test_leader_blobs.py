@@ -2,35 +2,25 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
-from pointsman.contracts.message import BlobRef
+from pointsman.contracts.events import TaskCheckpointed
 from pointsman.runtime.blob_rows import BlobKind
 from pointsman.scheduler.leading.blob_keeping import keep_blobs
 from pointsman.testing.waiting import wait_until
+from tests.support.contents import RememberedContents
 from tests.support.leading import World, scheduler
-from tests.support.scheduling import submission
-
-
-@dataclass(slots=True)
-class RememberedContents:
-    """Implements `ports.Contents`; `failure` makes the next sweep fail."""
-
-    used: list[tuple[str, BlobRef]] = field(default_factory=list[tuple[str, BlobRef]])
-    sweeps: int = 0
-    failure: sqlite3.Error | None = None
-
-    async def use(self, contents: Iterable[tuple[str, BlobRef]]) -> None:
-        self.used = list(contents)
-
-    async def sweep(self) -> int:
-        self.sweeps += 1
-        failure, self.failure = self.failure, None
-        if failure is not None:
-            raise failure
-        return 0
+from tests.support.scheduling import (
+    NOON,
+    PAYLOAD,
+    RESULT,
+    A,
+    accepted,
+    attached,
+    given,
+    model,
+    submission,
+)
 
 
 async def test_payloads_of_open_tasks_are_in_use_before_each_sweep() -> None:
@@ -61,3 +51,21 @@ async def test_a_payload_is_stored_for_what_it_is_for() -> None:
         for task in here.pool.tasks.values()
     }
     assert kinds == {"1": BlobKind.PAYLOAD, "2": BlobKind.KEPT}
+
+
+async def test_where_an_open_task_stands_is_in_use() -> None:
+    history = given(model(), attached(), (A, accepted()))
+    history.round(NOON)
+    standing = TaskCheckpointed(
+        at=NOON + 1, applied_to=0, attempt=1, sequence=1, variant="fast", checkpoint=RESULT
+    )
+    history.append(A, standing)
+    contents = RememberedContents()
+    keeping = asyncio.create_task(keep_blobs(history.pool, contents, every_s=60, first_s=0))
+
+    await wait_until(lambda: contents.sweeps >= 1)
+    keeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await keeping
+
+    assert contents.used == [("acme", PAYLOAD), ("acme", RESULT)]

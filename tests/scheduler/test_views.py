@@ -107,6 +107,7 @@ async def test_a_completed_task_is_shown_with_all_that_is_known(
         source="/tests",
         payload=PAYLOAD,
         result=RESULT,
+        pool="main",
     )
 
 

@@ -103,12 +103,16 @@ class LoadingWorld:
         self.loading: dict[str, ResidencyGranted] = {}
         self._due: list[tuple[float, int, Happening]] = []
         self._order = 0
-        for decided in decide_attach(self.pool, attach(*map(self._offer, self.devices)), at=NOON):
+        for decided in decide_attach(self.pool, attach(*self.offers()), at=NOON):
             assert self.history.record(decided)
 
     @property
     def pool(self) -> Pool:
         return self.history.pool
+
+    def offers(self) -> list[DeviceOffer]:
+        """What the executor attaches with."""
+        return [self._offer(name) for name in self.devices]
 
     def submit(
         self,

@@ -35,9 +35,8 @@ from pointsman.scheduler.domain.attachment import decide_absent, decide_attach, 
 from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
 from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy, decode_facts, decode_tasks
-from pointsman.scheduler.domain.snapshot_facts import PoolFacts, facts_of, restore
 from pointsman.scheduler.domain.task_steering import decide_task_steering
+from tests.support.pool_copies import copied, facts
 from tests.support.pool_state import state_of
 from tests.support.scheduling import NOON, RESULT, History, attach, folded, given, model, offer
 
@@ -70,25 +69,6 @@ def parts_of(count: int) -> RunSplit:
 
 def merged() -> RunCompleted:
     return RunCompleted(result=RESULT, run_s=0.0)
-
-
-def facts(pool: Pool) -> tuple[PoolFacts, object, object]:
-    """Everything that a pool knows, in values that can be compared."""
-    parts, desk = pool.parts, list(pool.waiting.desk)
-    known = (parts.leased.keys(), +parts.desks, parts.split, parts.missing, parts.orphans.keys())
-    return facts_of(pool), pool.tasks, (known, desk, pool.queued)
-
-
-def copied(pool: Pool) -> Pool:
-    """A pool from the bytes of its snapshot."""
-    copy, slices = PoolCopy(pool), list[bytes]()
-    while (body := copy.next(3)) is not None:
-        slices.append(body)
-    copy.end()
-    again = Pool(pool.name)
-    tasks = [task for body in slices for task in decode_tasks(body, again.words)]
-    restore(again, decode_facts(copy.facts), tasks)
-    return again
 
 
 class Splitting:

@@ -47,7 +47,7 @@ def test_loads_drains_holds_and_failed_loads_are_decided_again() -> None:
         "gpu-1": DeviceMode.DEDICATED,
         "gpu-2": DeviceMode.SHARED,
     }
-    broken = frozenset({("gpu-0", "c")})
+    broken = frozenset({("gpu-0", "a")})
     world = LoadingWorld(models, devices, memory_mib=220.0, broken=broken, verify=False)
     for n in range(80):
         deadline_in_s = 300.0 if n % 5 == 0 else None

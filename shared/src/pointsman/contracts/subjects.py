@@ -15,7 +15,7 @@ FEED_STREAM: Final = "PM_FEED"
 EVENT_STREAM: Final = "PM_EVT"
 INBOX_STREAM: Final = "PM_INBOX"
 INBOX_CONSUMER: Final = "scheduler"
-"""The one durable consumer of the work queue: the leader of the pool group."""
+"""The one durable consumer of the work queue, which the leaders of all pools share."""
 
 INBOX_SUBJECTS: Final = "pm.inbox.tasks.*"
 EVENT_SUBJECTS: Final = "pm.evt.>"

@@ -62,6 +62,7 @@ TRANSITIONS: Final[Mapping[tuple[TaskState, type[Decision]], TaskState]] = Mappi
     {
         (TaskState.NEW, events.TaskAccepted): TaskState.QUEUED,
         (TaskState.QUEUED, events.TaskPrepared): TaskState.QUEUED,
+        (TaskState.QUEUED, events.SplitPlanned): TaskState.QUEUED,
         (TaskState.QUEUED, events.TaskGranted): TaskState.GRANTED,
         # Only with the result of an identical task: nothing was run.
         (TaskState.QUEUED, events.TaskCompleted): TaskState.COMPLETED,

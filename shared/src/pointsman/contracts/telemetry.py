@@ -31,6 +31,8 @@ class FamilyLoad(Message, frozen=True):
     """Until a task accepted now starts, with the variants in use; None: nothing serves."""
     refused: int = 0
     """Tasks that the ladder refused at the door since the leader began to lead."""
+    load_wait_s: float | None = None
+    """Where nothing serves it: the same after a load by the leader; None: none is possible."""
 
 
 class SlotLoad(Message, frozen=True):
@@ -52,6 +54,8 @@ class PoolSample(Message, frozen=True):
     granted: int
     families: tuple[FamilyLoad, ...] = ()
     devices: tuple[SlotLoad, ...] = ()
+    paused: bool = False
+    """An operator lets it grant nothing."""
 
 
 class DeviceReading(Message, frozen=True):

@@ -94,6 +94,7 @@ TOPICS: Final[Mapping[str, type[Decision]]] = MappingProxyType(
         "dead_letter.recorded.v1": events.DeadLetterRecorded,
         "dead_letter.redriven.v1": events.DeadLetterRedriven,
         "task.prepared.v1": events.TaskPrepared,
+        "task.split_planned.v1": events.SplitPlanned,
         "task.parts_granted.v1": events.PartsGranted,
         "task.split.v1": events.TaskSplit,
         "device.sampled.v1": events.DeviceSampled,

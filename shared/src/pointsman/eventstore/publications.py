@@ -12,6 +12,7 @@ import msgspec
 from pointsman.contracts import subjects
 from pointsman.contracts.message import Message
 from pointsman.contracts.recorded import Recorded, encode_pack, packs
+from pointsman.contracts.streams import is_part
 
 PUBLIC_TYPES: Final = (
     "alert.cleared",
@@ -79,8 +80,9 @@ class PackedFeed:
 class PublicEvents:
     """One CloudEvent in binary mode per event of the switched-on `types`, on `pm.evt.>`.
 
-    `types` are topics without their version. Payloads and results stand in events as references
-    only, so a reader needs access to the blob store to see them.
+    Tasks that are parts of others are left out: nobody outside has asked for them. `types` are
+    topics without their version. Payloads and results stand in events as references only, so a
+    reader needs access to the blob store to see them.
     """
 
     stream = subjects.EVENT_STREAM
@@ -92,7 +94,7 @@ class PublicEvents:
     def messages(self, events: Sequence[Recorded], *, after: int) -> Iterator[Outgoing]:
         for event in events:
             subject = _subject(event.type)
-            if subject.type in self._types:
+            if subject.type in self._types and not is_part(event.stream):
                 first, after = after + 1, event.position
                 yield self._outgoing(event, subject, first)
 

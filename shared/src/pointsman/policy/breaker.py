@@ -105,16 +105,12 @@ class Breaker:
 
     def ended(self, key: ProbeKey, code: str, payload: str) -> None:
         """A call ended with `code`, or `SUCCESS`; `payload` is the digest of its input."""
-        blame = blame_of(code)
         if self.until is not None:
-            self._ended_while_open(key, code, blame)
+            self._ended_while_open(key, code)
         elif code == SUCCESS:
             self.window.append(SUCCESS)
-        elif blame is Blame.ENDPOINT or (blame is Blame.PAYLOAD and payload not in self.window):
-            self.code = code
-            self.window.append(_OF_ENDPOINT if blame is Blame.ENDPOINT else payload)
-            if self._failing():
-                self.turn = Turn.OPEN
+        else:
+            self._failed(code, payload)
 
     def lost(self, key: ProbeKey) -> None:
         """A call will not be reported; if it was the probe, there may be another one."""
@@ -171,14 +167,22 @@ class Breaker:
             len(self.window) == WINDOW and 2 * self.failures > WINDOW
         )
 
-    def _ended_while_open(self, key: ProbeKey, code: str, blame: Blame) -> None:
+    def _failed(self, code: str, payload: str) -> None:
+        blame = blame_of(code)
+        if blame is Blame.ENDPOINT or (blame is Blame.PAYLOAD and payload not in self.window):
+            self.code = code
+            self.window.append(_OF_ENDPOINT if blame is Blame.ENDPOINT else payload)
+            if self._failing():
+                self.turn = Turn.OPEN
+
+    def _ended_while_open(self, key: ProbeKey, code: str) -> None:
         # What was granted before it opened says nothing about now.
         if key != self.probe:
             return
         self.probe = None
         if code == SUCCESS:
             self.turn = Turn.CLOSE
-        elif blame is not Blame.NOBODY:
+        elif blame_of(code) is not Blame.NOBODY:
             self.code, self.turn = code, Turn.OPEN
 
 

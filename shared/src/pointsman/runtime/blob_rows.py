@@ -13,6 +13,8 @@ class BlobKind(StrEnum):
 
     PAYLOAD = "payload"
     RESULT = "result"
+    CHECKPOINT = "checkpoint"
+    """The newest one of an open task is used; those before it are of no use any more."""
     DEAD_LETTER = "dead_letter"
     KEPT = "kept"
     """Until somebody deletes it by hand: what conversations, projects and ratings are made of."""
@@ -36,10 +38,12 @@ INSERT: Final = """
 INSERT INTO blob (digest, tenant, data, kind, used_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (digest) DO UPDATE SET
     kind = CASE WHEN 'kept' IN (kind, excluded.kind) THEN 'kept'
-        WHEN 'dead_letter' IN (kind, excluded.kind) THEN 'dead_letter' ELSE kind END,
+        WHEN 'dead_letter' IN (kind, excluded.kind) THEN 'dead_letter'
+        WHEN kind = 'checkpoint' THEN excluded.kind ELSE kind END,
     data = CASE WHEN swept_at IS NULL THEN data ELSE excluded.data END,
     used_at = max(used_at, excluded.used_at), swept_at = NULL
 WHERE swept_at IS NOT NULL OR used_at < excluded.used_at - 3600
+    OR (kind = 'checkpoint' AND excluded.kind <> 'checkpoint')
     OR (kind <> 'kept' AND excluded.kind IN ('kept', 'dead_letter') AND kind <> excluded.kind)
 """
 USE: Final = "UPDATE blob SET used_at = ? WHERE digest = ? AND tenant = ? AND used_at < ?"

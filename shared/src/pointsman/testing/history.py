@@ -10,6 +10,7 @@ import msgspec
 
 from pointsman.contracts.history import Verdict, judge
 from pointsman.contracts.recorded import Recorded
+from pointsman.contracts.streams import is_part
 
 ACCEPTED: Final = "task.accepted.v1"
 
@@ -139,7 +140,7 @@ class _Comparison:
 
     def _take_accepted(self, event: Recorded, sent: dict[_MessageKey, Sent]) -> None:
         accepted = _decoder.decode(event.data)
-        if accepted.source in self._own_sources:
+        if accepted.source in self._own_sources or is_part(event.stream):
             return
         key = (accepted.tenant, accepted.message_id)
         self._tasks[key].append(event.stream)

@@ -12,17 +12,15 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Final, Literal, TypedDict
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import msgspec
 import nats
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
+from pointsman.cli.bench_feed import TaskEnds
 from pointsman.cli.bench_readings import Readings
 from pointsman.cli.output import counted
 from pointsman.cli.stack.accounts import CLI, SCHEDULER, WATCHERS
@@ -30,6 +28,7 @@ from pointsman.cli.stack.plan import POOL, StackPlan
 from pointsman.cli.stack.project import find_project
 from pointsman.cli.stack.record import StackRecord
 from pointsman.cli.stack.running import running_stack
+from pointsman.cli.time_machine import ask_time_machine
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Accepted, Answer, NotLeader, SubmitTask, decode_answers
 from pointsman.runtime.packing import PackedRequests
@@ -47,9 +46,16 @@ SLOTS: Final = 64
 BATCH_SLOTS: Final = 4
 """The executor's default."""
 _WARM_UP_TASKS: Final = 200
-_ANSWER_S: Final = 60.0
-_GRANTED: Final = "task.granted.v1"
-_TERMINAL: Final = frozenset({"task.completed.v1", "task.failed.v1", "task.expired.v1"})
+
+
+class ReplayFigures(TypedDict):
+    """What `pointsman replay --verify` says of the log."""
+
+    events: int
+    decisions: int
+    different: int
+    fold_events_per_s: float
+    decisions_per_s: float
 
 
 class ModeFigures(TypedDict):
@@ -72,6 +78,8 @@ class ModeFigures(TypedDict):
     """Memory by part, after 10, 50 and 100 % of the loaded tasks."""
     log_bytes_per_event: float
     """By which the log's file has grown; whole checkpoints, so of many tasks only."""
+    replay: ReplayFigures | None
+    """Of the whole log afterwards; None where it is not a file."""
 
 
 class TaskBenchReport(TypedDict):
@@ -86,80 +94,10 @@ class BenchFailedError(Exception):
     code = "bench_failed"
 
 
-class _Seen(msgspec.Struct):
-    """What the bench needs of an event on the feed."""
-
-    position: int
-    stream: UUID
-    type: str
-    time_us: int
-    data: msgspec.Raw
-
-
-class _Batch(msgspec.Struct):
-    size: int
-
-
-class _Grant(msgspec.Struct):
-    """What the bench needs of a grant."""
-
-    batch: _Batch | None = None
-
-
-_grants: Final = msgspec.json.Decoder(_Grant)
-_packs: Final = msgspec.json.Decoder(list[_Seen])
-
-
-@dataclass(slots=True)
-class _Feed:
-    """Terminal events as they arrive, and how far behind the log they do."""
-
-    ended: dict[UUID, str] = field(default_factory=dict[UUID, str])
-    waiting: dict[UUID, "asyncio.Future[str]"] = field(
-        default_factory=dict[UUID, "asyncio.Future[str]"]
-    )
-    lag_max_s: float = 0.0
-    events: int = 0
-    granted: int = 0
-    calls: float = 0.0
-
-    def clear(self) -> None:
-        """Count from here."""
-        self.lag_max_s, self.events, self.granted, self.calls = 0.0, 0, 0, 0.0
-
-    @property
-    def tasks_per_call(self) -> float:
-        return round(self.granted / max(1.0, self.calls), 2)
-
-    async def take(self, message: Msg) -> None:
-        events = _packs.decode(message.data)
-        self.events += len(events)
-        self.lag_max_s = max(self.lag_max_s, time.time() - events[0].time_us / 1e6)
-        for event in events:
-            if event.type == _GRANTED:
-                batch = _grants.decode(event.data).batch
-                self.granted += 1
-                self.calls += 1 / batch.size if batch is not None else 1
-            elif event.type in _TERMINAL:
-                waiting = self.waiting.pop(event.stream, None)
-                if waiting is None:
-                    self.ended[event.stream] = event.type
-                elif not waiting.done():
-                    waiting.set_result(event.type)
-
-    async def end_of(self, task: UUID) -> str:
-        """Topic of the terminal event; raises `TimeoutError`."""
-        if task in self.ended:
-            return self.ended.pop(task)
-        waiting = self.waiting[task] = asyncio.get_running_loop().create_future()
-        async with asyncio.timeout(_ANSWER_S):
-            return await waiting
-
-
 class _Load:
     """Submits tasks and waits for their ends."""
 
-    def __init__(self, nc: Client, feed: _Feed) -> None:
+    def __init__(self, nc: Client, feed: TaskEnds) -> None:
         self._feed = feed
         self._run = uuid4().hex
         self._count = 0
@@ -239,6 +177,8 @@ async def run_task_bench(
             async with running_stack(plan, say) as stack:
                 load = (tasks, clients, idle_tasks)
                 figures.append(await _measure(mode, store, stack.record, *load, say))
+            if store == "sqlite":
+                figures[-1]["replay"] = await _replay(plan.data, say)
     return TaskBenchReport(modes=figures)
 
 
@@ -251,7 +191,7 @@ async def _measure(
     idle_tasks: int,
     say: Callable[[str], None],
 ) -> ModeFigures:
-    nc, feed = await _connect(record), _Feed()
+    nc, feed = await _connect(record), TaskEnds()
     await nc.subscribe(subjects.FEED, cb=feed.take)
     await nc.flush()
     load = _Load(nc, feed)
@@ -281,6 +221,19 @@ async def _measure(
         cpu_ms_per_task=readings.cpu_ms_per_task,
         rss_mib=readings.rss_mib,
         log_bytes_per_event=readings.log_bytes_per_event(feed.events),
+        replay=None,
+    )
+
+
+async def _replay(data: Path, say: Callable[[str], None]) -> ReplayFigures:
+    say("making every decision of its log again")
+    report = await ask_time_machine("replay", "--log", data / "log.db", say=say)
+    return ReplayFigures(
+        events=report["events"],
+        decisions=report["decisions"],
+        different=report["different"],
+        fold_events_per_s=report["fold_events_per_s"],
+        decisions_per_s=report["decisions_per_s"],
     )
 
 

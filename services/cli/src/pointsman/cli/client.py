@@ -1,7 +1,7 @@
 """Talking to a running stack as the user `cli`."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,6 +14,8 @@ from nats.errors import NoRespondersError
 
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.hints import at_data
+from pointsman.cli.pool_choosing import PoolChoosing
+from pointsman.cli.refusals import REJECTED, refusal_in, rejected
 from pointsman.cli.silence import LastTry, Silence, last_try, no_answer
 from pointsman.cli.stack.accounts import CLI, SCHEDULER
 from pointsman.cli.stack.plan import SERVICES
@@ -46,39 +48,8 @@ _CONNECT_S: Final = 2
 _REQUEST_S: Final = 2.0
 _RETRY_S: Final = 0.1
 
-_CONFLICTS: Final = frozenset({"id_reused", "task_not_open"})
-_MISSING: Final = frozenset(
-    f"no_such_{what}"
-    for what in (
-        "context",
-        "conversation",
-        "dead_letter",
-        "device",
-        "event",
-        "project",
-        "rating",
-        "schedule",
-        "task",
-    )
-)
-
-_REJECTED: Final = "rejected"
-_UNAVAILABLE: Final = "unavailable"
-
 T = TypeVar("T")
 _encoder: Final = msgspec.json.Encoder()
-
-
-class _Refusal(msgspec.Struct):
-    """The part of an answer that tells a refusal from a result."""
-
-    status: str = ""
-    code: str = ""
-    message: str = ""
-    next: str = ""
-
-
-_refusal_decoder: Final = msgspec.json.Decoder(_Refusal)
 
 
 class StackClient:
@@ -89,23 +60,29 @@ class StackClient:
         self.record = record
 
     async def ask(
-        self, verb: str, question: Message, type_: type[T], *, service: str = SCHEDULER
+        self,
+        verb: str,
+        question: Message,
+        type_: type[T],
+        *,
+        service: str = SCHEDULER,
+        pool: str | None = None,
     ) -> T:
         """The answer to a question; asked again for `PATIENCE_S` while nobody answers.
 
-        Raises `CommandError`.
+        With `pool` it goes to the leader of that pool. Raises `CommandError`.
         """
-        subject = subjects.query(service, verb)
+        subject = subjects.query(service, verb, pool)
         body = _encoder.encode(question)
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE_S
         while True:
             try:
                 reply = await self.nc.request(subject, body, timeout=_REQUEST_S)
-                refusal = _refusal(reply.data)
+                refusal = refusal_in(reply.data)
                 if refusal is None:
                     return msgspec.json.decode(reply.data, type=type_)
-                if refusal.status == _REJECTED:
+                if refusal.status == REJECTED:
                     raise rejected(refusal.code, refusal.message, refusal.next)
                 why = (refusal.message, Silence.UNAVAILABLE, refusal.code, refusal.next)
                 last = LastTry(*why)
@@ -119,16 +96,20 @@ class StackClient:
                 raise self._no_answer(subject, last)
             await asyncio.sleep(_RETRY_S)
 
-    async def submit(self, command: SubmitTask) -> Accepted | Duplicate:
-        """Raises `CommandError`."""
-        answer = await self._command("submit", command)
+    async def submit(self, command: SubmitTask, *, pool: str | None = None) -> Accepted | Duplicate:
+        """To `pool`, else to the one that is expected to start it first; raises `CommandError`."""
+        if pool is None and len(self.record.pools) == 1:
+            answer = await self._command("submit", command)
+        else:
+            choosing = PoolChoosing(self.nc, self.record.pools, only=pool)
+            answer = await self._answered(choosing.submit(command), choosing.stop)
         if isinstance(answer, Accepted | Duplicate):
             return answer
         raise _other_version(subjects.command(SCHEDULER, "submit"), repr(answer))
 
-    async def cancel(self, command: CancelTask) -> Answer:
+    async def cancel(self, command: CancelTask, *, pool: str | None = None) -> Answer:
         """Raises `CommandError`."""
-        return await self._command("cancel", command)
+        return await self.command(SCHEDULER, "cancel", command, pool=pool or self.record.pool)
 
     async def redrive(self, command: RedriveDeadLetter) -> Answer:
         """Raises `CommandError`."""
@@ -155,10 +136,15 @@ class StackClient:
             is_not_leader=lambda answer: isinstance(answer, NotLeader),
             patience_s=PATIENCE_S,
         )
+        return await self._answered(requests.ask(command), requests.stop)
+
+    async def _answered(
+        self, asking: Awaitable[Answer], stop: Callable[[], Awaitable[None]]
+    ) -> Answer:
         try:
-            answer = await requests.ask(command)
+            answer = await asking
         except NoAnswerError as error:
-            raise self._no_answer(subject, last_try(error)) from error
+            raise self._no_answer(error.subject, last_try(error)) from error
         except RequestRefusedError as error:
             refusal = error.refusal
             raise rejected(refusal.code, refusal.message, refusal.next) from error
@@ -167,7 +153,7 @@ class StackClient:
                 str(error), code=error.code, exit_code=ExitCode.FAILURE, next_step="send less"
             ) from error
         finally:
-            await requests.stop()
+            await stop()
         if isinstance(answer, Rejected):
             raise rejected(answer.code, answer.message, answer.next)
         return answer
@@ -176,23 +162,6 @@ class StackClient:
         parts = self.record.parts
         logs = (parts[name].log for name in (SERVICES, SCHEDULER) if name in parts)
         return no_answer(subject, last, patience_s=PATIENCE_S, log=next(logs, "its log"))
-
-
-def _refusal(body: bytes) -> _Refusal | None:
-    if not body.startswith(b"{"):
-        return None
-    refusal = _refusal_decoder.decode(body)
-    return refusal if refusal.status in {_REJECTED, _UNAVAILABLE} else None
-
-
-def rejected(code: str, message: str, next_step: str) -> CommandError:
-    """A refusal of the scheduler, with the exit status that fits its code."""
-    exit_code = ExitCode.FAILURE
-    if code in _MISSING:
-        exit_code = ExitCode.NOT_FOUND
-    elif code in _CONFLICTS:
-        exit_code = ExitCode.CONFLICT
-    return CommandError(message, code=code, exit_code=exit_code, next_step=next_step)
 
 
 def find_stack(data: Path) -> StackRecord:

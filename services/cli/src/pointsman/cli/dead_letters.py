@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from pointsman.cli.client import StackClient, rejected
+from pointsman.cli.client import StackClient
 from pointsman.cli.documents import document
 from pointsman.cli.output import Printer, clock
+from pointsman.cli.refusals import rejected
 from pointsman.cli.results import ResultMissingError, read_bytes, utf8
 from pointsman.contracts.events import DeadLetterRecorded
 from pointsman.contracts.queries import ListEvents

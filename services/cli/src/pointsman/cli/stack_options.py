@@ -19,6 +19,10 @@ _ENDPOINT: Final = re.compile(r"^grpc://[A-Za-z0-9_.\-\[\]:]+:\d{1,5}$")
 Devices = Annotated[
     int, typer.Option("--devices", min=1, max=16, help="How many Triton servers to start.")
 ]
+Pools = Annotated[
+    int,
+    typer.Option("--pools", min=1, max=8, help="Pools of the group; --devices is for each."),
+]
 Attach = Annotated[
     list[str] | None,
     typer.Option("--triton", metavar="grpc://HOST:PORT", help="Use this Triton; start none."),
@@ -104,6 +108,14 @@ def check_stack_options(
             raise typer.BadParameter(f"a tenant must match {TENANT_PATTERN}, {name!r} does not")
     if noop and attach:
         raise typer.BadParameter("--noop and --triton exclude each other")
+
+
+def check_pool_options(*, pools: int, attach: Sequence[str]) -> None:
+    """Raises `typer.BadParameter`."""
+    if attach and pools > 1:
+        raise typer.BadParameter(
+            "--triton and --pools exclude each other: which server is whose is not said"
+        )
 
 
 def check_device_options(*, mode: DeviceMode, memory_mib: float) -> None:

@@ -61,12 +61,17 @@ class GrowingText:
 
 
 async def show_stream(
-    printer: Printer, client: StackClient, command: SubmitTask, *, timeout_s: float
+    printer: Printer,
+    client: StackClient,
+    command: SubmitTask,
+    pool: str | None = None,
+    *,
+    timeout_s: float,
 ) -> TaskRow:
     """Submit a task and print its text until it has ended; raises `CommandError`."""
     bell = FeedBell()
     await bell.listen(client)
-    task = (await client.submit(command)).task
+    task = (await client.submit(command, pool=pool)).task
     printer.say(f"task {task}")
     growing = GrowingText()
 

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pydantic import StringConstraints, ValidationError
 from pointsman.cli.client import PATIENCE_S, StackClient
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.output import Document
+from pointsman.cli.pool_choosing import PoolChoosing
 from pointsman.cli.silence import last_try, no_answer
 from pointsman.cli.stack.accounts import SCHEDULER
 from pointsman.contracts import strict_json, subjects
@@ -41,7 +42,7 @@ AT_ONCE: Final = 1_024
 
 _SOURCE: Final = "/pointsman/cli"
 
-Requests = PackedRequests[SubmitTask, Answer]
+Ask = Callable[[SubmitTask], Awaitable[Answer]]
 
 
 class TaskLine(TaskSubmission):
@@ -142,10 +143,10 @@ async def submit_lines(
     Raises `CommandError` when nobody answers: what was answered until then stands.
     """
     under_way: deque[asyncio.Task[LineAnswer]] = deque()
-    async with _requests(client) as requests:
+    async with _requests(client) as ask:
         try:
             for number, body in lines:
-                answer = _answer(client, requests, how.command(number, body), number)
+                answer = _answer(client, ask, how.command(number, body), number)
                 under_way.append(asyncio.create_task(answer))
                 if len(under_way) >= AT_ONCE:
                     yield await under_way.popleft()
@@ -158,8 +159,16 @@ async def submit_lines(
 
 
 @asynccontextmanager
-async def _requests(client: StackClient) -> AsyncGenerator[Requests]:
-    requests: Requests = PackedRequests(
+async def _requests(client: StackClient) -> AsyncGenerator[Ask]:
+    """The way in: to the one pool, or to those of a group, chosen line by line."""
+    if len(client.record.pools) > 1:
+        choosing = PoolChoosing(client.nc, client.record.pools)
+        try:
+            yield choosing.submit
+        finally:
+            await choosing.stop()
+        return
+    requests: PackedRequests[SubmitTask, Answer] = PackedRequests(
         client.nc,
         subjects.command(SCHEDULER, "submit", client.record.pool),
         decode_answers=decode_answers,
@@ -167,18 +176,18 @@ async def _requests(client: StackClient) -> AsyncGenerator[Requests]:
         patience_s=PATIENCE_S,
     )
     try:
-        yield requests
+        yield requests.ask
     finally:
         await requests.stop()
 
 
 async def _answer(
-    client: StackClient, requests: Requests, command: SubmitTask | LineAnswer, number: int
+    client: StackClient, ask: Ask, command: SubmitTask | LineAnswer, number: int
 ) -> LineAnswer:
     if isinstance(command, LineAnswer):
         return command
     try:
-        return _told(number, command.command_id, await requests.ask(command))
+        return _told(number, command.command_id, await ask(command))
     except (RequestTooLargeError, RequestRefusedError) as error:
         return _refused(number, error.code, str(error), command.command_id)
     except NoAnswerError as error:

@@ -50,6 +50,10 @@ After = Annotated[
 Bulk = Annotated[
     str | None, typer.Option(metavar="NAME", help="Names tasks that are submitted together.")
 ]
+InPool = Annotated[
+    str,
+    typer.Option("--pool", metavar="NAME", help="Only there; else where it starts first."),
+]
 Timeout = Annotated[
     float, typer.Option(min=0, help="How many seconds --wait or --stream waits for the end.")
 ]

@@ -8,9 +8,10 @@ from uuid import UUID
 from pointsman.cli.client import StackClient
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.feed import FeedBell
+from pointsman.cli.group import ask_owner
 from pointsman.cli.hints import at_data
 from pointsman.cli.output import Column, Document, clock, column, plain, seconds
-from pointsman.contracts.queries import OneTask, TaskRow
+from pointsman.contracts.queries import TaskRow
 from pointsman.contracts.task_states import TERMINAL
 
 
@@ -30,6 +31,7 @@ COLUMNS: Final = (
     column("ran", "run_s", seconds),
     column("model", "variant"),
     column("device"),
+    column("pool"),
     column("attempts"),
     column("code"),
 )
@@ -40,7 +42,7 @@ _LOOK_AGAIN_S: Final = 0.5
 
 async def find_task(client: StackClient, task: UUID) -> TaskRow:
     """Raises `CommandError`, `no_such_task` among others."""
-    return await client.ask("task", OneTask(task=task), TaskRow)
+    return await ask_owner(client, "task", task, TaskRow)
 
 
 def ended(row: TaskRow) -> bool:

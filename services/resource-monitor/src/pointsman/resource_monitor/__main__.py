@@ -90,7 +90,7 @@ class _Monitoring:
     def _watch(self, nc: Client, view: SqliteTaskView) -> Questions:
         window, monitor, recording, clock = self.window, self.monitor, self.recording, self.clock
         engines = TritonMetrics(metrics_addresses(self.settings.resource_monitor_metrics))
-        devices = DeviceList(NatsPoolDevices(nc), clock)
+        devices = DeviceList(NatsPoolDevices(nc, lambda: window.samples), clock)
         gpus = NvmlGpus()
         self.scope.on_stop(gpus.close, "nvml")
         readings = DeviceWatch(

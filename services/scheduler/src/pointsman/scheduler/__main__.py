@@ -1,13 +1,11 @@
 """Composition root: settings, adapters, candidate, leader, routers."""
 
-import asyncio
 import os
 import sys
 from socket import gethostname
 from typing import Final
 from uuid import uuid4
 
-import structlog
 from nats.aio.client import Client
 
 from pointsman.eventstore.dead_letters import DeadLetterBox
@@ -25,6 +23,7 @@ from pointsman.runtime.service import ServiceScope
 from pointsman.runtime.streams import provision
 from pointsman.scheduler.adapters.data_disk import DataDisk
 from pointsman.scheduler.adapters.nats_inbox import NatsInbox
+from pointsman.scheduler.adapters.nats_neighbours import NatsNeighbours
 from pointsman.scheduler.adapters.nats_orders import NatsOrders
 from pointsman.scheduler.adapters.nats_readings import NatsReadings
 from pointsman.scheduler.adapters.own_files import open_own_files
@@ -38,6 +37,7 @@ from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.handlers import (
     build_archive_router,
     build_command_router,
+    build_group_router,
     build_preview_router,
     build_query_router,
     build_schedule_router,
@@ -50,8 +50,10 @@ from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.disk_watch import DiskWatch
 from pointsman.scheduler.leading.dispatch import Dispatch
 from pointsman.scheduler.leading.folding import Folding
+from pointsman.scheduler.leading.forgetting import forget_commands
+from pointsman.scheduler.leading.group_door import GroupDoor
 from pointsman.scheduler.leading.lead import Lead
-from pointsman.scheduler.leading.load_readings import publish_load
+from pointsman.scheduler.leading.load_readings import LoadReader, publish_load
 from pointsman.scheduler.leading.past_tasks import PastTasks
 from pointsman.scheduler.leading.pool_leader import PoolLeader
 from pointsman.scheduler.leading.pool_snapshots import keep_snapshots, newest_snapshot
@@ -66,9 +68,6 @@ from pointsman.scheduler.leading.take_lead import Candidate, Standby, register_f
 from pointsman.scheduler.settings import Settings
 
 _SERVICE: Final = "scheduler"
-_PRUNE_EVERY_S: Final = 3600.0
-
-_log = structlog.get_logger(__name__)
 
 
 class _Process:
@@ -153,7 +152,7 @@ class _Process:
         scope.spawn(lead.keep(), "lead keeper")
         log = DecisionLog(store, self.codec, lead)
         await register_files(pool, log, self.registry, self.routing, clock)
-        scope.spawn(_prune(store), "inbox rows")
+        scope.spawn(forget_commands(store), "inbox rows")
         scope.spawn(keep_snapshots(pool, store, self.snapshots, clock), "snapshots")
         relay = self._publish(tail, nc)
         leader = await self._lead(log, clocks, nc)
@@ -164,18 +163,20 @@ class _Process:
         scope.spawn(schedules.run(), "schedules")
         load = publish_load(pool, NatsReadings(nc), clock, submissions.shed)
         scope.spawn(load, "load readings")
+        door = await self._door(nc, submissions)
         redrive = Redrive(store, self.codec, log, self.own.blobs, submissions, clock)
         broker.include_routers(
             build_command_router(pool.name, leader, submissions, redrive),
             build_schedule_router(pool.name, schedules),
             build_steering_router(pool.name, SteeringDesk(pool, log, clock)),
             build_archive_router(pool.name, TaskArchive(store, clock)),
-            build_query_router(self._questions(views, relay, clocks), lead),
-            build_preview_router(Preview(pool, self.content, clock)),
+            build_group_router(pool.name, door, LoadReader(pool, clock, submissions.shed)),
+            build_query_router(pool.name, self._questions(views, relay, clocks), lead),
+            build_preview_router(pool.name, Preview(pool, self.content, clock)),
         )
         await broker.start()
         letters = DeadLetterBox(log, self.own.blobs, clock, applied_to=lambda: pool.applied_to)
-        self._take_tasks(nc, submissions, letters)
+        self._take_tasks(nc, door, letters)
 
     def _submissions(self, log: DecisionLog) -> Submissions:
         disk = DiskWatch(
@@ -208,8 +209,15 @@ class _Process:
             transient=(LogUnavailableError,),
         )
 
-    def _take_tasks(self, nc: Client, submissions: Submissions, letters: DeadLetterBox) -> None:
-        inbox = NatsInbox(nc, submissions, letters, self.clock, lambda: provision(nc))
+    async def _door(self, nc: Client, submissions: Submissions) -> GroupDoor:
+        neighbours = NatsNeighbours(nc, self.clock)
+        await neighbours.listen()
+        self.scope.on_stop(neighbours.stop, "neighbours")
+        name, load, now = self.pool.name, neighbours.load, self.clock.monotonic
+        return GroupDoor(name, submissions, neighbours, load, SystemDraws(), now)
+
+    def _take_tasks(self, nc: Client, door: GroupDoor, letters: DeadLetterBox) -> None:
+        inbox = NatsInbox(nc, door, letters, self.clock, lambda: provision(nc))
         self.scope.spawn(inbox.run(), "inbox", finish=True)
         self.scope.on_stop(inbox.stop, "inbox puller")
 
@@ -271,16 +279,6 @@ class _Process:
 async def start(scope: ServiceScope, settings: Settings, store: EventStore) -> None:
     """Return when the pool is led and requests are taken, or another leads it."""
     await _Process(scope, settings, store).start()
-
-
-async def _prune(store: EventStore) -> None:
-    """Forget command ids that are older than the time in which a repetition is recognised."""
-    while True:
-        try:
-            await store.prune_inbox()
-        except LogUnavailableError as error:
-            _log.warning("inbox_not_pruned", code=error.code, detail=str(error))
-        await asyncio.sleep(_PRUNE_EVERY_S)
 
 
 SERVICE: Final = Service(_SERVICE, Settings, start)

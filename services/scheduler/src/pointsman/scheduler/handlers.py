@@ -1,15 +1,9 @@
 """Requests on the bus: translated, handed on, answered. Nothing is decided here."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
-from uuid import UUID
+from typing import Final
 
-from faststream import ContextRepo
-from faststream.message import StreamMessage
-from faststream.middlewares import BaseMiddleware
 from faststream.nats import NatsRouter
-from nats.aio.msg import Msg
 
 from pointsman.contracts import subjects
 from pointsman.contracts.bulk import CancelBulk
@@ -19,11 +13,10 @@ from pointsman.contracts.commands import (
     CancelTask,
     PrepareTask,
     RedriveDeadLetter,
-    Rejected,
     SubmitTask,
 )
 from pointsman.contracts.endurance import CheckpointReport
-from pointsman.contracts.events import TaskAccepted
+from pointsman.contracts.forwarding import ForwardTask
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
@@ -32,45 +25,32 @@ from pointsman.contracts.leases import (
     ReportAnswer,
     ResidencyReport,
 )
-from pointsman.contracts.queries import (
-    AskLog,
-    AskPool,
-    DeadLetterRow,
-    DeviceRow,
-    ListDeadLetters,
-    ListEvents,
-    ListTasks,
-    LogRow,
-    ModelRow,
-    OneTask,
-    PoolRow,
-    TaskRow,
-    Why,
-)
-from pointsman.contracts.recorded import Recorded
-from pointsman.contracts.schedules import ListSchedules, RemoveSchedule, ScheduleRow, SetSchedule
-from pointsman.contracts.steering import (
-    DeviceSteering,
-    PauseRow,
-    PoolSteering,
-    SetTenant,
-    TaskSteering,
-    TenantRow,
-)
-from pointsman.runtime.broker import RefusedError, body_decoder
+from pointsman.contracts.queries import AskPool
+from pointsman.contracts.schedules import RemoveSchedule, SetSchedule
+from pointsman.contracts.steering import DeviceSteering, PoolSteering, SetTenant, TaskSteering
+from pointsman.contracts.telemetry import PoolSample
+from pointsman.runtime.broker import body_decoder
 from pointsman.scheduler.leading.archive import TaskArchive
-from pointsman.scheduler.leading.lead import Lead
+from pointsman.scheduler.leading.group_door import GroupDoor
+from pointsman.scheduler.leading.load_readings import LoadReader
 from pointsman.scheduler.leading.pool_leader import PoolLeader
-from pointsman.scheduler.leading.preview import Preview
-from pointsman.scheduler.leading.questions import Questions
 from pointsman.scheduler.leading.redrive import Redrive
 from pointsman.scheduler.leading.schedules import Schedules
 from pointsman.scheduler.leading.steering import SteeringDesk
 from pointsman.scheduler.leading.submissions import Submissions
+from pointsman.scheduler.question_handlers import build_preview_router, build_query_router
+
+__all__ = [
+    "build_archive_router",
+    "build_command_router",
+    "build_group_router",
+    "build_preview_router",
+    "build_query_router",
+    "build_schedule_router",
+    "build_steering_router",
+]
 
 _SERVICE: Final = "scheduler"
-
-Row = TypeVar("Row", TaskRow, Why)
 
 
 def build_command_router(
@@ -135,6 +115,23 @@ def _hear_executors(router: NatsRouter, pool: str, leader: PoolLeader) -> None:
         await leader.renewed(renewal)
 
 
+def build_group_router(pool: str, door: GroupDoor, reader: LoadReader) -> NatsRouter:
+    """What the pools of a group, and those who choose between them, ask of each other."""
+    router = NatsRouter()
+
+    @router.subscriber(
+        subjects.command(_SERVICE, "forward", pool), decoder=body_decoder(list[ForwardTask])
+    )
+    async def forward(commands: list[ForwardTask]) -> list[Answer]:
+        return await asyncio.gather(*(door.forwarded(item) for item in commands))
+
+    @router.subscriber(subjects.query(_SERVICE, "load", pool), decoder=body_decoder(AskPool))
+    async def load(_asked: AskPool) -> PoolSample:
+        return reader.read()
+
+    return router
+
+
 def build_archive_router(pool: str, archive: TaskArchive) -> NatsRouter:
     """Commands about the log of a pool."""
     router = NatsRouter()
@@ -190,109 +187,3 @@ def build_steering_router(pool: str, desk: SteeringDesk) -> NatsRouter:
         return [await desk.steer(item) for item in commands]
 
     return router
-
-
-def build_query_router(questions: Questions, lead: Lead) -> NatsRouter:
-    """Questions; see `pointsman.contracts.queries` for the table."""
-
-    def giving_way(msg: Msg | None, /, *, context: ContextRepo) -> _GivingWay:
-        return _GivingWay(msg, context, lead)
-
-    router = NatsRouter(middlewares=[giving_way])
-    _ask_about_log(router, questions)
-    _ask_about_pool(router, questions)
-    return router
-
-
-def build_preview_router(preview: Preview) -> NatsRouter:
-    """What would become of a task; decided as for a submission, and not recorded."""
-    router = NatsRouter()
-
-    @router.subscriber(subjects.query(_SERVICE, "preview"), decoder=body_decoder(SubmitTask))
-    async def look_ahead(task: SubmitTask) -> TaskAccepted:
-        decided = preview.of(task)
-        if isinstance(decided, Rejected):
-            raise RefusedError(decided)
-        return decided
-
-    return router
-
-
-def _ask_about_log(router: NatsRouter, questions: Questions) -> None:
-    @router.subscriber(subjects.query(_SERVICE, "tasks"), decoder=body_decoder(ListTasks))
-    async def tasks(asked: ListTasks) -> list[TaskRow]:
-        return await questions.tasks(asked)
-
-    @router.subscriber(subjects.query(_SERVICE, "task"), decoder=body_decoder(OneTask))
-    async def task(asked: OneTask) -> TaskRow:
-        return _found(await questions.task(asked.task), asked.task)
-
-    @router.subscriber(subjects.query(_SERVICE, "why"), decoder=body_decoder(OneTask))
-    async def why(asked: OneTask) -> Why:
-        return _found(await questions.why(asked.task), asked.task)
-
-    @router.subscriber(subjects.query(_SERVICE, "events"), decoder=body_decoder(ListEvents))
-    async def events(asked: ListEvents) -> list[Recorded]:
-        return await questions.events(asked)
-
-    @router.subscriber(
-        subjects.query(_SERVICE, "dead_letters"), decoder=body_decoder(ListDeadLetters)
-    )
-    async def dead_letters(asked: ListDeadLetters) -> list[DeadLetterRow]:
-        return await questions.dead_letters(asked)
-
-    @router.subscriber(subjects.query(_SERVICE, "log"), decoder=body_decoder(AskLog))
-    async def log(_asked: AskLog) -> LogRow:
-        return await questions.log()
-
-
-def _ask_about_pool(router: NatsRouter, questions: Questions) -> None:
-    @router.subscriber(subjects.query(_SERVICE, "schedules"), decoder=body_decoder(ListSchedules))
-    async def schedules(asked: ListSchedules) -> list[ScheduleRow]:
-        return questions.schedules(asked)
-
-    @router.subscriber(subjects.query(_SERVICE, "models"), decoder=body_decoder(AskPool))
-    async def models(_asked: AskPool) -> list[ModelRow]:
-        return questions.models()
-
-    @router.subscriber(subjects.query(_SERVICE, "devices"), decoder=body_decoder(AskPool))
-    async def devices(_asked: AskPool) -> list[DeviceRow]:
-        return questions.devices()
-
-    @router.subscriber(subjects.query(_SERVICE, "pool"), decoder=body_decoder(AskPool))
-    async def pool(_asked: AskPool) -> PoolRow:
-        return questions.pool()
-
-    @router.subscriber(subjects.query(_SERVICE, "tenants"), decoder=body_decoder(AskPool))
-    async def tenants(_asked: AskPool) -> list[TenantRow]:
-        return questions.tenants()
-
-    @router.subscriber(subjects.query(_SERVICE, "pauses"), decoder=body_decoder(AskPool))
-    async def pauses(_asked: AskPool) -> list[PauseRow]:
-        return questions.pauses()
-
-
-class _GivingWay(BaseMiddleware[Any, Any]):
-    """A leader in doubt answers what it remembers, after whoever leads without doubt."""
-
-    def __init__(self, msg: Msg | None, context: ContextRepo, lead: Lead) -> None:
-        super().__init__(msg, context=context)
-        self._lead = lead
-
-    async def consume_scope(
-        self, call_next: Callable[[Any], Awaitable[object]], msg: StreamMessage[Msg]
-    ) -> object:
-        await self._lead.give_way()
-        return await call_next(msg)
-
-
-def _found(row: Row | None, task: UUID) -> Row:
-    if row is None:
-        raise RefusedError(
-            Rejected(
-                code="no_such_task",
-                message=f"no task {task} was ever accepted here",
-                next="`pointsman task ls` shows the tasks",
-            )
-        )
-    return row

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from pointsman.contracts.commands import Answer
 from pointsman.contracts.events import ModelRegistered, RoutingChanged
+from pointsman.contracts.forwarding import ForwardTask
 from pointsman.contracts.leases import LeaseOrder, LeaseReceipt
 from pointsman.contracts.message import BlobRef
 from pointsman.contracts.queries import DeadLetterRow, ListDeadLetters, ListTasks, TaskRow
@@ -39,6 +41,14 @@ class Draws(Protocol):
 
     def uniform(self) -> float:
         """Uniform in [0, 1)."""
+        ...
+
+
+class Neighbours(Protocol):
+    """The leaders of the other pools of the group."""
+
+    async def forward(self, pool: str, command: ForwardTask) -> Answer | None:
+        """Have another pool take a task; None if it did not say in time whether it did."""
         ...
 
 

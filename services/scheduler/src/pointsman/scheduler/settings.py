@@ -8,6 +8,9 @@ from pydantic import PositiveFloat, PositiveInt
 from pointsman.eventstore.service import LogSettings
 from pointsman.runtime.blob_rows import BlobKind
 
+CHECKPOINT_KEEP_S: Final = 4 * 3600.0
+"""What open tasks stand on is used every hour; what they stood on before is of no use."""
+
 _DAY_S: Final = 86_400.0
 
 
@@ -35,5 +38,6 @@ class Settings(LogSettings):
         return {
             BlobKind.PAYLOAD: self.payload_keep_days * _DAY_S,
             BlobKind.RESULT: self.result_keep_days * _DAY_S,
+            BlobKind.CHECKPOINT: CHECKPOINT_KEEP_S,
             BlobKind.DEAD_LETTER: self.dead_letter_keep_days * _DAY_S,
         }

@@ -48,7 +48,7 @@ from pointsman.contracts.events.monitoring import (
     DeviceSampled,
     ForecastMade,
 )
-from pointsman.contracts.events.parts import PartsGranted, TaskSplit
+from pointsman.contracts.events.parts import PartsGranted, SplitPlanned, TaskSplit
 from pointsman.contracts.events.residency import (
     ClassFigures,
     DeviceScore,
@@ -176,6 +176,7 @@ __all__ = [
     "ScopeKind",
     "SlotHeld",
     "SlotReleased",
+    "SplitPlanned",
     "Steered",
     "Strategy",
     "TaskAbandoned",

@@ -7,7 +7,15 @@ until they have all ended and their results are merged.
 
 from pointsman.contracts.events.tasks import Decision
 from pointsman.contracts.message import BlobRef
-from pointsman.contracts.parts import Merge, PartsWork
+from pointsman.contracts.parts import Merge, PartsWork, SplitPlan
+
+
+class SplitPlanned(Decision, frozen=True):
+    """A waiting task is to run in parts after all: no variant had room for it as a whole."""
+
+    plan: SplitPlan
+    code: str
+    """What the last attempt failed with."""
 
 
 class PartsGranted(Decision, frozen=True):

@@ -1,10 +1,10 @@
 """`pointsman bench`: measured here and now."""
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import typer
 import uvloop
@@ -38,6 +38,14 @@ app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is
 app.add_typer(bench_decisions.app)
 app.add_typer(bench_routing.app)
 
+
+def _decided_otherwise(replay: object) -> str:
+    if not isinstance(replay, dict):
+        return "-"
+    figures = cast("Mapping[str, int]", replay)
+    return f"{figures['different']} of {figures['decisions']}"
+
+
 _LOG_COLUMNS: Final = (
     column("store"),
     column("group commit/s", "group_commit_per_s"),
@@ -66,6 +74,7 @@ _TASK_COLUMNS: Final = (
     column("feed lag max s", "feed_lag_max_s"),
     column("log B/event", "log_bytes_per_event"),
     column("not completed", "not_completed"),
+    column("decided otherwise", "replay", _decided_otherwise),
 )
 _PAIR_COLUMNS: Final = (
     column("without/s", "without_per_s"),

@@ -9,6 +9,7 @@ from pointsman.cli.client import connected
 from pointsman.cli.commands.device_attach import attach
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
+from pointsman.cli.group import ask_pools
 from pointsman.cli.log_files import Database
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, column
@@ -24,6 +25,7 @@ DeviceName = Annotated[str, typer.Argument(metavar="DEVICE", help="Its name, fro
 
 _COLUMNS: Final = (
     column("device"),
+    column("pool"),
     column("class", "device_class"),
     column("state"),
     column("reason"),
@@ -44,12 +46,13 @@ def device() -> None:
 
 @app.command("ls")
 def list_devices(*, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABLE) -> None:
-    """Devices as the pool's leader sees them."""
+    """Devices as the leaders of their pools see them."""
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
-            rows = await client.ask("devices", AskPool(), list[DeviceRow])
-        printer.rows([document(row) for row in rows], _COLUMNS)
+            pools = await ask_pools(client, "devices", AskPool(), list[DeviceRow], printer=printer)
+        rows = [{**document(row), "pool": pool} for pool, rows in pools for row in rows]
+        printer.rows(rows, _COLUMNS)
         return ExitCode.OK
 
     run(output, work)

@@ -6,13 +6,14 @@ from uuid import UUID
 
 import typer
 
-from pointsman.cli.client import connected, rejected
+from pointsman.cli.client import connected
 from pointsman.cli.documents import document
 from pointsman.cli.event_types import topics_of
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.feed import follow, last_events
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock, column, plain
+from pointsman.cli.refusals import rejected
 from pointsman.contracts.queries import ListEvents
 from pointsman.contracts.recorded import Recorded
 

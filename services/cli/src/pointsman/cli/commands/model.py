@@ -8,6 +8,7 @@ import typer
 from pointsman.cli.client import connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
+from pointsman.cli.group import ask_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, column, seconds
 from pointsman.cli.steering import Reason, said, steer
@@ -23,6 +24,7 @@ OnDevice = Annotated[
 
 _COLUMNS: Final = (
     column("model", "variant"),
+    column("pool"),
     column("family"),
     column("quality"),
     column("MiB", "memory_mib"),
@@ -51,8 +53,9 @@ def list_models(*, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABL
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
-            rows = await client.ask("models", AskPool(), list[ModelRow])
-        printer.rows([document(row) for row in rows], _COLUMNS)
+            pools = await ask_pools(client, "models", AskPool(), list[ModelRow], printer=printer)
+        rows = [{**document(row), "pool": pool} for pool, rows in pools for row in rows]
+        printer.rows(rows, _COLUMNS)
         return ExitCode.OK
 
     run(output, work)

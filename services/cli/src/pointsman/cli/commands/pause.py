@@ -7,6 +7,7 @@ import typer
 from pointsman.cli.client import connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
+from pointsman.cli.group import ask_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, clock, column
 from pointsman.cli.steering import said, steer
@@ -19,6 +20,7 @@ app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 _COLUMNS: Final = (
     column("kind"),
     column("name"),
+    column("pool"),
     column("since (UTC)", "at", clock),
     column("by"),
     column("reason"),
@@ -46,8 +48,11 @@ def pause(
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
             if kind is None or name is None or not reason:
-                rows = await client.ask("pauses", AskPool(), list[PauseRow])
-                printer.rows([document(row) for row in rows], _COLUMNS)
+                pools = await ask_pools(
+                    client, "pauses", AskPool(), list[PauseRow], printer=printer
+                )
+                rows = [{**document(row), "pool": pool} for pool, rows in pools for row in rows]
+                printer.rows(rows, _COLUMNS)
                 return ExitCode.OK
             command = PauseScope(**said(reason), kind=kind, name=name)
             shown = {"kind": kind.value, "name": name}

@@ -9,6 +9,7 @@ import typer
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.group import ask_rows
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, clock, column
 from pointsman.cli.schedule_wish import ScheduleWish
@@ -117,7 +118,8 @@ def list_schedules(
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
-            rows = await client.ask("schedules", ListSchedules(tenant=tenant), list[ScheduleRow])
+            asked = ListSchedules(tenant=tenant)
+            rows = await ask_rows(client, "schedules", asked, ScheduleRow, printer=printer)
         printer.rows([document(row) for row in rows], _COLUMNS)
         return ExitCode.OK
 
@@ -157,7 +159,9 @@ def remove(
 
 
 async def _row(client: StackClient, tenant: str, name: str) -> ScheduleRow | None:
-    rows = await client.ask("schedules", ListSchedules(tenant=tenant), list[ScheduleRow])
+    asked, pools = ListSchedules(tenant=tenant), client.record.pools
+    first = pools[0] if len(pools) > 1 else None
+    rows = await client.ask("schedules", asked, list[ScheduleRow], pool=first)
     return next((row for row in rows if row.name == name), None)
 
 

@@ -14,6 +14,7 @@ from pointsman.cli.commands.events import event_line
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.feed import FeedBell, follow
+from pointsman.cli.group import ANY, ask_owner, ask_tasks, named_pools
 from pointsman.cli.large_inputs import by_reference
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
@@ -31,6 +32,7 @@ from pointsman.cli.task_options import (
     Deadline,
     Degraded,
     Family,
+    InPool,
     InputFile,
     MaxAttempts,
     NotBefore,
@@ -46,7 +48,7 @@ from pointsman.cli.task_options import (
 from pointsman.cli.task_rows import COLUMNS, find_task, wait_for_end
 from pointsman.contracts.commands import Duplicate, SubmitTask
 from pointsman.contracts.message import PriorityClass
-from pointsman.contracts.queries import ListTasks, OneTask, TaskRow, Why
+from pointsman.contracts.queries import ListTasks, Why
 from pointsman.contracts.task_states import TERMINAL, TaskState
 from pointsman.runtime.blobs import MAX_BLOB_BYTES
 
@@ -84,6 +86,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
     not_before: NotBefore = None,
     after: After = None,
     bulk: Bulk = None,
+    pool: InPool = ANY,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the result.")] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Show the text as it comes.")] = False,
     timeout: Timeout = 60.0,
@@ -104,10 +107,11 @@ def submit(  # noqa: PLR0913 - one parameter per option
         command = wish.command(read_payload(text, file, most=MAX_BLOB_BYTES))
         async with connected(data) as client:
             command = await by_reference(command, client.record.data)
+            into = None if pool == ANY else named_pools(client, pool)[0]
             if stream:
-                row = await show_stream(printer, client, command, timeout_s=timeout)
+                row = await show_stream(printer, client, command, into, timeout_s=timeout)
                 return ExitCode.OK if row.state == _COMPLETED else ExitCode.TASK_FAILED
-            return await _submit(printer, client, command, timeout if wait else None, result)
+            return await _submit(printer, client, command, into, timeout if wait else None, result)
 
     _run_as_typed(output, work)
 
@@ -125,13 +129,14 @@ async def _submit(
     printer: Printer,
     client: StackClient,
     command: SubmitTask,
+    pool: str | None,
     wait_s: float | None,
     result: Path | None,
 ) -> ExitCode:
     bell = FeedBell()
     if wait_s is not None:
         await bell.listen(client)
-    answer = await client.submit(command)
+    answer = await client.submit(command, pool=pool)
     if wait_s is None:
         status = "duplicate" if isinstance(answer, Duplicate) else "accepted"
         shown = {"task": str(answer.task), "status": status, "position": answer.position}
@@ -170,6 +175,7 @@ def list_tasks(  # noqa: PLR0913 - one parameter per option
     family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
     bulk: Annotated[str | None, typer.Option(help="Only of this bulk.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Only made by this schedule.")] = None,
+    pool: Annotated[str | None, typer.Option(help="Only in this pool.")] = None,
     parts: Annotated[bool, typer.Option("--parts", help="Also parts of other tasks.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     data: Data = DEFAULT_DATA,
@@ -183,12 +189,13 @@ def list_tasks(  # noqa: PLR0913 - one parameter per option
         family=family,
         bulk=bulk,
         schedule=schedule,
+        pool=pool,
         limit=limit,
     )
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
-            rows = await client.ask("tasks", asked, list[TaskRow])
+            rows = await ask_tasks(client, asked)
         printer.rows([document(row) for row in rows], COLUMNS)
         return ExitCode.OK
 
@@ -220,7 +227,7 @@ def watch(
 
 async def _before(client: StackClient, task_id: UUID) -> int:
     """The position before the task's first event."""
-    why_it = await client.ask("why", OneTask(task=task_id), Why)
+    why_it = await ask_owner(client, "why", task_id, Why)
     return min(why_it.positions, default=1) - 1
 
 
@@ -243,7 +250,7 @@ def why(task_id: TaskId, *, data: Data = DEFAULT_DATA, output: Output = OutputFo
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
-            answer = await client.ask("why", OneTask(task=task_id), Why)
+            answer = await ask_owner(client, "why", task_id, Why)
         lines = list(answer.sentences)
         if answer.waits_for:
             lines.append(f"It waits for {answer.waits_for}.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID, uuid4
 
+import msgspec
 import typer
 
 from pointsman.cli.client import StackClient, connected
@@ -101,8 +102,9 @@ def cancel(
 
 
 async def _cancel_task(printer: Printer, client: StackClient, command: CancelTask) -> None:
-    _require_open(await find_task(client, command.task))
-    answer = await client.cancel(command)
+    row = await find_task(client, command.task)
+    _require_open(row)
+    answer = await client.cancel(command, pool=row.pool or None)
     row = await find_task(client, command.task)
     if ended(row) and row.state != TaskState.CANCELLED.value:
         _require_open(row)
@@ -111,9 +113,21 @@ async def _cancel_task(printer: Printer, client: StackClient, command: CancelTas
 
 
 async def _cancel_bulk(printer: Printer, client: StackClient, command: CancelBulk) -> None:
+    pools = client.record.pools
+    cancelled = 0
+    for pool in pools:
+        # A repetition is known by its id in the whole group.
+        own = command.command_id if len(pools) == 1 else f"{command.command_id}-{pool}"
+        asked = msgspec.structs.replace(command, command_id=own)
+        cancelled += await _cancel_in(client, pool, asked)
+    shown = {"bulk": command.bulk, "tenant": command.tenant, "cancelled": cancelled}
+    printer.item(shown, f"{counted(cancelled, 'task')} cancelled")
+
+
+async def _cancel_in(client: StackClient, pool: str, command: CancelBulk) -> int:
     cancelled, left = 0, True
     while left:
-        answer = await client.command(SCHEDULER, "cancel_bulk", command, pool=client.record.pool)
+        answer = await client.command(SCHEDULER, "cancel_bulk", command, pool=pool)
         if not isinstance(answer, BulkCancelled):
             raise CommandError(
                 f"the answer cannot be read: {answer!r}",
@@ -123,8 +137,7 @@ async def _cancel_bulk(printer: Printer, client: StackClient, command: CancelBul
             )
         cancelled += answer.cancelled
         left = answer.left > 0
-    shown = {"bulk": command.bulk, "tenant": command.tenant, "cancelled": cancelled}
-    printer.item(shown, f"{counted(cancelled, 'task')} cancelled")
+    return cancelled
 
 
 def _require_open(row: TaskRow) -> None:

@@ -7,6 +7,7 @@ import typer
 from pointsman.cli.client import connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
+from pointsman.cli.group import ask_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, column
 from pointsman.cli.steering import Reason, said, steer
@@ -23,6 +24,7 @@ app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is
 
 _COLUMNS: Final = (
     column("tenant"),
+    column("pool"),
     column("weight"),
     column("running"),
     column("at most", "running_limit"),
@@ -40,15 +42,16 @@ def tenant() -> None:
 
 @app.command("ls")
 def list_tenants(*, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABLE) -> None:
-    """Tenants with settings, or with tasks in this pool.
+    """Tenants with settings, or with tasks, by pool.
 
     `device s` is what the order between tenants counts: device-seconds over weight.
     """
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
-            rows = await client.ask("tenants", AskPool(), list[TenantRow])
-        printer.rows([document(row) for row in rows], _COLUMNS)
+            pools = await ask_pools(client, "tenants", AskPool(), list[TenantRow], printer=printer)
+        rows = [{**document(row), "pool": pool} for pool, rows in pools for row in rows]
+        printer.rows(rows, _COLUMNS)
         return ExitCode.OK
 
     run(output, work)

@@ -19,12 +19,14 @@ from pointsman.cli.stack_options import (
     Memory,
     Mode,
     Noop,
+    Pools,
     Postgres,
     Processes,
     Standby,
     Tenants,
     Without,
     check_device_options,
+    check_pool_options,
     check_stack_options,
     services_without,
     stack_errors,
@@ -39,6 +41,7 @@ def up(  # noqa: PLR0913 - one parameter per option
     *,
     data: Data = DEFAULT_DATA,
     devices: Devices = 1,
+    pools: Pools = 1,
     triton: Attach = None,
     tenant: Tenants = None,
     noop: Noop = False,
@@ -54,6 +57,7 @@ def up(  # noqa: PLR0913 - one parameter per option
 
     All services run in one process on a SQLite log, or with --processes each in its own, on
     PostgreSQL: nobody then waits for another, and a second scheduler can stand by.
+    With --pools each pool has its scheduler, its executor and its devices, on one log.
     Everything listens on loopback. What dies is started again; Ctrl-C or SIGTERM stops
     everything (exit 0), and the next start on the same data directory goes on with its queue.
     """
@@ -67,12 +71,14 @@ def up(  # noqa: PLR0913 - one parameter per option
         standby=standby,
         postgres=postgres,
     )
+    check_pool_options(pools=pools, attach=triton or ())
 
     async def work(printer: Printer) -> ExitCode:
         plan = StackPlan(
             data.absolute(),
             find_project(),
             devices=devices,
+            pools=pools,
             attach=tuple(triton or ()),
             tenants=tuple(dict.fromkeys((DEFAULT_TENANT, *(tenant or ())))),
             noop=noop,

@@ -1,7 +1,7 @@
 """One NATS login per service and per producer, each with the subjects that it needs."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,6 +26,8 @@ _STREAMS: Final = (
     subjects.EVENT_STREAM,
 )
 _TASKS: Final = f"{subjects.INBOX_STREAM}.{subjects.INBOX_CONSUMER}"
+_QUESTIONS: Final = (subjects.query(SCHEDULER, "*"), subjects.query(SCHEDULER, "*", "*"))
+"""To any leader of the group, and to that of one pool."""
 _EXECUTOR_TELLS: Final = ("attach", "checkpoint", "health", "report", "residency")
 """Commands of an executor to the leader of its pool."""
 _RATINGS: Final = f"{subjects.FEEDBACK_STREAM}.{subjects.FEEDBACK_CONSUMER}"
@@ -62,18 +64,26 @@ def new_accounts(executors: Sequence[str], tenants: Sequence[str]) -> dict[str, 
 
 
 def nats_users(
-    accounts: dict[str, Account], *, pool: str, executors: Sequence[str], tenants: Sequence[str]
+    accounts: dict[str, Account],
+    *,
+    pool: str,
+    executors: Sequence[str] | Mapping[str, str],
+    tenants: Sequence[str],
 ) -> list[NatsUser]:
-    """What each account may do; whatever is not listed is refused by the server."""
+    """What each account may do; whatever is not listed is refused by the server.
+
+    The executors belong to `pool`, or to those of a group that they are mapped to.
+    """
+    pool_of = executors if isinstance(executors, Mapping) else dict.fromkeys(executors, pool)
     return [
-        _scheduler(accounts[SCHEDULER], executors),
+        _scheduler(accounts[SCHEDULER], list(pool_of)),
         _resource_monitor(accounts[RESOURCE_MONITOR]),
         _degradation(accounts[DEGRADATION]),
         _feedback(accounts[FEEDBACK]),
-        _context(accounts[CONTEXT], pool),
+        _context(accounts[CONTEXT], list(dict.fromkeys((pool, *pool_of.values())))),
         _cli(accounts[CLI]),
         _observer(accounts[OBSERVER]),
-        *(_executor(accounts[name], pool) for name in executors),
+        *(_executor(accounts[name], its_pool) for name, its_pool in pool_of.items()),
         *(_producer(accounts[producer(tenant)], tenant) for tenant in tenants),
     ]
 
@@ -110,6 +120,8 @@ def _scheduler(account: Account, executors: Sequence[str]) -> NatsUser:
             "pm.lease.>",
             "pm.answer.>",
             subjects.pool_sample("*"),
+            # It gives tasks of the work queue to the pool that will start them first.
+            subjects.command(SCHEDULER, "forward", "*"),
             # The reader of the feed that it shares its process with asks it for gaps.
             subjects.query(SCHEDULER, "*"),
             *(_inbox_of(user) for user in (CLI, *WATCHERS, *executors)),
@@ -118,8 +130,9 @@ def _scheduler(account: Account, executors: Sequence[str]) -> NatsUser:
             subjects.FEED,
             subjects.POKE,
             subjects.command(SCHEDULER, ">"),
-            subjects.query(SCHEDULER, "*"),
+            *_QUESTIONS,
             subjects.renewals("*"),
+            subjects.pool_sample("*"),
         ),
     )
 
@@ -142,7 +155,7 @@ def _watcher(
         account,
         publish=(
             *_consumer(f"{subjects.FEED_STREAM}.{account.user}"),
-            subjects.query(SCHEDULER, "*"),
+            *_QUESTIONS,
             subjects.POKE,
             _inbox_of(CLI),
             *publish,
@@ -174,18 +187,23 @@ def _feedback(account: Account) -> NatsUser:
     return _watcher(account, publish=(*queue, *_consumer(_RATINGS), "pm.answer.>"))
 
 
-def _context(account: Account, pool: str) -> NatsUser:
-    commands = (subjects.command(SCHEDULER, verb, pool) for verb in ("prepare", "submit"))
+def _context(account: Account, pools: Sequence[str]) -> NatsUser:
+    commands = (
+        subjects.command(SCHEDULER, verb, pool) for pool in pools for verb in ("prepare", "submit")
+    )
     return _watcher(account, publish=tuple(commands))
 
 
 def _cli(account: Account) -> NatsUser:
     return _user(
         account,
-        publish=tuple(
-            subject
-            for service in (SCHEDULER, *WATCHERS)
-            for subject in (subjects.command(service, ">"), subjects.query(service, "*"))
+        publish=(
+            *(
+                subject
+                for service in (SCHEDULER, *WATCHERS)
+                for subject in (subjects.command(service, ">"), subjects.query(service, "*"))
+            ),
+            subjects.query(SCHEDULER, "*", "*"),
         ),
         subscribe=(subjects.FEED, subjects.STREAM_SUBJECTS),
     )

@@ -9,7 +9,7 @@ from typing import Final
 from pointsman.cli.stack.accounts import Account
 from pointsman.cli.stack.data_directory import DataDirectory, blobs
 from pointsman.cli.stack.leftovers import STACK_VARIABLE
-from pointsman.cli.stack.plan import EXECUTOR, POOL, DeviceKind, DeviceTerms, StackPlan
+from pointsman.cli.stack.plan import POOL, DeviceKind, DeviceTerms, StackPlan
 from pointsman.cli.stack.project import Project, find_project
 from pointsman.cli.stack.record import DeviceRecord
 from pointsman.contracts.events import DeviceMode
@@ -43,6 +43,7 @@ def services_environment(
         "POINTSMAN_NATS_URL": nats_url,
         "POINTSMAN_TOGETHER_SERVICES": ",".join(plan.services),
         "POINTSMAN_TOGETHER_PASSWORDS": json.dumps(passwords),
+        "POINTSMAN_TOGETHER_POOLS": ",".join(plan.pool_names),
         "POINTSMAN_TOGETHER_SHARE_FEED": "true",
         "POINTSMAN_DATA": str(directory.path),
         "POINTSMAN_POOL": POOL,
@@ -69,7 +70,7 @@ def service_environment(
         **_bus(accounts[service], nats_url),
         "POINTSMAN_DATA": str(directory.path),
         "POINTSMAN_DATABASE_URL": database_url,
-        "POINTSMAN_POOL": POOL,
+        "POINTSMAN_POOL": plan.pool_of_part.get(part, POOL),
         "POINTSMAN_REGISTRY": str(plan.project.registry),
         "POINTSMAN_ROUTING": str(plan.project.routing),
         "POINTSMAN_RESOURCE_MONITOR_METRICS": _metrics(devices),
@@ -83,13 +84,15 @@ def executor_environment(
     nats_url: str,
     devices: Sequence[DeviceRecord],
 ) -> dict[str, str]:
-    """The executor: devices and blobs, no log, and nothing that opens one."""
+    """The executor of an account: its pool's devices, blobs, no log, nothing that opens one."""
+    pool = plan.executors[account.user]
+    own = (f"{each.device}={each.endpoint}" for each in devices if each.pool == pool)
     environment = {
         **_without_database(_inherited(plan.environment, directory.path)),
         **_bus(account, nats_url),
-        "POINTSMAN_EXECUTOR_NAME": EXECUTOR,
-        "POINTSMAN_EXECUTOR_POOL": POOL,
-        "POINTSMAN_EXECUTOR_DEVICES": ",".join(f"{d.device}={d.endpoint}" for d in devices),
+        "POINTSMAN_EXECUTOR_NAME": account.user,
+        "POINTSMAN_EXECUTOR_POOL": pool,
+        "POINTSMAN_EXECUTOR_DEVICES": ",".join(own),
         "POINTSMAN_EXECUTOR_BLOBS": str(directory.blobs),
     }
     if plan.noop:

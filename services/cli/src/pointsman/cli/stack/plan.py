@@ -40,7 +40,7 @@ class DeviceTerms:
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """A stack of one pool with one executor; everything listens on loopback.
+    """A stack of one group of pools, each with one executor; everything listens on loopback.
 
     `attach` names Triton servers that run already (`grpc://host:port`), then none is started.
     `noop` replaces Triton with the executor's stand-in, which runs no model. `environment` is added
@@ -50,6 +50,8 @@ class StackPlan:
     data: Path
     project: Project
     devices: int = 1
+    """Of each pool."""
+    pools: int = 1
     attach: tuple[str, ...] = ()
     tenants: tuple[str, ...] = (DEFAULT_TENANT,)
     noop: bool = False
@@ -71,10 +73,29 @@ class StackPlan:
     @property
     def service_parts(self) -> dict[str, str]:
         """Which service each process of ours runs, by the name of its part, in order of start."""
-        parts = {name: name for name in self.services}
-        if not self.standby:
-            return parts
-        return {SCHEDULER: SCHEDULER, STANDBY: SCHEDULER, **parts}
+        leaders = dict.fromkeys(self.pool_of_part, SCHEDULER)
+        return leaders | {name: name for name in self.services}
+
+    @property
+    def pool_of_part(self) -> dict[str, str]:
+        """Which pool each scheduler leads, or stands by for, by the name of its part."""
+        parts: dict[str, str] = {}
+        for pool in self.pool_names:
+            parts[SCHEDULER if pool == POOL else f"{SCHEDULER}-{pool}"] = pool
+            if self.standby:
+                parts[STANDBY if pool == POOL else f"{STANDBY}-{pool}"] = pool
+        return parts
+
+    @property
+    def pool_names(self) -> tuple[str, ...]:
+        """The pools of the group; each has a leader and an executor of its own."""
+        return (POOL, *(f"pool-{number}" for number in range(2, self.pools + 1)))
+
+    @property
+    def executors(self) -> dict[str, str]:
+        """Which pool each executor belongs to, by its name."""
+        further = {f"executor-{pool}": pool for pool in self.pool_names[1:]}
+        return {EXECUTOR: POOL, **further}
 
     @property
     def models_at_start(self) -> tuple[str, ...]:
@@ -93,7 +114,12 @@ class StackPlan:
 
     @property
     def device_names(self) -> tuple[str, ...]:
-        """In the order of their endpoints."""
+        """In the order of their endpoints; those of the first pool come first."""
         prefix = {"triton": "cpu", "attached": "attached", "noop": "noop"}[self.kind]
-        count = len(self.attach) or self.devices
+        count = len(self.attach) or self.devices * self.pools
         return tuple(f"{prefix}-{index}" for index in range(count))
+
+    def pool_of_device(self, device: str) -> str:
+        """The pool that a device belongs to."""
+        names = self.device_names
+        return self.pool_names[names.index(device) * self.pools // len(names)]

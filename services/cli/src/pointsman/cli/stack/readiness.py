@@ -61,11 +61,17 @@ async def _wait_ready(
         error_cb=_ignore,
     )
     try:
-        pool = cast("dict[str, object]", await _answer(nc, "pool"))
-        say(f"scheduler ready: leads pool {pool.get('pool')}, log position {pool.get('position')}")
+        for name in dict.fromkeys(device.pool for device in waiting.values()):
+            missing[:] = [f"the scheduler of pool {name}"]
+            row = cast("dict[str, object]", await _answer(nc, "pool", name))
+            say(f"scheduler ready: leads pool {name}, log position {row.get('position')}")
         while waiting:
             missing[:] = [f"device {each.device} at {each.endpoint}" for each in waiting.values()]
-            rows = cast("list[dict[str, object]]", await _answer(nc, "devices"))
+            rows = [
+                row
+                for pool in dict.fromkeys(device.pool for device in waiting.values())
+                for row in cast("list[dict[str, object]]", await _answer(nc, "devices", pool))
+            ]
             for row in rows:
                 device = waiting.get(str(row.get("device")))
                 # A row of an earlier run of the stack names another endpoint.
@@ -78,11 +84,12 @@ async def _wait_ready(
         await nc.close()
 
 
-async def _answer(nc: Client, verb: str) -> object:
+async def _answer(nc: Client, verb: str, pool: str) -> object:
     """Ask until there is an answer; the supervisor decides when that takes too long."""
     while True:
         try:
-            reply = await nc.request(subjects.query("scheduler", verb), b"{}", timeout=_REQUEST_S)
+            subject = subjects.query("scheduler", verb, pool)
+            reply = await nc.request(subject, b"{}", timeout=_REQUEST_S)
             answer = cast("object", json.loads(reply.data))
         except (NatsError, TimeoutError, ValueError):
             await asyncio.sleep(_POLL_S)

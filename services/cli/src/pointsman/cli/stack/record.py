@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from pointsman.cli.stack.accounts import Account
-from pointsman.cli.stack.plan import DeviceKind
+from pointsman.cli.stack.plan import POOL, DeviceKind
 
 NAME: Final = "stack.json"
 FORMAT: Final = 1
@@ -34,6 +34,7 @@ class DeviceRecord:
     version: str | None = None
     metrics: str | None = None
     """Where its Triton shows its metrics, None if that is not known."""
+    pool: str = POOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class StackRecord:
     """Of the supervisor."""
     data: Path
     pool: str
+    """The first of the group, which commands mean that name none."""
+    further_pools: tuple[str, ...] = ()
     started_at: float
     ready: bool
     nats_url: str
@@ -65,6 +68,11 @@ class StackRecord:
     accounts: Mapping[str, Account]
     devices: tuple[DeviceRecord, ...] = ()
     parts: Mapping[str, PartRecord]
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """All pools of the group."""
+        return (self.pool, *self.further_pools)
 
     @property
     def triton_version(self) -> str | None:
@@ -114,6 +122,7 @@ def _record(document: dict[str, Any]) -> StackRecord:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']}, this Pointsman reads {FORMAT}")
     document["data"] = Path(document["data"])
+    document["further_pools"] = tuple(document.get("further_pools", ()))
     document["accounts"] = {
         name: Account(account["user"], account["password"])
         for name, account in document["accounts"].items()

@@ -20,7 +20,7 @@ from pointsman.cli.stack.data_directory import DataDirectory
 from pointsman.cli.stack.keeper import Keeper, Part
 from pointsman.cli.stack.leftovers import kill_leftover_children
 from pointsman.cli.stack.log_place import OWN_POSTGRESQL, SQLITE, LogPlace
-from pointsman.cli.stack.plan import EXECUTOR, GUESTS, NOOP, POOL, POSTGRES, SERVICES, StackPlan
+from pointsman.cli.stack.plan import GUESTS, NOOP, POOL, POSTGRES, SERVICES, StackPlan
 from pointsman.cli.stack.readiness import wait_ready
 from pointsman.cli.stack.record import (
     DeviceRecord,
@@ -42,8 +42,6 @@ _POSTGRES_GRACE_S: Final = 20.0
 # Nothing of it is durable, and unloading every model politely takes seconds.
 _TRITON_GRACE_S: Final = 0.0
 
-_EXECUTORS: Final = (EXECUTOR, *GUESTS)
-
 Say = Callable[[str], None]
 
 
@@ -56,8 +54,9 @@ class Supervisor:
     def __init__(self, plan: StackPlan, say: Say) -> None:
         self._plan = plan
         self._say = say
-        self._accounts = new_accounts(_EXECUTORS, plan.tenants)
-        users = nats_users(self._accounts, pool=POOL, executors=_EXECUTORS, tenants=plan.tenants)
+        executors = {**plan.executors, **dict.fromkeys(GUESTS, POOL)}
+        self._accounts = new_accounts(list(executors), plan.tenants)
+        users = nats_users(self._accounts, pool=POOL, executors=executors, tenants=plan.tenants)
         # For the children too: the log and the blobs are for their owner alone.
         os.umask(0o077)
         self._directory = DataDirectory(plan.data, _log_place(plan))
@@ -81,6 +80,7 @@ class Supervisor:
             pid=os.getpid(),
             data=self._directory.path,
             pool=POOL,
+            further_pools=self._plan.pool_names[1:],
             started_at=self._started_at,
             ready=self._ready,
             nats_url=self._nats.url,
@@ -106,7 +106,8 @@ class Supervisor:
         self._devices = await self._start_devices()
         for name, service in self._services(database_url).items():
             await self._keep(name, service, _SERVICE_GRACE_S)
-        await self._keep(EXECUTOR, self._executor(), _SERVICE_GRACE_S)
+        for name in self._plan.executors:
+            await self._keep(name, self._executor(name), _SERVICE_GRACE_S)
         await self._unless_failed(
             wait_ready(self._nats.url, self._accounts[CLI], self._devices, self._say)
         )
@@ -176,17 +177,17 @@ class Supervisor:
             for part, service in self._plan.service_parts.items()
         }
 
-    def _executor(self) -> PythonChild:
+    def _executor(self, name: str) -> PythonChild:
         return PythonChild(
             "pointsman.executor",
             executor_environment(
                 self._plan,
                 self._directory,
-                self._accounts[EXECUTOR],
+                self._accounts[name],
                 self._nats.url,
                 self._devices,
             ),
-            self._directory.log(EXECUTOR),
+            self._directory.log(name),
         )
 
     async def _start_devices(self) -> tuple[DeviceRecord, ...]:
@@ -195,7 +196,8 @@ class Supervisor:
             self._say("no Triton: the executor's stand-in answers, no model is run")
             if self._plan.terms.mode is not DeviceMode.FIXED:
                 self._say("its loads load nothing: they wait the load times of the registry")
-            return tuple(DeviceRecord(name, NOOP, kind) for name in names)
+            pool_of = self._plan.pool_of_device
+            return tuple(DeviceRecord(name, NOOP, kind, pool=pool_of(name)) for name in names)
         if kind == "attached":
             endpoints = zip(names, self._plan.attach, strict=True)
             return tuple(DeviceRecord(name, endpoint, kind) for name, endpoint in endpoints)
@@ -226,6 +228,7 @@ class Supervisor:
             "triton",
             triton_version,
             f"http://{triton.metrics_address}/metrics",
+            self._plan.pool_of_device(device),
         )
 
     async def _keep(self, name: str, part: Part, grace_s: float) -> None:

@@ -31,6 +31,8 @@ class Settings(LogSettings):
 
     together_services: str = VITAL
     """Which services, separated by commas."""
+    together_pools: str = ""
+    """The pools that schedulers of this process lead, separated by commas; empty: `pool` alone."""
     together_passwords: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
     """Each service's password on the bus, as a JSON object; its user is its name."""
     together_share_feed: bool = False
@@ -74,26 +76,36 @@ class Together:
             self._shared[FeedHub] = await self._feed_hub()
         for service in services:
             self._house(service, log)
-        vital = self.housed.get(VITAL)
-        if vital is not None:
-            await vital.up()
+        for housed in list(self.housed.values()):
+            if housed.vital:
+                await housed.up()
 
     def _house(self, service: Service[Any], store: EventStore) -> None:
-        settings = self._settings_of(service)
+        pools = [name.strip() for name in self._settings.together_pools.split(",") if name.strip()]
+        if service.name != VITAL or not pools:
+            self._house_one(service.name, service, self._settings_of(service), store)
+            return
+        for pool in pools:
+            name = service.name if pool == pools[0] else f"{service.name}-{pool}"
+            self._house_one(name, service, self._settings_of(service, pool=pool), store)
+
+    def _house_one(
+        self, name: str, service: Service[Any], settings: LogSettings, store: EventStore
+    ) -> None:
 
         async def start(scope: ServiceScope) -> None:
             await service.start(scope, settings, store)
 
         housed = HousedService(
-            service.name,
+            name,
             start,
             self._scope.health,
             vital=service.name == VITAL,
             shared=self._shared,
         )
-        self.housed[service.name] = housed
-        self._scope.spawn(housed.run(), service.name, finish=True)
-        self._scope.on_stop(housed.stop, service.name)
+        self.housed[name] = housed
+        self._scope.spawn(housed.run(), name, finish=True)
+        self._scope.on_stop(housed.stop, name)
 
     async def _feed_hub(self) -> FeedHub:
         """One reader of the feed for all; it logs in as the vital service."""
@@ -110,11 +122,12 @@ class Together:
         self._scope.on_stop(hub.stop, "feed hub")
         return hub
 
-    def _settings_of(self, service: Service[Any]) -> LogSettings:
+    def _settings_of(self, service: Service[Any], **stated: str) -> LogSettings:
         password = self._settings.together_passwords.get(service.name)
         if password is None:
-            return cast("LogSettings", service.settings())
-        return cast("LogSettings", service.settings(nats_user=service.name, nats_password=password))
+            return cast("LogSettings", service.settings(**stated))
+        login = {"nats_user": service.name, "nats_password": password}
+        return cast("LogSettings", service.settings(**login, **stated))
 
 
 def find_service(name: str) -> Service[Any]:

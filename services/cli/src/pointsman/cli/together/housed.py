@@ -52,7 +52,7 @@ class HousedService:
         self.starts = 0
         self._start = start
         self._health = health
-        self._vital = vital
+        self.vital = vital
         self._scope: ServiceScope | None = None
         self._part: _PartHealth | None = None
         self._stopping = asyncio.Event()
@@ -72,7 +72,7 @@ class HousedService:
             failure = await self._live()
             if failure is None:
                 return
-            if self._vital and not isinstance(failure, KilledError | NotLeaderError):
+            if self.vital and not isinstance(failure, KilledError | NotLeaderError):
                 raise failure
             if loop.time() - began >= STEADY_S:
                 self._delay_s = FIRST_DELAY_S

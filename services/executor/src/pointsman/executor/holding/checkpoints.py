@@ -104,7 +104,7 @@ class Checkpoints:
         grant = self._grant
         try:
             stored = await self._blobs.put(
-                grant.tenant, standing.data, _MEDIA_TYPE, BlobKind.PAYLOAD
+                grant.tenant, standing.data, _MEDIA_TYPE, BlobKind.CHECKPOINT
             )
         except BlobsUnavailableError as error:
             # The next one comes soon, and says more.

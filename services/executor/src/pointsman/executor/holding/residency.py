@@ -192,14 +192,15 @@ class ResidencyChanges:
         for variant in grant.unload:
             await device.unload(variant, timeout_s=timeout_s)
         unloaded = self._clock()
+        unload_s = unloaded - began if grant.unload else 0.0
         if not grant.load:
-            return ResidencyDone(unload_s=unloaded - began)
+            return ResidencyDone(unload_s=unload_s)
         gpus = tuple(each.gpu for each in (device, *gang) if each and each.gpu is not None)
         await device.load(grant.load, gpus=gpus, timeout_s=timeout_s)
         loaded = self._clock()
         with suppress(EngineBusyError):
             await device.canary()
-        return ResidencyDone(load_s=loaded - unloaded, unload_s=unloaded - began)
+        return ResidencyDone(load_s=loaded - unloaded, unload_s=unload_s)
 
 
 def lease_of(grant: ResidencyGrant) -> Lease:

@@ -9,6 +9,7 @@ import msgspec
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
+from pointsman.contracts.parts import PartsOutcome
 from pointsman.contracts.task_states import TaskState
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.projections import Fact
@@ -42,6 +43,7 @@ class _Prepared(Decision, frozen=True):
 class _Completed(Decision, frozen=True):
     variant: str
     run_s: float
+    parts: PartsOutcome | None = None
 
 
 class _Registered(Decision, frozen=True):
@@ -199,7 +201,9 @@ class _Row(msgspec.Struct, omit_defaults=False):
                 self.history = int(event.kept + event.dropped > 0)
                 self.reused = int(event.kept > 0)
             case _Completed():
-                self.variant, self.run_us = event.variant, _us(event.run_s)
+                # Of a task that ran in parts, those took the time of devices.
+                run_s = event.run_s if event.parts is None else 0.0
+                self.variant, self.run_us = event.variant, _us(run_s)
                 self.spent_us += self.run_us
             case _:
                 pass

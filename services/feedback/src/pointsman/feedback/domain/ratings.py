@@ -59,7 +59,7 @@ class Ratings:
         self._by_task.setdefault(given.task, []).append(rating)
         self._by_family.setdefault(given.family, []).append(rating)
         lesson = self._lessons.get(given.family)
-        if lesson is not None and given.value is not None:
+        if lesson is not None and given.value is not None and given.variant:
             lesson.count(given.variant, given.value)
 
     def withdraw(self, rating: UUID, withdrawn: FeedbackWithdrawn) -> None:
@@ -70,18 +70,22 @@ class Ratings:
         self._lessons.pop(found.given.family, None)
 
     def lesson(self, family: str) -> Lesson:
-        """What the ratings of a family that count teach."""
+        """What the ratings of a family that count teach.
+
+        A result that was merged from those of several parts says nothing about one variant.
+        """
         lesson = self._lessons.get(family)
         if lesson is None:
             lesson = self._lessons[family] = Lesson()
             for rating in self._by_family.get(family, ()):
-                if rating.counts and rating.given.value is not None:
+                if rating.counts and rating.given.value is not None and rating.given.variant:
                     lesson.count(rating.given.variant, rating.given.value)
         return lesson
 
     def variants(self, family: str) -> set[str]:
         """Variants of a family that were ever rated."""
-        return {rating.given.variant for rating in self._by_family.get(family, ())}
+        rated = (rating.given.variant for rating in self._by_family.get(family, ()))
+        return {variant for variant in rated if variant}
 
     def average(self, pool: str, *, since: float) -> float | None:
         """Mean of a pool's ratings since a time; None without any."""

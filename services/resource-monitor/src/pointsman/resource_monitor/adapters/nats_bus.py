@@ -1,7 +1,8 @@
 """The scheduler, the executors and the listeners of readings, over the bus."""
 
+import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +14,6 @@ from pointsman.contracts.canaries import CanaryAnswer, RunCanary
 from pointsman.contracts.queries import AskPool, DeviceRow
 from pointsman.contracts.telemetry import DeviceReading
 
-_DEVICES: Final = subjects.query("scheduler", "devices")
 _DEVICES_TIMEOUT_S: Final = 1.0
 # An executor that is told of a timeout answers after it.
 _MARGIN_S: Final = 1.0
@@ -25,14 +25,27 @@ _question: Final = _encoder.encode(AskPool())
 
 
 class NatsPoolDevices:
-    """Implements `ports.PoolDevices`."""
+    """Implements `ports.PoolDevices` for the pools that were heard of; before, for any one."""
 
-    def __init__(self, nc: Client) -> None:
+    def __init__(self, nc: Client, pools: Callable[[], Iterable[str]] = tuple) -> None:
         self._nc = nc
+        self._pools = pools
+        self._rows: dict[str, Sequence[DeviceRow]] = {}
 
     async def devices(self) -> Sequence[DeviceRow] | None:
+        """What a leader said last counts while it is silent; None when nobody answers."""
+        pools = list(self._pools())
+        if not pools:
+            return await self._ask(None)
+        answers = await asyncio.gather(*(self._ask(pool) for pool in pools))
+        heard = {pool: rows for pool, rows in zip(pools, answers, strict=True) if rows is not None}
+        self._rows.update(heard)
+        return [row for rows in self._rows.values() for row in rows] if heard else None
+
+    async def _ask(self, pool: str | None) -> Sequence[DeviceRow] | None:
+        subject = subjects.query("scheduler", "devices", pool)
         try:
-            reply = await self._nc.request(_DEVICES, _question, timeout=_DEVICES_TIMEOUT_S)
+            reply = await self._nc.request(subject, _question, timeout=_DEVICES_TIMEOUT_S)
             return _rows.decode(reply.data)
         except (NatsError, TimeoutError, msgspec.MsgspecError):
             # A refusal is no list either.

@@ -12,6 +12,7 @@ import structlog
 
 from pointsman.contracts.events import QualityMeasured
 from pointsman.contracts.message import Message
+from pointsman.contracts.parts import SplitPlan
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.task_states import TaskState
 from pointsman.contracts.telemetry import POOL_EVERY_S, PoolSample
@@ -42,6 +43,7 @@ class _Accepted(Message, frozen=True):
     pool: str
     family: str
     priority_class: str
+    split: SplitPlan | None = None
 
 
 _accepted: Final = msgspec.json.Decoder(_Accepted)
@@ -118,7 +120,9 @@ class FeedWindow:
 
     def _task_accepted(self, recorded: Recorded) -> None:
         event, at = _accepted.decode(recorded.data), recorded.time_us / _MICROSECONDS
-        self.accepted.accepted(event.family, at)
+        if event.split is None:
+            # Of a task that runs in parts, those are the demand.
+            self.accepted.accepted(event.family, at)
         self._pool(event.pool).accepted(recorded.stream.int, event.priority_class, at)
 
     def _task_ended(self, recorded: Recorded) -> None:

@@ -12,8 +12,8 @@ from pointsman.runtime.clock import Clock
 from pointsman.runtime.puller import Puller
 from pointsman.runtime.work_queue import WorkQueue
 from pointsman.scheduler.domain.admission import OF_THE_MOMENT
+from pointsman.scheduler.leading.group_door import GroupDoor
 from pointsman.scheduler.leading.inbox_message import read_inbox_message
-from pointsman.scheduler.leading.submissions import Submissions
 
 
 class NatsInbox(WorkQueue):
@@ -22,7 +22,7 @@ class NatsInbox(WorkQueue):
     def __init__(
         self,
         nc: Client,
-        submissions: Submissions,
+        door: GroupDoor,
         dead_letters: DeadLetters,
         clock: Clock,
         provision: Callable[[], Awaitable[object]],
@@ -35,19 +35,14 @@ class NatsInbox(WorkQueue):
             next_step=_next_step,
             provision=provision,
         )
-        self._submissions = submissions
+        self._door = door
         self._clock = clock
 
     async def _submit(self, tenant: str, message: Msg) -> tuple[str, Answer]:
         request = read_inbox_message(
             tenant, message.headers or {}, message.data, now=self._clock.wall()
         )
-        answer = await self._submissions.submit(
-            request.task,
-            door=subjects.INBOX_CONSUMER,
-            request=request.identity,
-            sender=request.task.source,
-        )
+        answer = await self._door.submit(request.task, request=request.identity)
         return request.task.command_id, answer
 
 

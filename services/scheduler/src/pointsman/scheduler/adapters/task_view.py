@@ -155,25 +155,7 @@ def _columns(event: Decision, position: int) -> dict[str, object]:
     """What an event says about its task; later ones overwrite."""
     match event:
         case _Accepted():
-            return {
-                "accepted": position,
-                "accepted_at": event.at,
-                "tenant": event.tenant,
-                "family": event.family,
-                "priority_class": event.priority_class,
-                "deadline": event.deadline,
-                "message_id": event.message_id,
-                "source": event.source,
-                "payload": event.payload,
-                "boost_s": event.boost_s,
-                "parent": event.parent,
-                "part": event.part,
-                "band": event.band,
-                "domain": None if event.route is None else event.route.chosen.domain,
-                "bulk": event.bulk,
-                "schedule": event.schedule,
-                "pool": event.pool,
-            }
+            return _as_accepted(event, position)
         case _PartsGranted():
             return {"attempts": event.attempt}
         case _Split():
@@ -204,6 +186,28 @@ def _steered(event: Decision) -> dict[str, object]:
             return {"priority_class": event.priority_class, "boost_s": event.boost_s}
         case _:
             return {}
+
+
+def _as_accepted(event: _Accepted, position: int) -> dict[str, object]:
+    return {
+        "accepted": position,
+        "accepted_at": event.at,
+        "tenant": event.tenant,
+        "family": event.family,
+        "priority_class": event.priority_class,
+        "deadline": event.deadline,
+        "message_id": event.message_id,
+        "source": event.source,
+        "payload": event.payload,
+        "boost_s": event.boost_s,
+        "parent": event.parent,
+        "part": event.part,
+        "band": event.band,
+        "domain": None if event.route is None else event.route.chosen.domain,
+        "bulk": event.bulk,
+        "schedule": event.schedule,
+        "pool": event.pool,
+    }
 
 
 def _end_without_result(event: Decision) -> dict[str, object]:

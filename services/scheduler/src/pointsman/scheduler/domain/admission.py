@@ -18,7 +18,7 @@ from pointsman.scheduler.domain.dependencies import (
     UNKNOWN_DEPENDENCY,
     PastTask,
 )
-from pointsman.scheduler.domain.judging import Judged, judge
+from pointsman.scheduler.domain.judging import judge
 from pointsman.scheduler.domain.oversize import Fitting, allowed, fit_input
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.routes import FAMILY_UNCLEAR, NO_DOMAINS, Seen, find_route
@@ -59,7 +59,10 @@ def decide_submit(
     task, variants = admitted.task, admitted.fitting.variants
     domain = "" if admitted.route is None else admitted.route.chosen.domain
     judged = judge(pool, task, payload, variants, at=at, domain=domain)
-    return _accepted(pool, admitted, judged, at=at)
+    accepted = _accepted(pool, admitted, judged.variants, at=at)
+    return msgspec.structs.replace(
+        accepted, band=judged.band, complexity=judged.score, judged=judged.judgement
+    )
 
 
 def refuse_submit(
@@ -113,7 +116,9 @@ def _admit(
     return _Admitted(task, payload, fitting, route, awaits)
 
 
-def _accepted(pool: Pool, admitted: _Admitted, judged: Judged, *, at: float) -> TaskAccepted:
+def _accepted(
+    pool: Pool, admitted: _Admitted, variants: tuple[str, ...], *, at: float
+) -> TaskAccepted:
     task, boost_s = admitted.task, _boost_s(pool, admitted.task)
     return TaskAccepted(
         at=at,
@@ -122,8 +127,8 @@ def _accepted(pool: Pool, admitted: _Admitted, judged: Judged, *, at: float) -> 
         tenant=task.tenant,
         family=task.family,
         priority_class=task.priority_class,
-        key=_key(pool, task, judged.variants[0], at, boost_s),
-        variants=judged.variants,
+        key=_key(pool, task, variants[0], at, boost_s),
+        variants=variants,
         payload=admitted.payload,
         message_id=task.command_id,
         source=task.source,
@@ -149,9 +154,7 @@ def _accepted(pool: Pool, admitted: _Admitted, judged: Judged, *, at: float) -> 
         split=admitted.fitting.split,
         route=admitted.route,
         awaits=admitted.awaits,
-        band=judged.band,
-        complexity=judged.score,
-        judged=judged.judgement,
+        pool_choice=task.pool_choice,
     )
 
 

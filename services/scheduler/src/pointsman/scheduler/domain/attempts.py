@@ -11,6 +11,7 @@ from pointsman.contracts.events import (
     AttemptTimedOut,
     Decision,
     SlotReleased,
+    SplitPlanned,
     TaskCancelled,
     TaskCompleted,
     TaskFailed,
@@ -26,7 +27,9 @@ from pointsman.contracts.leases import (
 )
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.timing import retry_delay_s
+from pointsman.scheduler.domain.batch_limits import OUT_OF_MEMORY
 from pointsman.scheduler.domain.breakers import RUN_TIMEOUT
+from pointsman.scheduler.domain.oversize import plan_for_less_memory
 from pointsman.scheduler.domain.parts_work import decide_merged, decide_split
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import CALL_ENDED, LiveLease, OpenTask
@@ -148,6 +151,7 @@ class _Ended:
         return (failed, *self._give_up(code, message, retryable=retryable))
 
     def _timed_out(self, run: RunTimedOut) -> tuple[Decision, ...]:
+        run_s = round(run.run_s, 6) if run.code else 0.0
         timed_out = AttemptTimedOut(
             at=self._at,
             applied_to=self._applied_to,
@@ -157,11 +161,11 @@ class _Ended:
             retry_at=self._retry_at,
             draw=self._draw,
             code=run.code,
-            run_s=round(run.run_s, 6) if run.code else 0.0,
+            run_s=run_s,
         )
         message = f"no answer within {self._lease.run_timeout_s:.3g} s"
         if run.code:
-            message = f"no sign of life came in time, {run.run_s:.3g} s after it began"
+            message = f"no sign of life came in time, {run_s:.3g} s after it began"
         return (timed_out, *self._give_up(run.code or RUN_TIMEOUT, message, retryable=True))
 
     def _lost(self, reason: str, code: str = "") -> tuple[Decision, ...]:
@@ -174,12 +178,13 @@ class _Ended:
     def _give_up(self, code: str, message: str, *, retryable: bool) -> tuple[Decision, ...]:
         if retryable and self._task.tries < self._task.accepted.max_attempts:
             return ()
+        at, applied_to = self._at, self._applied_to
+        models, task = self._pool.models, self._task
+        plan = plan_for_less_memory(models, task) if code == OUT_OF_MEMORY else None
+        if plan is not None:
+            return (SplitPlanned(at=at, applied_to=applied_to, plan=plan, code=code),)
         failed = TaskFailed(
-            at=self._at,
-            applied_to=self._applied_to,
-            code=code,
-            message=message,
-            attempts=self._task.attempts,
+            at=at, applied_to=applied_to, code=code, message=message, attempts=task.attempts
         )
         return (failed,)
 

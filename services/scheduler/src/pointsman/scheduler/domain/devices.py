@@ -189,12 +189,14 @@ class Device:
 
     def changed(self, event: ResidencyChanged | ResidencyFailed) -> None:
         """The change has ended; one of an earlier generation changes nothing."""
-        if self.changing is None or self.changing.generation != event.generation:
+        if event.generation != self.generation:
             return
         change, self.changing = self.changing, None
         self.used_at = event.at
         if event.residency is not None:
             self._reside(event.residency)
+        if change is None:
+            return
         if isinstance(event, ResidencyFailed):
             if change.load:
                 self.not_before[change.load] = event.retry_at

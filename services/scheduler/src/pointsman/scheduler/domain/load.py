@@ -39,6 +39,7 @@ def sample_load(
             )
             for name, device in pool.devices.items()
         ),
+        paused=pool.steering.pool_paused() is not None,
     )
 
 
@@ -60,7 +61,20 @@ def _family(pool: Pool, family: str, waiting: int, slots: Counter[str], refused:
         best_service_s=round(best_s, 6),
         predicted_wait_s=None if wait_s is None else round(wait_s, 6),
         refused=refused,
+        load_wait_s=None if serving else _load_wait_s(pool, family, waiting),
     )
+
+
+def _load_wait_s(pool: Pool, family: str, waiting: int) -> float | None:
+    """Until a task starts that needs a load first, at the place where that is soonest."""
+    waits = [
+        pool.models.times_of(offered.variant).load_s
+        + waiting * _share_s(pool, offered.variant, 1) / offered.slots
+        for device in serving_devices(pool)
+        for offered in device.offer.loadable
+        if (model := pool.models.get(offered.variant)) is not None and model.family == family
+    ]
+    return round(min(waits), 6) if waits else None
 
 
 def _share_s(pool: Pool, variant: str, size: int) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from types import MappingProxyType
 from typing import Final
 
@@ -10,8 +11,15 @@ from pointsman.contracts.message import Degradation, PriorityClass
 from pointsman.contracts.parts import MAX_PARTS, SplitPlan
 from pointsman.policy.chunking import NOT_DIVISIBLE, least_limit
 from pointsman.scheduler.domain.registered import Models
+from pointsman.scheduler.domain.tasks import OpenTask
 
 INPUT_TOO_LARGE: Final = "input_too_large"
+
+LEAST_BYTES: Final = 4 * 1024
+"""Where so little was too much for the memory of a device, less of it would be as well."""
+
+QUARTERS: Final = 4
+"""Parts of an input that was too much for the memory of a device: halves may be again."""
 
 # Who waits for an answer is asked before it may be one of several parts.
 CLASS_DEFAULTS: Final[Mapping[PriorityClass, Degradation]] = MappingProxyType(
@@ -75,6 +83,31 @@ def fit_input(
         reason=f"its {size} bytes are more than the {largest} that a call takes",
     )
     return Fitting(tuple(variant for variant in variants if limits[variant] >= limit), plan)
+
+
+def fits(models: Models, task: OpenTask, size: int) -> bool:
+    """Whether every admissible variant takes so many bytes, or they are cut anyway."""
+    known = (models.get(variant) for variant in task.accepted.variants)
+    limits = [model.max_input_bytes for model in known if model is not None]
+    return task.plan is not None or all(not limit or size <= limit for limit in limits)
+
+
+def plan_for_less_memory(models: Models, task: OpenTask) -> SplitPlan | None:
+    """How a task is cut for whose whole input no variant had memory; None if it must not be."""
+    accepted, size = task.accepted, task.payload.size
+    model = models.get(accepted.variants[0])
+    if task.plan is not None or accepted.parent or accepted.degradation is not Degradation.SPLIT:
+        return None
+    if model is None or model.merge is None or size < LEAST_BYTES:
+        return None
+    said = CLASS_DEFAULTS[accepted.priority_class] is not Degradation.SPLIT
+    return SplitPlan(
+        max_bytes=ceil(size / QUARTERS),
+        merge=model.merge,
+        # Whether the caller said so himself is not known where his class says the same.
+        partial=said,
+        reason=f"no variant had memory for its {size} bytes as a whole",
+    )
 
 
 def _too_large(task: SubmitTask, message: str, way_out: str) -> Rejected:

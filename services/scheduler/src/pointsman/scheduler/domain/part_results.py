@@ -13,8 +13,6 @@ class PartResults:
     merge: Merge
     payloads: tuple[BlobRef, ...]
     """In the order of the input; part 1 is the first."""
-    tried: int = 0
-    """Attempts that the cut took: the merge has as many of its own."""
     began_at: float = 0.0
     """When the lease to cut was granted."""
     ended: dict[int, PartResult] = field(default_factory=dict[int, PartResult])

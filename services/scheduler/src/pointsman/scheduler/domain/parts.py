@@ -64,6 +64,18 @@ class Parts:
         elif task.accepted.parent:
             self.orphans[task.id] = task
 
+    @property
+    def of_tasks(self) -> Mapping[type[Decision], Callable[..., None]]:
+        """Changes of an open task, by what brings them."""
+        return {events.SplitPlanned: self.planned, events.TaskSplit: self.cut}
+
+    def planned(self, task: OpenTask, version: int, event: events.SplitPlanned) -> None:
+        """It waits to be cut instead of for a device."""
+        self._waiting.unplace(task, event.at)
+        task.take(event, version)
+        task.plan, task.retry_at, task.tried = event.plan, 0.0, task.attempts - task.lost
+        self._waiting.place(task, event.at)
+
     def granted(self, task: OpenTask, version: int, event: events.PartsGranted) -> None:
         """An executor holds a lease to cut or to merge it."""
         self._waiting.unplace(task, event.at)
@@ -83,11 +95,10 @@ class Parts:
         task.parts = PartResults(
             merge=event.merge,
             payloads=event.parts,
-            tried=task.attempts - task.lost,
             began_at=task.lease.granted_at if task.lease is not None else event.at,
         )
         self.released(task)
-        task.lease = None
+        task.lease, task.tried = None, task.attempts - task.lost
         self.split.add(task.id)
         self._lacks(task, frozenset(task.parts.numbers))
         self._waiting.watch_deadline(task)

@@ -80,7 +80,7 @@ def decide_completeness(pool: Pool, *, at: float, skip: Collection[UUID] = ()) -
 
 def decide_split(pool: Pool, task: OpenTask, outcome: RunSplit, *, at: float) -> Decided:
     """The input of a task was cut: its parts are accepted with it, or nothing is."""
-    plan = task.accepted.split
+    plan = task.plan
     if plan is None or task.lease is None:
         message = f"task {task.id} was not to be cut"
         raise LookupError(message)
@@ -119,7 +119,7 @@ def decide_merged(pool: Pool, task: OpenTask, outcome: RunCompleted, *, at: floa
 
 def split_work(task: OpenTask) -> SplitWork | None:
     """What the holder of a lease to cut is told; None if it is another lease."""
-    lease, plan = task.lease, task.accepted.split
+    lease, plan = task.lease, task.plan
     if lease is None or lease.work is not PartsWork.SPLIT or plan is None:
         return None
     return SplitWork(max_bytes=plan.max_bytes)
@@ -171,7 +171,7 @@ def _granted(pool: Pool, task: OpenTask, desks: _Desks, at: float) -> PartsGrant
 
 def _end(pool: Pool, task: OpenTask, at: float) -> TaskFailed | TaskExpired | None:
     """The end of a task that cannot be done in time, or of whose parts too few have a result."""
-    plan, parts = task.accepted.split, task.parts
+    plan, parts = task.plan, task.parts
     if parts is None:
         return too_late(pool, task, at)
     if plan is None or not parts.outcome.failed:
@@ -242,7 +242,5 @@ def _unneeded(pool: Pool, part: OpenTask, at: float) -> TaskCancelled:
     )
 
 
-def _of(
-    task: OpenTask, event: PartsGranted | TaskFailed | TaskExpired | TaskCancelled
-) -> Decided:
+def _of(task: OpenTask, event: PartsGranted | TaskFailed | TaskExpired | TaskCancelled) -> Decided:
     return Decided(task.id, task.version, (event,), task.tenant)

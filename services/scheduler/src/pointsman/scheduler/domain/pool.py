@@ -114,7 +114,7 @@ class Pool:
             events.TaskPrepared: self._of_open(self._prepared),
             events.TaskGranted: self._of_open(self._granted),
             events.PartsGranted: self._of_open(self._parts_granted),
-            events.TaskSplit: self._of_open(self.parts.cut),
+            **{type_: self._of_open(do) for type_, do in self.parts.of_tasks.items()},
             events.TaskCompleted: self._of_open(self._completed),
             events.AttemptFailed: self._of_open(self._attempt_ended),
             events.AttemptTimedOut: self._of_open(self._attempt_ended),

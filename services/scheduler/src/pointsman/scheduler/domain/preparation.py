@@ -1,12 +1,17 @@
 """What the context service adds to a waiting task: context, or the result of an identical one."""
 
+from typing import Final
+
 from pointsman.contracts.commands import PrepareTask, Rejected
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskCompleted, TaskPrepared
 from pointsman.contracts.message import BlobRef
 from pointsman.contracts.task_states import TaskState
+from pointsman.scheduler.domain.oversize import fits
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import OpenTask
+
+TOO_LONG: Final = "with its context it is longer than what its variants take"
 
 
 def decide_prepare(pool: Pool, command: PrepareTask, *, at: float) -> Decided | Rejected | None:
@@ -34,7 +39,7 @@ def decide_prepare(pool: Pool, command: PrepareTask, *, at: float) -> Decided | 
     if command.cached is not None:
         event = _completed(task, command, command.cached, pool, at)
     else:
-        event = _prepared(command, pool, at)
+        event = _prepared(task, command, pool, at)
     return Decided(task.id, task.version, (event,), task.accepted.tenant)
 
 
@@ -54,7 +59,10 @@ def _completed(
     )
 
 
-def _prepared(command: PrepareTask, pool: Pool, at: float) -> TaskPrepared:
+def _prepared(task: OpenTask, command: PrepareTask, pool: Pool, at: float) -> TaskPrepared:
+    if command.payload is not None and not fits(pool.models, task, command.payload.size):
+        # It was judged by its input alone, and what is to be cut is cut with its context.
+        return TaskPrepared(at=at, applied_to=pool.applied_to, note=TOO_LONG)
     return TaskPrepared(
         at=at,
         applied_to=pool.applied_to,
@@ -76,7 +84,7 @@ def _unwanted(task: OpenTask, command: PrepareTask) -> Rejected | None:
             wrong = "it did not ask for the result of an identical task"
         elif not command.cached_from:
             wrong = "the cached result does not say whose it is"
-        elif command.cached_variant not in accepted.variants:
+        elif command.cached_variant and command.cached_variant not in accepted.variants:
             wrong = f"variant {command.cached_variant!r} is not admissible"
     elif command.payload is not None and accepted.conversation is None:
         wrong = "it belongs to no conversation"

@@ -16,15 +16,17 @@ RETRY_AFTER_S: Final = 30.0
 def decide_residency_report(pool: Pool, report: ResidencyReport, *, at: float) -> Decided | None:
     """The event that follows from a report; None if it is settled already.
 
-    A report of another generation or incarnation than the live one changes nothing.
+    A report of another generation or incarnation than the last one changes nothing. One that comes
+    after its change was given up still says what the device has.
     """
     device = pool.devices.get(report.device)
-    change = device.changing if device is not None else None
-    if device is None or change is None:
+    if device is None or device.generation != report.generation:
         return None
-    if (change.generation, change.incarnation) != (report.generation, report.incarnation):
+    if device.offer.incarnation != report.incarnation:
         return None
-    outcome = report.outcome
+    change, outcome = device.changing, report.outcome
+    if change is None:
+        return _given_up(pool, device, report, at)
     event: Decision
     if isinstance(outcome, ResidencyDone):
         event = ResidencyChanged(
@@ -48,6 +50,19 @@ def decide_residency_report(pool: Pool, report: ResidencyReport, *, at: float) -
             residency=report.residency,
             retry_at=at + RETRY_AFTER_S,
         )
+    return _of(pool, device, event)
+
+
+def _given_up(pool: Pool, device: Device, report: ResidencyReport, at: float) -> Decided | None:
+    if report.residency is None or set(report.residency) == set(device.residency):
+        return None
+    event = ResidencyChanged(
+        at=at,
+        applied_to=pool.applied_to,
+        device=device.name,
+        generation=report.generation,
+        residency=report.residency,
+    )
     return _of(pool, device, event)
 
 

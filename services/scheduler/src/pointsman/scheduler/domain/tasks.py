@@ -20,7 +20,7 @@ from pointsman.contracts.events import (
 from pointsman.contracts.events.attempt_ends import BATCH_FAILED, EXECUTOR_CANCELLED
 from pointsman.contracts.events.tasks import BatchPlace
 from pointsman.contracts.message import BlobRef, PriorityClass
-from pointsman.contracts.parts import PartsWork
+from pointsman.contracts.parts import PartsWork, SplitPlan
 from pointsman.contracts.task_states import TaskState, next_state
 from pointsman.scheduler.domain.part_results import PartResults
 
@@ -167,13 +167,18 @@ class OpenTask:
     """Where it stood, as it last told."""
     unmet: str = ""
     """Which task that it depends on did not complete, and how; none if empty."""
+    plan: SplitPlan | None = None
+    """How its input is to be cut; None: it runs as a whole."""
     parts: PartResults | None = None
     """What its input was cut into; None: it was not."""
+    tried: int = 0
+    """Attempts that counted for what is done: runs, cuts and merges have some of their own."""
     tenant: str = field(init=False, compare=False)
     """On whose behalf; asked for a dozen times per event."""
 
     def __post_init__(self) -> None:
         self.key = self.key or self.accepted.key
+        self.plan = self.plan or self.accepted.split
         accepted = self.accepted
         self.tenant = accepted.tenant
         if self.needs_preparation or accepted.not_before is not None:
@@ -223,12 +228,12 @@ class OpenTask:
         """Whether it waits for an executor and no device: to be cut, or its parts have ended."""
         if self.state is TaskState.SPLIT:
             return self.lease is None and self.parts is not None and self.parts.complete
-        return self.state is TaskState.QUEUED and self.accepted.split is not None
+        return self.state is TaskState.QUEUED and self.plan is not None
 
     @property
     def tries(self) -> int:
-        """Attempts that count: no lost ones, and for a merge not those of the cut."""
-        return self.attempts - self.lost - (self.parts.tried if self.parts is not None else 0)
+        """Attempts that count for what it waits for: no lost ones, and none of what is done."""
+        return self.attempts - self.lost - self.tried
 
     @property
     def payload(self) -> BlobRef:

@@ -29,7 +29,7 @@ def sentences(history: Sequence[Decision]) -> list[str]:
             told += tell(event)
         if isinstance(event, TaskGranted):
             told += goes_on(history[: index - 1], event)
-        gave_up = isinstance(following, events.TaskFailed)
+        gave_up = isinstance(following, events.TaskFailed | events.SplitPlanned)
         if not gave_up:
             told += _way_back(event)
     return told

@@ -7,6 +7,7 @@ from typing import Final
 from pointsman.contracts.events import (
     Decision,
     PartsGranted,
+    SplitPlanned,
     TaskAccepted,
     TaskCompleted,
     TaskSplit,
@@ -57,6 +58,16 @@ def merged(event: TaskCompleted) -> list[str]:
     return told
 
 
+def _planned(event: SplitPlanned) -> list[str]:
+    plan = event.plan
+    return [
+        (
+            f"{clock(event.at)}: {plan.reason} ({event.code}), so that it is cut into parts of at "
+            f"most {plan.max_bytes} bytes; {_RULES[plan.merge]}."
+        )
+    ]
+
+
 def _granted(event: PartsGranted) -> list[str]:
     what = "cut its input" if event.work is PartsWork.SPLIT else "merge the results of its parts"
     return [
@@ -80,5 +91,5 @@ def _split(event: TaskSplit) -> list[str]:
 
 # Each entry takes the event type that it stands under.
 PARTS_TELLERS: Final[Mapping[type[Decision], Callable[..., list[str]]]] = MappingProxyType(
-    {PartsGranted: _granted, TaskSplit: _split}
+    {SplitPlanned: _planned, PartsGranted: _granted, TaskSplit: _split}
 )

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 
 from pointsman.contracts.events import TaskAccepted
+from pointsman.scheduler.domain.why_pool import pool_chosen
 
 
 def starting(event: TaskAccepted) -> list[str]:
     """What its sender said about when it may run, and what it belongs to."""
-    told: list[str] = []
+    told = [] if event.pool_choice is None else pool_chosen(event.pool_choice)
     if event.schedule:
         told.append(f"Schedule {event.schedule} made it, as {event.message_id}.")
     if event.bulk:

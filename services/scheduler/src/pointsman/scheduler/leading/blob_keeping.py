@@ -42,6 +42,11 @@ def _needed(pool: Pool) -> Iterator[tuple[str, BlobRef]]:
         yield accepted.tenant, accepted.payload
         if task.payload is not accepted.payload:
             yield accepted.tenant, task.payload
+        if task.parts is not None:
+            # A whole may be older than the parts that it still waits for.
+            yield from ((accepted.tenant, payload) for payload in task.parts.payloads)
+            results = (end.result for end in task.parts.ended.values())
+            yield from ((accepted.tenant, result) for result in results if result is not None)
         if task.checkpoint is not None:
             yield accepted.tenant, task.checkpoint.checkpoint
     for schedule in list(pool.timetable.values()):

@@ -24,9 +24,9 @@ from pointsman.contracts.recorded import PACK_BYTES, Recorded, packed_size
 from pointsman.contracts.schedules import ListSchedules, ScheduleRow
 from pointsman.contracts.steering import PauseRow, TenantRow
 from pointsman.contracts.task_states import TaskState, next_state
-from pointsman.contracts.telemetry import PoolSample
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import EventStore
+from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.waits import waits_for
@@ -154,6 +154,11 @@ class Questions:
 
     def pool(self) -> PoolRow:
         """The pool in one row."""
+        # Its time plays no part in what is shown of it.
+        load = sample_load(self._pool, at=0.0)
+        waits = [
+            each.predicted_wait_s for each in load.families if each.predicted_wait_s is not None
+        ]
         return PoolRow(
             pool=self._pool.name,
             epoch=self._pool.epoch,
@@ -163,6 +168,8 @@ class Questions:
             granted=len(self._pool.tasks) - self._pool.queued - len(self._pool.parts.split),
             feed_position=self._feed_position(),
             pid=self._pid,
+            devices=sum(device.state == DeviceStatus.READY for device in load.devices),
+            wait_s=max(waits, default=None),
         )
 
     async def log(self) -> LogRow:

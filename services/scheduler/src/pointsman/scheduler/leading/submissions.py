@@ -220,8 +220,10 @@ def _repeated(position: int, reply: bytes, *, same_request: bool) -> Answer:
 
 def _request(task: SubmitTask) -> bytes:
     # Tracing differs between repetitions of the same wish, and so do times that the sender counts
-    # from now.
-    plain = msgspec.structs.replace(task, traceparent=None, deadline=None, not_before=None)
+    # from now, and what spoke for a pool.
+    plain = msgspec.structs.replace(
+        task, traceparent=None, deadline=None, not_before=None, pool_choice=None
+    )
     return msgspec.json.encode(plain)
 
 

@@ -89,6 +89,7 @@ def _commands(pool: Pool, event: TaskAccepted) -> Iterator[SubmitTask]:
         depends_on=tuple(map(UUID, event.depends_on)),
         bulk=event.bulk or None,
         schedule=event.schedule or None,
+        pool_choice=event.pool_choice,
     )
     for model, boost_s, given in product(_models(event), _boosts(pool, event), (True, False)):
         if model is None and boost_s == 0.0 and given:
