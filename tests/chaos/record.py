@@ -22,6 +22,9 @@ _RULE_OF_THREE: Final = 3.0
 """Nothing in N tries: with 95 % certainty the rate is below 3 / N."""
 
 
+_REPLAYED: Final = ("decisions", "different", "fold_events_per_s", "decisions_per_s")
+
+
 def say(line: str) -> None:
     """One line for whoever watches."""
     print(line, flush=True)  # noqa: T201 - this program speaks on standard output
@@ -36,10 +39,7 @@ def record_of(options: Options, stack: StackRecord, ran: Ran, outcome: Outcome) 
     return {
         "date": time.strftime("%Y-%m-%d"),
         "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("diff", "HEAD") else ""),
-        "command": f"./dev chaos --minutes {options.minutes:g} --seed {options.seed}"
-        f" --store {options.store} --every {options.every_s:g} --rate {options.rate:g}"
-        + (" --triton" if options.triton else "")
-        + (" --dedicated" if options.dedicated else ""),
+        "command": _command(options),
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "versions": {
             "pointsman": stack.pointsman,
@@ -61,16 +61,22 @@ def record_of(options: Options, stack: StackRecord, ran: Ran, outcome: Outcome) 
         "attempts_lost": ran.tasks.attempts_lost,
         "clients": dict(sorted(ran.load.counts.items())),
         "found": outcome.counts(),
-        "replay": {
-            name: ran.replay.get(name)
-            for name in ("decisions", "different", "fold_events_per_s", "decisions_per_s")
-        },
+        "replay": {name: ran.replay.get(name) for name in _REPLAYED},
         "bounds": {
             "per kill": _bound(kills),
             "per task": _bound(tasks),
         },
         "recovery": {name: asdict(each) for name, each in figures(outages).items()},
     }
+
+
+def _command(options: Options) -> str:
+    return (
+        f"./dev chaos --minutes {options.minutes:g} --seed {options.seed}"
+        f" --store {options.store} --every {options.every_s:g} --rate {options.rate:g}"
+        + (" --triton" if options.triton else "")
+        + (" --dedicated" if options.dedicated else "")
+    )
 
 
 def markdown(record: Mapping[str, Any]) -> str:

@@ -112,7 +112,7 @@ def test_a_family_that_nobody_serves_is_refused_with_a_way_on(pointsman: Command
         ("task", "submit", "embed", "text", "--class", "urgent"),
         ("task", "submit", "embed", "text", "--tenant", "a b"),
         ("task", "submit", "embed", "text", "--max-attempts", "11"),
-        ("task", "submit", "embed", "text", "--allow-degradation", "split"),
+        ("task", "submit", "embed", "text", "--allow-degradation", "halve"),
         ("task", "submit", "embed", "text", "--result", "-"),
         ("task", "get", NOBODY, "--result", "-", "-o", "json"),
         ("task", "get", "not-an-id"),

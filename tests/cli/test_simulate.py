@@ -21,6 +21,7 @@ FIELDS = {
     "utilization",
     "within_300s",
     "decisions_per_s",
+    "peak_mib",
 }
 
 
@@ -69,6 +70,22 @@ def test_a_missing_trace_and_an_unknown_policy_are_said(
     assert unknown.returncode == pointsman("simulate").returncode == ExitCode.USAGE
 
 
+def test_a_file_sets_our_policy_and_a_wrong_one_is_refused(
+    pointsman: CommandLine, tmp_path: Path
+) -> None:
+    trace, policy, wrong = (tmp_path / name for name in ("t.csv", "ours.toml", "wrong.toml"))
+    trace.write_text("arrival_s,model,service_s\n0,a,1\n1,b,1\n")
+    policy.write_text("swap_share = 0.2\n")
+    wrong.write_text("swap_share = 2\n")
+
+    report = pointsman.json("simulate", "--trace", str(trace), "--policy", str(policy))
+    refused = pointsman("simulate", "--trace", str(trace), "--policy", str(wrong), "-o", "json")
+
+    assert report["policy"] == "pointsman"
+    assert report["parameters"]["swap_share"] == 0.2
+    assert json.loads(refused.stdout)["error"]["code"] == "policy_value"
+
+
 def test_tasks_that_expire_are_said_beside_the_figures(
     pointsman: CommandLine, tmp_path: Path
 ) -> None:
@@ -98,7 +115,9 @@ def test_a_published_trace_is_converted_and_says_what_was_computed(
 def test_the_decisions_are_benchmarked_by_themselves(pointsman: CommandLine) -> None:
     speed = pointsman.json("bench", "scheduler", "--queued", "100", "--steps", "200")
     policy = pointsman.json("bench", "policy", "--seeds", "1", "--tasks", "200")
+    fair = pointsman.json("bench", "fairness", "--tasks", "50")
 
     assert speed["steps_per_s"] > 0
     assert [factor["load"] for factor in policy["factors"]] == [1.0, 2.0, 4.0]
     assert "drawn" in policy["simulated"]
+    assert fair["light"]["p99_latency_s"] <= fair["light"]["bound_s"]

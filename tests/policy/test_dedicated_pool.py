@@ -97,7 +97,7 @@ def test_slots_are_used_once_and_a_load_serves_its_class_first(
             begins_elsewhere = [
                 begun
                 for begun in world.begun
-                if begun.start.task is each.load.task and begun.at < ready_at
+                if begun.start.task is each.load.task and begun.at <= ready_at
             ]
             assert begins_elsewhere or served[0].start.task.class_id == each.load.choice.class_id
 
@@ -135,7 +135,7 @@ def test_a_slot_is_free_beside_work_only_under_a_hold_or_a_drain_that_ends(
         for hold in assigned.holds:
             assert world.pool.devices[hold.device].free
             assert hold.since == now < hold.until
-            assert hold.until - hold.since <= PATIENCE * LOADS[hold.class_id] + SLACK_S
+            assert hold.until - hold.since <= PATIENCE * LOADS[str(hold.class_id)] + SLACK_S
 
     World(devices, slots, watch=check).run(work)
 

@@ -1,4 +1,4 @@
-"""Models that take several devices, and devices that run several tasks: all or none, and no lock."""
+"""Models that take several devices, and devices that run several tasks: all or none, no lock."""
 
 from itertools import combinations
 from typing import Final
@@ -18,8 +18,7 @@ PARTS: Final = st.dictionaries(st.sampled_from(sorted(LOADS)), st.integers(2, 3)
 def patient(work: list[Asked]) -> list[Asked]:
     """The same without deadlines, so that nothing may be left out."""
     return [
-        Asked(one.at, one.class_id, one.run_s, one.tenant, None, one.priority_class)
-        for one in work
+        Asked(one.at, one.class_id, one.run_s, one.tenant, None, one.priority_class) for one in work
     ]
 
 

@@ -11,9 +11,7 @@ from tests.policy.dedicated_world import SLOTS, WORK, Asked, World
 
 @given(devices=st.integers(1, 6), slots=SLOTS, work=WORK)
 @settings(max_examples=80, deadline=None)
-def test_the_index_gives_what_the_holders_give(
-    devices: int, slots: int, work: list[Asked]
-) -> None:
+def test_the_index_gives_what_the_holders_give(devices: int, slots: int, work: list[Asked]) -> None:
     def check(world: World, now: float, assigned: Assigned) -> None:
         for queue in world.pool.classes:
             if queue:

@@ -23,6 +23,7 @@ from pointsman.scheduler.domain.attachment import (
 )
 from pointsman.scheduler.domain.attempts import decide_cancel
 from pointsman.scheduler.domain.devices import DeviceStatus
+from tests.support.device_health import health
 from tests.support.scheduling import (
     NOON,
     A,
@@ -33,7 +34,6 @@ from tests.support.scheduling import (
     attached,
     given,
     granted_events,
-    health,
     model,
     offer,
     suspended,

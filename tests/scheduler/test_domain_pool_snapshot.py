@@ -86,6 +86,7 @@ def test_a_snapshot_keeps_every_part_of_a_pool() -> None:
         *("influences", "steering", "grounds", "dependencies", "parts", "bulks", "timetable"),
         *("breakers", "batch_limits", "accepted_of", "turnaround", "queued", "queued_of"),
         *("versions", "before_change", "words", "_mine", "_changes"),
+        *("policy", "attempts", "slow_attempts"),
     }
     assert facts_of(pool) == facts_of(known)
     assert pool.devices == known.devices

@@ -78,9 +78,9 @@ class Fired:
             assert self.history.record(missed)
             return
         task = UUID(int=len(self.tasks) + 1)
-        event = decide_submit(
-            pool, submission(pool.timetable[KEY], due.time, at=at), PAYLOAD, at=at
-        )
+        wanted = submission(pool.timetable[KEY], due.time, at=at)
+        assert wanted is not None
+        event = decide_submit(pool, wanted, PAYLOAD, at=at)
         assert isinstance(event, TaskAccepted)
         self.history.append(task, event)
         self.tasks.append(due.time)

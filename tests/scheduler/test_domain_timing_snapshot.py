@@ -68,7 +68,9 @@ def a_day(seed: int) -> History:
         accept(history, tasks, task, now)
         due = history.pool.timetable[KEY].due(now)
         if due is not None:
-            accept(history, tasks, made(history.pool.timetable[KEY], due.time, at=now), now)
+            wanted = made(history.pool.timetable[KEY], due.time, at=now)
+            assert wanted is not None
+            accept(history, tasks, wanted, now)
             fired = decide_fired(history.pool, KEY, due, tasks[-1], at=now)
             if fired is not None and random.random() < 0.5:
                 history.record(fired)

@@ -19,8 +19,9 @@ from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import Append, LogUnavailableError, NewEvent
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.testing.waiting import wait_until
+from tests.support.device_health import health
 from tests.support.leading import Scheduler, World, leading, scheduler
-from tests.support.scheduling import NOON, RESULT, A, attach, health, offer, report, submission
+from tests.support.scheduling import NOON, RESULT, A, attach, offer, report, submission
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from pointsman.contracts.recorded import PACK_BYTES
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.topics import EventCodec
 from pointsman.scheduler.leading.questions import Questions
+from tests.support.device_health import health
 from tests.support.leading import Scheduler, World, scheduler
-from tests.support.scheduling import NOON, A, attach, health, model, offer, report, submission
+from tests.support.scheduling import NOON, A, attach, model, offer, report, submission
 
 ROW = TaskRow(
     task=A,

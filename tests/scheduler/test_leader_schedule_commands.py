@@ -107,6 +107,7 @@ async def test_the_payload_of_a_schedule_is_used_as_long_as_it_stands(here: Sche
         keeping.cancel()
 
     (schedule,) = here.pool.timetable.values()
+    assert schedule.terms.payload is not None
     assert set(used) == {schedule.terms.payload.digest}
 
 

@@ -1,4 +1,4 @@
-"""Schedules: a task per due time, whoever leads, and a note of each that there was none for."""
+"""Schedules: one task or load per due time, whoever leads, and a note of each without."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,9 +12,11 @@ import pytest
 from pointsman.contracts.commands import Done
 from pointsman.contracts.events import (
     MissedTimes,
+    ResidencyAsked,
     ScheduleFired,
     ScheduleMissed,
     TaskTemplate,
+    WarmUp,
 )
 from pointsman.contracts.levels import Level
 from pointsman.contracts.message import PriorityClass
@@ -24,7 +26,15 @@ from pointsman.scheduler.leading.schedules import AT_ONCE, Schedules
 from pointsman.testing.waiting import wait_until
 from tests.support.influences import level_changed
 from tests.support.leading import Scheduler, World, scheduler
-from tests.support.schedules import EVERY_MINUTE, changed, notes_of, schedules_of, tasks_of
+from tests.support.schedules import (
+    EVERY_MINUTE,
+    changed,
+    loading_offer,
+    notes_of,
+    schedules_of,
+    tasks_of,
+)
+from tests.support.scheduling import attach
 from tests.support.task_events import record, stream_of
 
 
@@ -223,3 +233,40 @@ async def test_a_schedule_that_is_set_while_nothing_is_due_is_noticed(here: Sche
         here.clock.now += 0.02
 
         await wait_until(lambda: bool(here.pool.tasks))
+
+
+async def test_a_warm_up_asks_for_its_load_once_whoever_leads() -> None:
+    world = World()
+    first = await scheduler(world)
+    await first.leader.attach(attach(loading_offer()))
+    schedules = schedules_of(first)
+    warm = changed(template=None, payload=b"", warm_up=WarmUp("fast"))
+    assert await schedules.set(warm) == Done(detail="set")
+    world.clock.passes(60)
+
+    await schedules.fire_due()
+    await schedules.fire_due()
+    second = await scheduler(world)
+    await schedules_of(second).fire_due()
+
+    (fired,) = await notes_of(second)
+    (asked,) = [e for e in await second.history() if isinstance(e, ResidencyAsked)]
+    assert isinstance(fired, ScheduleFired)
+    assert (asked.variant, asked.by, asked.at) == ("fast", "schedule digest", fired.at)
+    (row,) = schedule_rows(second.pool, ListSchedules())
+    assert (row.family, row.warm_up, row.warm_up_device, row.fired) == ("", "fast", "", 1)
+
+
+async def test_many_warm_ups_may_be_due_at_once(here: Scheduler) -> None:
+    offers = [loading_offer(f"gpu-{n}") for n in range(20)]
+    await here.leader.attach(attach(*offers))
+    schedules = schedules_of(here)
+    for n, each in enumerate(offers):
+        warm_up = WarmUp("fast", each.device)
+        await schedules.set(changed(name=f"s-{n}", template=None, payload=b"", warm_up=warm_up))
+    here.clock.passes(60)
+
+    assert await schedules.fire_due() > 1
+
+    asked = [e.device for e in await here.history() if isinstance(e, ResidencyAsked)]
+    assert sorted(asked) == sorted(each.device for each in offers)

@@ -150,9 +150,9 @@ class World:
     content: ContentReader = field(default_factory=lambda: ContentReader(None))
 
 
-async def scheduler(world: World, *, holder: str = "here") -> Scheduler:
+async def scheduler(world: World, *, holder: str = "here", name: str = "main") -> Scheduler:
     """A scheduler that has folded the log and leads the pool; its rounds do not run yet."""
-    store, clock, pool, codec = world.store, world.clock, Pool("main"), EventCodec()
+    store, clock, pool, codec = world.store, world.clock, Pool(name), EventCodec()
     broken: list[Exception] = []
     folding = Folding(pool, store, codec, on_broken=broken.append)
     await folding.start()

@@ -18,6 +18,7 @@ from pointsman.contracts.events import (
     AttemptTimedOut,
     Decision,
     TaskGranted,
+    TaskHedged,
 )
 from pointsman.contracts.leases import AttemptReport, DeviceHealth, Outcome, RunFailed
 from pointsman.contracts.message import PriorityClass
@@ -34,6 +35,7 @@ from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.preparation import decide_prepare
+from tests.support.hedging import check_hedge, hedged_events
 from tests.support.influences import OTHERS
 from tests.support.pool_state import check_batches, check_grant, ended, state, state_of
 from tests.support.scheduling import (
@@ -59,7 +61,11 @@ DEVICES: Final = {
 EXECUTOR_OF: Final = {item.device: name for name, offers in DEVICES.items() for item in offers}
 
 
-def told_by(grant: TaskGranted, task: UUID, outcome: Outcome) -> AttemptReport:
+Attempt = TaskGranted | TaskHedged
+"""What gave an attempt its lease."""
+
+
+def told_by(grant: Attempt, task: UUID, outcome: Outcome) -> AttemptReport:
     return report(
         task,
         grant.attempt,
@@ -82,7 +88,7 @@ class Simulation:
             model("label", family="classify", quality=0.7, service_s=0.0),
         )
         self.accepted: list[UUID] = []
-        self.granted: list[tuple[UUID, TaskGranted]] = []
+        self.granted: list[tuple[UUID, Attempt]] = []
         self.calls: dict[str, dict[tuple[UUID, int], float]] = {name: {} for name in EXECUTOR_OF}
         """Attempts that engines work on, by device, with the time at which each gives up."""
         self.batch_of: dict[tuple[UUID, int], str] = {}
@@ -149,13 +155,20 @@ class Simulation:
             check_grant(grant, self.history.of(task))
             if grant.batch is not None:
                 self.batch_of[task, grant.attempt] = grant.batch.id
-            self.granted.append((task, grant))
-            gives_up = self._elapsed + grant.run_timeout_s
-            self.calls[grant.device][task, grant.attempt] = gives_up
+            self._begin(task, grant)
+        for task, hedge in hedged_events(decided).items():
+            assert len(decided) == 1
+            check_hedge(task, hedge, self.history)
+            self._begin(task, hedge)
         return decided
 
+    def _begin(self, task: UUID, grant: Attempt) -> None:
+        self.granted.append((task, grant))
+        gives_up = self._elapsed + grant.run_timeout_s
+        self.calls[grant.device][task, grant.attempt] = gives_up
+
     def report(
-        self, task: UUID, grant: TaskGranted, outcome: Outcome, *, draw: float = 0.5
+        self, task: UUID, grant: Attempt, outcome: Outcome, *, draw: float = 0.5
     ) -> bool:
         """The holder tells how an attempt ended; whether that changed anything."""
         lost = isinstance(outcome, RunFailed) and outcome.device_lost
@@ -179,7 +192,7 @@ class Simulation:
         decided = decide_cancel(self.pool, command, at=self.now)
         return decided is not None and self.record(decided)
 
-    def cancel_while_reported(self, task: UUID, grant: TaskGranted, outcome: Outcome) -> None:
+    def cancel_while_reported(self, task: UUID, grant: Attempt, outcome: Outcome) -> None:
         """Both decide on the same state; the second to be recorded has lost the race."""
         command = CancelTask(command_id="cancel", task=task, by="somebody")
         told = told_by(grant, task, outcome)
@@ -265,15 +278,17 @@ class Simulation:
             queued += now_in is TaskState.QUEUED
             tried = [e for e in history if isinstance(e, AttemptFailed | AttemptTimedOut)]
             lost = [e for e in history if isinstance(e, AttemptLost)]
-            assert len(tried) <= getattr(history[0], "max_attempts", 0)
+            hedges = [e for e in history if isinstance(e, TaskHedged)]
+            assert len(hedges) <= 1
+            assert len(tried) <= getattr(history[0], "max_attempts", 0) + len(hedges)
             assert len(lost) <= MAX_LOST
         assert self.pool.queued == queued
 
     def _check_slots(self) -> None:
         leases = {
-            (task.id, task.lease.attempt): task.lease.device
+            (task.id, lease.attempt): lease.device
             for task in self.pool.tasks.values()
-            if task.lease is not None
+            for lease in task.leases
         }
         for name, device in self.pool.devices.items():
             assert set(device.held) == {key for key, where in leases.items() if where == name}

@@ -29,6 +29,8 @@ def state(pool: Pool, now: float) -> dict[str, object]:
         "ends": (pool.dependencies.latest, pool.dependencies.earlier),
         "schedules": pool.timetable,
         "bulks": pool.bulks,
+        "policy": (pool.policy.parameters, pool.policy.config, pool.policy.event),
+        "hedges": pool.attempts.hedges.allowance,
         "sizes": sorted(pool.grounds.sizes.measured()),
         "habits": list(pool.grounds.habits.habits()),
         "routing": pool.grounds.rules,

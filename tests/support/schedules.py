@@ -4,11 +4,20 @@ from typing import Any, Final
 
 import msgspec
 
-from pointsman.contracts.events import ScheduleFired, ScheduleMissed, TaskAccepted, TaskTemplate
+from pointsman.contracts.events import (
+    DeviceMode,
+    Residency,
+    ScheduleFired,
+    ScheduleMissed,
+    TaskAccepted,
+    TaskTemplate,
+)
+from pointsman.contracts.leases import DeviceOffer
 from pointsman.contracts.schedules import SetSchedule
 from pointsman.scheduler.leading.schedules import Schedules
 from pointsman.scheduler.leading.settling import Settling
 from tests.support.leading import Scheduler
+from tests.support.scheduling import offer
 
 EVERY_MINUTE: Final = SetSchedule(
     command_id="set-1",
@@ -23,6 +32,13 @@ EVERY_MINUTE: Final = SetSchedule(
 
 def changed(**wishes: Any) -> SetSchedule:  # noqa: ANN401 - whatever a test changes
     return msgspec.structs.replace(EVERY_MINUTE, **wishes)
+
+
+def loading_offer(device: str = "gpu-0") -> DeviceOffer:
+    """A device that can load the model of the registry and has nothing."""
+    loadable = (Residency(variant="fast", slots=1),)
+    plain = offer(device, variants=())
+    return msgspec.structs.replace(plain, mode=DeviceMode.DEDICATED, loadable=loadable)
 
 
 def schedules_of(here: Scheduler) -> Schedules:

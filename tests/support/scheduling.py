@@ -12,7 +12,6 @@ from pointsman.contracts.events import Decision, Residency
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
-    DeviceHealth,
     DeviceOffer,
     Outcome,
     RunCompleted,
@@ -251,18 +250,6 @@ def attach(
     )
 
 
-def health(*, healthy: bool, quiescent: bool = False, incarnation: str = "first") -> DeviceHealth:
-    return DeviceHealth(
-        command_id=f"{incarnation}/cpu-0/1",
-        executor="executor-1",
-        incarnation=incarnation,
-        device="cpu-0",
-        healthy=healthy,
-        reason="canary",
-        quiescent=quiescent,
-    )
-
-
 COMPLETED: Final = RunCompleted(result=RESULT, run_s=0.25, model_version="1")
 
 
@@ -297,6 +284,8 @@ def _stream_of(event: Decision) -> UUID:
             return stream_id("pool", event.pool)
         case events.RoutingChanged():
             return stream_id("routing", event.pool)
+        case events.PolicySet():
+            return stream_id("policy", event.pool)
         case _ if type(event) in INFLUENCES:
             return stream_id("influences", "main")
         case _:

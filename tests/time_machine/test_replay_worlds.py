@@ -4,10 +4,11 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import pytest
 
 from pointsman.contracts import events
-from pointsman.contracts.events import Decision, DeviceMode
+from pointsman.contracts.events import Decision, DeviceMode, WarmUp
 from pointsman.contracts.leases import Outcome, RunCancelled, RunFailed, RunTimedOut
 from pointsman.contracts.steering import HoldTask, ReleaseTask
 from pointsman.contracts.topics import EventCodec
@@ -17,8 +18,8 @@ from tests.support.failing import MODEL_ERROR, fail
 from tests.support.leading import World, leading
 from tests.support.loading_world import LoadingWorld, loading_model
 from tests.support.log_rows import rows_of
-from tests.support.schedules import EVERY_MINUTE, schedules_of
-from tests.support.scheduling import NOON, Entry, attached, given, model
+from tests.support.schedules import EVERY_MINUTE, changed, loading_offer, schedules_of
+from tests.support.scheduling import NOON, Entry, attach, attached, given, model, offer
 from tests.support.splitting import EXECUTORS, LIMIT, Splitting, done
 
 GOES_ILL: Final[Sequence[Outcome]] = (
@@ -146,7 +147,10 @@ async def test_schedules_and_what_they_make_are_decided_again() -> None:
     async with leading(world, slots=3) as here:
         schedules = schedules_of(here)
         await schedules.set(EVERY_MINUTE)
-        for seconds in (61.0, 60.0, 600.0):
+        await here.leader.attach(attach(offer(slots=3), loading_offer()))
+        warm = changed(name="morning", template=None, payload=b"", warm_up=WarmUp("fast"))
+        await schedules.set(msgspec.structs.replace(warm, cron="*/30 * * * *"))
+        for seconds in (61.0, 60.0, 600.0, 1_200.0, 3_000.0):
             world.clock.passes(seconds)
             await schedules.fire_due()
     rows: list[LogRow] = [
@@ -159,5 +163,6 @@ async def test_schedules_and_what_they_make_are_decided_again() -> None:
     codec = EventCodec()
     found = {type(codec.decode(row[3], row[5])) for row in rows}
     assert {events.ScheduleSet, events.ScheduleFired, events.TaskAccepted} <= found
+    assert {events.ScheduleMissed, events.ResidencyAsked} <= found
     assert again.differences == []
     assert again.not_redecided == {"pool.leader_elected.v1": 1}

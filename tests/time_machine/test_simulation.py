@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointsman.contracts.message import PriorityClass
+from pointsman.policy.parameters import Parameters, ParametersError
 from pointsman.time_machine.figures import figures_of
 from pointsman.time_machine.policies import POLICIES, Fleet, parameters_of, simulate
 from pointsman.time_machine.simulation import Outcome
@@ -70,6 +72,43 @@ def test_our_policy_waits_for_the_device_that_has_the_model_rather_than_load_it_
     assert outcome.waits_s == [10.0, 5.0]
 
 
+def test_our_policy_chooses_what_runs_when_the_load_has_ended() -> None:
+    later = TracedTask(1, 5.0, "a", 2.0, priority_class=PriorityClass.INTERACTIVE, load_s=10.0)
+
+    outcome = run("pointsman", 1, [*trace((0.0, "a", 3.0)), later])
+
+    assert outcome.waits_s == [5.0, 12.0]
+
+
+def test_parameters_decide() -> None:
+    tasks = trace((0.0, "a", 20.0), (25.0, "a", 5.0), load_s=10.0)
+    impatient = Parameters(holder_patience_loads=0.0)
+
+    outcome = simulate(tasks, policy="pointsman", fleet=Fleet(2), parameters=impatient)
+
+    assert outcome.swaps == 2
+
+
+def test_a_device_with_two_slots_runs_two_tasks_and_other_policies_say_that_they_cannot() -> None:
+    tasks = trace((0.0, "a", 20.0), (0.0, "a", 20.0))
+
+    outcome = simulate(tasks, policy="pointsman", fleet=Fleet(1, slots=2))
+
+    assert outcome.waits_s == [10.0, 10.0]
+    with pytest.raises(ParametersError, match="one slot"):
+        simulate(tasks, policy="fifo", fleet=Fleet(1, slots=2))
+
+
+def test_edf_is_not_told_how_long_a_waiting_task_will_run() -> None:
+    def due(run_s: float, number: int) -> TracedTask:
+        return TracedTask(number, 1.0, "a", run_s, load_s=10.0, deadline_s=60.0)
+
+    first = trace((0.0, "a", 5.0))
+    short, long = due(1.0, 1), due(50.0, 2)
+
+    assert run("edf", 1, [*first, short, long]).waits_s == [10.0, 14.0, 15.0]
+
+
 def test_our_policy_does_not_run_what_cannot_meet_its_deadline() -> None:
     hopeless = TracedTask(number=0, arrival_s=0.0, model="a", service_s=5.0, deadline_s=20.0)
 
@@ -116,7 +155,9 @@ def test_the_figures_are_those_of_the_waits() -> None:
         wall_s=0.5,
     )
 
-    figures = figures_of(outcome, policy="fifo", parameters=parameters_of("fifo", Fleet(2)), slots=2)
+    figures = figures_of(
+        outcome, policy="fifo", parameters=parameters_of("fifo", Fleet(2)), slots=2
+    )
 
     assert figures == {
         "policy": "fifo",

@@ -11,7 +11,7 @@ from pointsman.contracts.leases import RunCompleted
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore import SqliteEventStore
 from pointsman.eventstore.ports import Append, NewEvent
-from pointsman.policy.parameters import ParametersError
+from pointsman.policy.parameters import ParametersError, read_parameters
 from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
 from pointsman.time_machine.whatif.calibration import calibrate
 from pointsman.time_machine.whatif.comparison import NothingAskedError, what_if
@@ -104,6 +104,18 @@ def test_tasks_that_somebody_cancelled_before_they_ran_are_left_out() -> None:
     calibrated = calibrate(load_of(history.entries))
 
     assert (len(calibrated.trace), calibrated.cancelled) == (3, 1)
+
+
+def test_the_recorded_policy_has_the_parameters_that_the_log_set() -> None:
+    history = one_slot(2)
+    wished = read_parameters("swap_share = 0.2")
+    told = history.pool.policy.decide(wished, "policy.toml", "here", at=NOON + 1, applied_to=0)
+    assert told is not None
+    history.append(history.pool.policy.stream, told)
+
+    load = load_of(history.entries)
+
+    assert load.parameters == wished
 
 
 def test_only_what_arrived_in_the_time_is_looked_at() -> None:

@@ -36,7 +36,7 @@ class SubmitTask(Message, frozen=True):
     deadline: float | None = None
     boost_s: float = 0.0
     degradation: Degradation | None = None
-    """None: `smaller_model`."""
+    """None: what its class allows, `split` for batch and background work, else `smaller_model`."""
     min_quality: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
     delivery: Delivery = Delivery.QUEUED

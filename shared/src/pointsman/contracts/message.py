@@ -23,7 +23,7 @@ class PriorityClass(StrEnum):
 
 
 class Degradation(StrEnum):
-    """What the caller allows when the best variant cannot serve in time."""
+    """What the caller allows when the best variant cannot serve in time, or takes no such input."""
 
     NONE = "none"
     SMALLER_MODEL = "smaller_model"

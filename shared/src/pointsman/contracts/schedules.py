@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from pointsman.contracts.events.schedules import MissedTimes, TaskTemplate
+from pointsman.contracts.events.schedules import MissedTimes, TaskTemplate, WarmUp
 from pointsman.contracts.message import Message
 from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
 
@@ -19,22 +19,28 @@ MOST_COUNTED: Final = 1_000
 
 
 class SetSchedule(Message, frozen=True):
-    """Have a task made at each due time of a cron expression; replaces one of the same name."""
+    """Have a task made at each due time of a cron expression, or a model loaded.
+
+    Replaces a schedule of the same name. It names either `template` or `warm_up`.
+    """
 
     command_id: str
     tenant: Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
     name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
     cron: str
-    template: TaskTemplate
-    payload: bytes
     by: str
+    template: TaskTemplate | None = None
+    payload: bytes = b""
+    """Of each task."""
     timezone: str = "UTC"
     media_type: str = "text/plain"
     missed: MissedTimes = MissedTimes.ONCE
+    """Of tasks; a warm-up that is ten minutes late is of no use, and skipped."""
+    warm_up: WarmUp | None = None
 
 
 class RemoveSchedule(Message, frozen=True):
-    """Make no more tasks; those that were made go on."""
+    """Nothing is due any more; tasks that were made go on."""
 
     command_id: str
     tenant: Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
@@ -57,6 +63,7 @@ class ScheduleRow(Message, frozen=True):
     cron: str
     timezone: str
     family: str
+    """Of its tasks; empty: it makes none."""
     priority_class: str
     missed_times: MissedTimes
     """What becomes of due times that nobody could act on in time."""
@@ -64,11 +71,15 @@ class ScheduleRow(Message, frozen=True):
     set_by: str
     next_due: float
     last_due: float | None = None
-    """The latest due time for which a task was made."""
+    """The latest due time for which a task was made or a load asked for."""
     last_task: str = ""
     fired: int = 0
-    """Tasks made since it was set for the first time."""
+    """Due times with a task or a load since it was set for the first time."""
     missed: int = 0
-    """Due times without a task since then."""
+    """Due times without since then."""
     last_missed: str = ""
     """Why there was none the last time."""
+    warm_up: str = ""
+    """The variant that it has loaded instead of making tasks."""
+    warm_up_device: str = ""
+    """Empty: one that the leader chooses."""

@@ -58,7 +58,7 @@ class TaskSubmission(BaseModel):
     boost_s: float = Field(default=0.0, ge=0.0, le=300.0)
     """Seconds by which it is due earlier; limited to the window of its class."""
     allow_degradation: Degradation | None = None
-    """Default: `smaller_model`."""
+    """Default: `split` for batch and background work, else `smaller_model`."""
     min_quality: float = Field(default=0.0, ge=0.0, le=1.0)
     max_attempts: int = Field(default=3, ge=1, le=10)
     parameters: dict[Name, ParameterValue] = Field(default_factory=dict, max_length=16)

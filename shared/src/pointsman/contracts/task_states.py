@@ -67,6 +67,9 @@ TRANSITIONS: Final[Mapping[tuple[TaskState, type[Decision]], TaskState]] = Mappi
         # Only with the result of an identical task: nothing was run.
         (TaskState.QUEUED, events.TaskCompleted): TaskState.COMPLETED,
         (TaskState.GRANTED, events.TaskCheckpointed): TaskState.GRANTED,
+        # A second attempt beside the first, and the end of either while the other goes on.
+        (TaskState.GRANTED, events.TaskHedged): TaskState.GRANTED,
+        (TaskState.GRANTED, events.AttemptDropped): TaskState.GRANTED,
         (TaskState.GRANTED, events.TaskCompleted): TaskState.COMPLETED,
         (TaskState.GRANTED, events.AttemptFailed): TaskState.QUEUED,
         (TaskState.GRANTED, events.AttemptTimedOut): TaskState.QUEUED,

@@ -167,11 +167,12 @@ class _Look(Generic[TaskT]):
 
     def _late(self) -> ClassQueue[TaskT] | None:
         best = next(self._homeless(), None)
-        begin_at = float("inf") if best is None else self._begin_at(best)
+        first = (float("inf"), 0) if best is None else self._begin_at(best)
         for queue in self._elsewhere():
-            if (at := self._begin_at(queue)) < begin_at:
-                best, begin_at = queue, at
-        return best if begin_at <= self._now else None
+            # Of equals the one whose head came first, in whatever order they are looked at.
+            if (begin := self._begin_at(queue)) < first:
+                best, first = queue, begin
+        return best if first[0] <= self._now else None
 
     def _candidates(self) -> Iterator[ClassQueue[TaskT]]:
         yield from self._homeless()
@@ -214,9 +215,11 @@ class _Look(Generic[TaskT]):
             return self._waits.wait(queue, self._now)
         return holder_wait(queue, self._classes.holders(queue.class_id), self._now)
 
-    def _begin_at(self, queue: ClassQueue[TaskT]) -> float:
+    def _begin_at(self, queue: ClassQueue[TaskT]) -> tuple[float, int]:
         head = queue.head()
-        return float("inf") if head is None else due_to_begin(head.key, queue.times.load_s)
+        if head is None:
+            return float("inf"), 0
+        return due_to_begin(head.key, queue.times.load_s), head.number
 
     def _claim(self, queue: ClassQueue[TaskT]) -> tuple[float, int]:
         head = queue.head()

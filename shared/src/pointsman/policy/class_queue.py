@@ -47,6 +47,10 @@ class ClassQueue(Generic[TaskT]):
     def __len__(self) -> int:
         return self._count
 
+    def tune(self, least_gap_s: float) -> None:
+        """Allow tenants to be so far ahead from now on."""
+        self._least_gap_s = least_gap_s
+
     @property
     def backlog_s(self) -> float:
         """Expected run time of all that waits."""

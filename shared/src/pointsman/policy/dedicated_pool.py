@@ -10,18 +10,16 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from pointsman.policy.assigned import Assigned, Drain, Load, Start
-from pointsman.policy.class_choice import ClassChoice, Fleet, choose_class
-from pointsman.policy.class_times import ClassTimes
+from pointsman.policy.class_choice import ClassChoice, choose_class
 from pointsman.policy.dedicated_device import DedicatedDevice, Run
 from pointsman.policy.free_devices import FreeDevices
 from pointsman.policy.hold import Hold
 from pointsman.policy.holder_index import HolderIndex
-from pointsman.policy.lateness import is_too_late
+from pointsman.policy.known_times import KnownTimes
 from pointsman.policy.numbered_tasks import NumberedTasks
 from pointsman.policy.parameters import DEFAULTS, Parameters
 from pointsman.policy.queued_task import QueuedTask
 from pointsman.policy.reservations import Reservation, Reservations
-from pointsman.policy.run_times import RunTimes
 from pointsman.policy.swap_credit import SwapCredit
 from pointsman.policy.tenant_counters import TenantCounters
 from pointsman.policy.waiting_classes import WaitingClasses
@@ -41,14 +39,11 @@ class DedicatedPool:
         self.devices: Final[dict[str, DedicatedDevice]] = {}
         self.counters: Final = TenantCounters(weights)
         self._waiting = NumberedTasks()
-        self._all: dict[str, ClassTimes] = {}
+        self._times = KnownTimes(parameters)
         self._parts: dict[str, int] = {}
         self._free = FreeDevices()
         self._freed: list[DedicatedDevice] = []
-        self._reservations = Reservations(self.devices, self._free)
-        self._runs = RunTimes(prior_p50_s=0.0, prior_p99_s=0.0)
-        self._mean_load_s = 0.0
-        self._least_load_s = 0.0
+        self._reservations = Reservations(self.devices, self.classes, self._free)
 
     def __len__(self) -> int:
         """Tasks that wait."""
@@ -62,11 +57,6 @@ class DedicatedPool:
     def holders(self) -> HolderIndex:
         """What classes have to expect of the devices that have their model."""
         return self._free.holders
-
-    @property
-    def mean_load_s(self) -> float:
-        """Of all classes that are known."""
-        return self._mean_load_s
 
     # -- what there is ---------------------------------------------------------------------------
 
@@ -102,13 +92,9 @@ class DedicatedPool:
         self, class_id: str, *, load_s: float, p50_s: float, p99_s: float, devices: int = 1
     ) -> None:
         """Make a class known with what is expected of it, and how many devices one model takes."""
-        self._all[class_id] = ClassTimes(load_s=load_s, p50_s=p50_s, p99_s=p99_s)
+        times = self._times.register(class_id, load_s=load_s, p50_s=p50_s, p99_s=p99_s)
         self._parts[class_id] = devices
-        self.classes.register(class_id, self._all[class_id], (class_id,))
-        if not self._runs.runs:
-            longest_s = max(times.runs.p99_s for times in self._all.values())
-            self._runs.expect(prior_p50_s=p50_s, prior_p99_s=longest_s)
-        self._compare_loads()
+        self.classes.register(class_id, times, (class_id,))
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -143,8 +129,7 @@ class DedicatedPool:
             raise ValueError(f"{device} loads nothing that could have ended")
         holder.loads_until = None
         holder.fresh = True
-        self._all[holder.resident].loaded(load_s)
-        self._compare_loads()
+        self._times.loaded(holder.resident, load_s)
         self._free.note(holder)
 
     def ended(self, device: str, number: int, run_s: float, now: float) -> None:
@@ -153,8 +138,7 @@ class DedicatedPool:
         run = holder.runs.pop(number, None)
         if run is None:
             raise ValueError(f"{device} runs no task {number} that could have ended")
-        self._all[run.task.class_id].ran(run_s)
-        self._runs.add(run_s)
+        self._times.ran(run.task.class_id, run_s)
         holder.credit.earn(run_s)
         for follower in holder.followers:
             follower.credit.earn(run_s)
@@ -169,7 +153,7 @@ class DedicatedPool:
         """Let free devices begin until none of them takes a task any more."""
         assigned = Assigned()
         if self._reservations:
-            for ready in self._reservations.settled(self.classes):
+            for ready in self._reservations.settled():
                 self._load_reserved(ready, assigned, now)
         self._go_on(assigned, now)
         while len(self._waiting) and len(self._free) and self._assign_one(assigned, now):
@@ -208,7 +192,7 @@ class DedicatedPool:
         self, device: DedicatedDevice, assigned: Assigned, now: float
     ) -> Hold | Literal["nothing", "began"]:
         barred = self._reservations.barred_for(device) if self._reservations else _NONE
-        fleet = self._fleet()
+        fleet = self._times.fleet(len(self.devices))
         while True:
             choice = choose_class(device, self.classes, fleet, now, barred, self.holders)
             if choice is None:
@@ -219,8 +203,8 @@ class DedicatedPool:
             task = queue.next(self.counters, now)
             if task is None:
                 raise LookupError(f"{choice.class_id} was chosen and has no task that waits")
-            if self._too_late(task, choice.load_s, now):
-                if choice.holders and not self._too_late(task, 0.0, now):
+            if self._times.is_too_late(task, choice.load_s, now):
+                if choice.holders and not self._times.is_too_late(task, 0.0, now):
                     barred |= {choice.class_id}
                 else:
                     self._expire(task, assigned, now)
@@ -229,30 +213,12 @@ class DedicatedPool:
             else:
                 barred |= {choice.class_id}
 
-    def _fleet(self) -> Fleet:
-        return Fleet(
-            len(self.devices),
-            self._mean_load_s,
-            self._least_load_s,
-            self._runs.p99_s,
-            self.parameters,
-        )
-
-    def _too_late(self, task: QueuedTask, load_s: float, now: float) -> bool:
-        if task.deadline is None:
-            return False
-        runs = self._all[task.class_id].runs
-        run_s = runs.p99_s if task.strict else runs.p50_s
-        return is_too_late(task.deadline, now=now, load_s=load_s, run_s=run_s)
-
     def _expire(self, task: QueuedTask, assigned: Assigned, now: float) -> None:
         self.cancel(task.number, now)
         self.classes[task.class_id].hold = None
         assigned.expired.append(task)
 
-    def _began(
-        self, device: DedicatedDevice, start: Start, assigned: Assigned, now: float
-    ) -> bool:
+    def _began(self, device: DedicatedDevice, start: Start, assigned: Assigned, now: float) -> bool:
         """Start the task, load for it or keep devices for it; false where these are too few."""
         # What was held back before this may not be any more.
         assigned.holds.clear()
@@ -270,7 +236,7 @@ class DedicatedPool:
         if reserved is None:
             return False
         assigned.drains.append(Drain(tuple(d.name for d in reserved.devices), choice, now))
-        for settled in self._reservations.settled(self.classes):
+        for settled in self._reservations.settled():
             self._load_reserved(settled, assigned, now)
         return True
 
@@ -289,7 +255,7 @@ class DedicatedPool:
         choice = reserved.choice
         queue = self.classes[choice.class_id]
         while (task := queue.next(self.counters, now)) is not None:
-            if not self._too_late(task, choice.load_s, now):
+            if not self._times.is_too_late(task, choice.load_s, now):
                 group = [member for d in reserved.devices for member in (d, *d.followers)]
                 self._load(tuple(group[: reserved.parts]), task, choice, assigned, now)
                 return
@@ -305,7 +271,7 @@ class DedicatedPool:
     ) -> None:
         for device in devices:
             self._give_up_model(device, now)
-            device.credit.spend(choice.load_s, self._mean_load_s)
+            device.credit.spend(choice.load_s, self._times.mean_load_s)
         head, *followers = devices
         head.followers = tuple(followers)
         for follower in followers:
@@ -325,11 +291,7 @@ class DedicatedPool:
             follower.waits_as = None
             self._free.note(follower)
         device.followers = ()
+        device.fresh = False
         if device.residents:
             device.residents = ()
             self.classes.take_notice(device, now)
-
-    def _compare_loads(self) -> None:
-        loads = [times.load_s for times in self._all.values()]
-        self._mean_load_s = sum(loads) / len(loads)
-        self._least_load_s = min(loads)

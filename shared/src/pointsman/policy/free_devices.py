@@ -68,9 +68,7 @@ class FreeDevices:
         """Devices with this variant have been looked at, until something changes."""
         self._ready.pop(variant, None)
 
-    def _leave(
-        self, name: str, among: dict[str, DedicatedDevice], resident: str | None
-    ) -> None:
+    def _leave(self, name: str, among: dict[str, DedicatedDevice], resident: str | None) -> None:
         del among[name], self._places[name]
         if resident is None:
             return

@@ -70,13 +70,17 @@ def virtual_deadline(
     return _due(windows[priority_class], arrival, boost_s, latest_start)
 
 
-def operator_boost(priority_class: PriorityClass, boost_s: float) -> float:
+def operator_boost(
+    priority_class: PriorityClass,
+    boost_s: float,
+    windows: Mapping[PriorityClass, Window] = WINDOWS,
+) -> float:
     """The part of an operator's boost that counts: up to the window of the class.
 
     For background work that is 600 s where a caller has 300 s. The floor of the class stays: what
     has to be due before that is moved to a more urgent class.
     """
-    return max(0.0, min(boost_s, WINDOWS[priority_class].due_s))
+    return max(0.0, min(boost_s, windows[priority_class].due_s))
 
 
 def steered_deadline(
@@ -85,10 +89,11 @@ def steered_deadline(
     arrival: float,
     boost_s: float,
     latest_start: float | None,
+    windows: Mapping[PriorityClass, Window] = WINDOWS,
 ) -> float:
     """The key of a task that an operator has boosted or moved; as `virtual_deadline` otherwise."""
-    boost_s = operator_boost(priority_class, boost_s)
-    return _due(WINDOWS[priority_class], arrival, boost_s, latest_start)
+    boost_s = operator_boost(priority_class, boost_s, windows)
+    return _due(windows[priority_class], arrival, boost_s, latest_start)
 
 
 def _due(window: Window, arrival: float, boost_s: float, latest_start: float | None) -> float:
@@ -105,10 +110,16 @@ def components(
     boost_s: float,
     key: float,
     now: float,
+    windows: Mapping[PriorityClass, Window] = WINDOWS,
+    max_boost_s: float = MAX_BOOST_S,
 ) -> KeyComponents:
-    """Take a key apart into the named components that a decision reports."""
-    window = WINDOWS[priority_class]
-    boost = allowed_boost(priority_class, boost_s)
+    """Take a key apart into the named components that a decision reports.
+
+    A key was made with the windows of its acceptance; where others hold since, `deadline_s` tells
+    the difference to what they would have made of it.
+    """
+    window = windows[priority_class]
+    boost = allowed_boost(priority_class, boost_s, windows, max_boost_s)
     pulled_forward = round((arrival + window.due_s - boost) - key, 6)
     return KeyComponents(
         base_s=window.due_s,

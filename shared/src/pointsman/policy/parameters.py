@@ -10,10 +10,11 @@ A document names only what differs from the defaults:
     floor_s = 1
 """
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from math import isfinite
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 import msgspec
 
@@ -22,6 +23,9 @@ from pointsman.policy.class_queue import LEAST_GAP_S
 from pointsman.policy.holder_wait import PATIENCE
 from pointsman.policy.order import MAX_BOOST_S, WINDOWS, Window
 from pointsman.policy.swap_credit import CAP_LOADS, SHARE
+
+MOST_HEDGED: Final = 0.02
+"""No pool hedges more of its requests than this."""
 
 
 class ParametersError(Exception):
@@ -58,6 +62,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Device-seconds by which a tenant may be ahead and have its late task served all the same."""
     max_boost_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = MAX_BOOST_S
     """No task is due earlier than this by its boost."""
+    hedge_share: Annotated[float, msgspec.Meta(ge=0, le=MOST_HEDGED)] = 0.0
+    """Of so many of its requests a pool may run a second attempt beside one that takes long; 0:
+    none. No simulation hedges."""
     windows: Windows = Windows()
 
     def windows_by_class(self) -> dict[PriorityClass, Window]:
@@ -68,8 +75,27 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Every value under its dotted name, for reports."""
         return dict(_flat(msgspec.to_builtins(self)))
 
+    def digest(self) -> str:
+        """Tells sets of parameters apart."""
+        values = sorted((name, float(value)) for name, value in self.figures().items())
+        return hashlib.blake2b(msgspec.json.encode(values), digest_size=4).hexdigest()
+
 
 DEFAULTS: Final = Parameters()
+
+
+def from_figures(figures: Mapping[str, float]) -> Parameters:
+    """What `Parameters.figures` gave, of any release; those that it lacked have their default."""
+    known = DEFAULTS.figures()
+    document: dict[str, Any] = {}
+    for name, value in figures.items():
+        if name in known:
+            *tables, key = name.split(".")
+            table = document
+            for each in tables:
+                table = table.setdefault(each, {})
+            table[key] = value
+    return msgspec.convert(_over(msgspec.to_builtins(DEFAULTS), document), type=Parameters)
 
 
 def read_parameters(text: str) -> Parameters:
@@ -102,11 +128,13 @@ def read_parameters(text: str) -> Parameters:
         ) from None
 
 
-def _over(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _over(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     merged = dict(defaults)
     for name, value in given.items():
-        nested = isinstance(value, dict) and isinstance(merged.get(name), dict)
-        merged[name] = _over(merged[name], value) if nested else value
+        if isinstance(value, dict) and isinstance(merged.get(name), dict):
+            merged[name] = _over(merged[name], cast("dict[str, Any]", value))
+        else:
+            merged[name] = value
     return merged
 
 
@@ -114,7 +142,7 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
     pairs: list[tuple[str, Any]] = []
     for name, value in document.items():
         if isinstance(value, dict):
-            pairs += _flat(value, f"{prefix}{name}.")
+            pairs += _flat(cast("dict[str, Any]", value), f"{prefix}{name}.")
         else:
             pairs.append((prefix + name, value))
     return pairs

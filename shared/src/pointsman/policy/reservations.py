@@ -27,8 +27,14 @@ class Reservation(NamedTuple):
 class Reservations:
     """One at a time for each class; a device belongs to one of them at the most."""
 
-    def __init__(self, devices: Mapping[str, DedicatedDevice], free: FreeDevices) -> None:
+    def __init__(
+        self,
+        devices: Mapping[str, DedicatedDevice],
+        classes: WaitingClasses[QueuedTask],
+        free: FreeDevices,
+    ) -> None:
         self._devices = devices
+        self._classes = classes
         self._free = free
         self._of: dict[Hashable, Reservation] = {}
 
@@ -52,10 +58,10 @@ class Reservations:
         self._mark(taken, choice.class_id)
         return reservation
 
-    def settled(self, classes: WaitingClasses[QueuedTask]) -> Iterator[Reservation]:
+    def settled(self) -> Iterator[Reservation]:
         """Those whose devices are idle; they are over, as are those whose class has no work."""
         for class_id, reservation in list(self._of.items()):
-            if not classes[class_id]:
+            if not self._classes[class_id]:
                 self.release(class_id)
             elif all(device.idle for device in reservation.devices):
                 self.release(class_id)
@@ -86,9 +92,21 @@ class Reservations:
         others = [
             each
             for each in self._devices.values()
-            if each is not device and each.serves and each.waits_as is None
+            if each is not device
+            and each.serves
+            and each.waits_as is None
+            and not self._is_expected(each)
         ]
         return sorted(others, key=lambda each: (not each.idle, each.used_at, each.name))
+
+    def _is_expected(self, device: DedicatedDevice) -> bool:
+        """Whether somebody waits for what was loaded there.
+
+        Else two classes could take the same devices from each other for ever, and neither runs.
+        """
+        if device.resident is None or (device.loads_until is None and not device.fresh):
+            return False
+        return len(self._classes[device.resident]) > 0
 
     def _mark(self, devices: Iterable[DedicatedDevice], class_id: Hashable | None) -> None:
         for device in devices:

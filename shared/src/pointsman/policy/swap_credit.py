@@ -31,6 +31,11 @@ class SwapCredit:
 
     __hash__ = None  # pyright: ignore[reportAssignmentType] - it changes
 
+    def tune(self, share: float, cap_loads: float) -> None:
+        """Earn and be limited by other figures from now on; what was spent stays spent."""
+        self._cap_loads = cap_loads
+        self._earned_per_s = share / (1 - share)
+
     @property
     def spent_s(self) -> float:
         """Below the cap; what a snapshot keeps."""

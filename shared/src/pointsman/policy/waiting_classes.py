@@ -42,6 +42,12 @@ class WaitingClasses(Generic[TaskT]):
             self._holders[class_id] = list(holders.values())
         return queue
 
+    def tune(self, least_gap_s: float) -> None:
+        """Allow tenants to be so far ahead from now on."""
+        self._least_gap_s = least_gap_s
+        for queue in self:
+            queue.tune(least_gap_s)
+
     def __getitem__(self, class_id: ClassId) -> ClassQueue[TaskT]:
         return self._queues[class_id]
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Final, Literal, TypedDict
+from typing import Final, Literal, NotRequired, TypedDict
 from uuid import uuid4
 
 import nats
@@ -78,8 +78,8 @@ class ModeFigures(TypedDict):
     """Memory by part, after 10, 50 and 100 % of the loaded tasks."""
     log_bytes_per_event: float
     """By which the log's file has grown; whole checkpoints, so of many tasks only."""
-    replay: ReplayFigures | None
-    """Of the whole log afterwards; None where it is not a file."""
+    replay: NotRequired[ReplayFigures]
+    """Of the whole log afterwards, where it is a file."""
 
 
 class TaskBenchReport(TypedDict):
@@ -221,7 +221,6 @@ async def _measure(
         cpu_ms_per_task=readings.cpu_ms_per_task,
         rss_mib=readings.rss_mib,
         log_bytes_per_event=readings.log_bytes_per_event(feed.events),
-        replay=None,
     )
 
 

@@ -1,6 +1,7 @@
 """What `schedule set` sends, from what a person typed."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -13,13 +14,16 @@ from pointsman.cli.submitting import (
     parameters,
     span_s,
 )
-from pointsman.contracts.events import MissedTimes, TaskTemplate
+from pointsman.contracts.events import MissedTimes, TaskTemplate, WarmUp
 from pointsman.contracts.message import Degradation, PriorityClass
 from pointsman.contracts.schedules import SetSchedule
 from pointsman.contracts.subjects import TENANT_PATTERN
 
 _TEXT: Final = "text/plain"
 _BYTES: Final = "application/octet-stream"
+
+MAX_ATTEMPTS: Final = 3
+"""Of each task, where the schedule does not say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,8 @@ class ScheduleWish:
     tenant: str
     cron: str
     timezone: str
-    missed: MissedTimes
-    family: str
+    missed: MissedTimes | None
+    family: str | None
     model: str | None
     priority_class: PriorityClass
     deadline: str | None
@@ -42,10 +46,10 @@ class ScheduleWish:
     parameters: tuple[str, ...]
 
     def command(self, payload: bytes, *, by: str) -> SetSchedule:
-        """Raises `InvalidOptionError`."""
-        check_name("NAME", self.name)
-        if re.match(TENANT_PATTERN, self.tenant) is None:
-            raise InvalidOptionError(f"--tenant {self.tenant!r} is no tenant")
+        """Of tasks; raises `InvalidOptionError`."""
+        self._check_names()
+        if self.family is None:
+            raise InvalidOptionError("name --family with an input of its tasks, or --warm")
         allowed = self.allow_degradation
         template = TaskTemplate(
             family=self.family,
@@ -63,13 +67,48 @@ class ScheduleWish:
             tenant=self.tenant,
             name=self.name,
             cron=self.cron,
-            timezone=self.timezone,
+            by=by,
             template=template,
             payload=payload,
+            timezone=self.timezone,
             media_type=_BYTES if utf8(payload) is None else _TEXT,
-            by=by,
-            missed=self.missed,
+            missed=self.missed or MissedTimes.ONCE,
         )
+
+    def warm_up(self, variant: str, device: str, *, by: str) -> SetSchedule:
+        """Of loads; raises `InvalidOptionError`."""
+        self._check_names()
+        given = next((option for option, is_given in self._of_tasks() if is_given), None)
+        if given is not None:
+            raise InvalidOptionError(f"{given} is about tasks, and --warm makes none")
+        if self.missed is MissedTimes.ONCE:
+            raise InvalidOptionError("a warm-up that is ten minutes late is always skipped")
+        return SetSchedule(
+            command_id=str(uuid4()),
+            tenant=self.tenant,
+            name=self.name,
+            cron=self.cron,
+            by=by,
+            warm_up=WarmUp(variant=variant, device=device),
+            timezone=self.timezone,
+            missed=MissedTimes.SKIP,
+        )
+
+    def _of_tasks(self) -> Iterator[tuple[str, bool]]:
+        yield "--family", self.family is not None
+        yield "--model", self.model is not None
+        yield "--class", self.priority_class is not PriorityClass.STANDARD
+        yield "--deadline", self.deadline is not None
+        yield "--boost", self.boost_s > 0
+        yield "--allow-degradation", self.allow_degradation is not None
+        yield "--min-quality", self.min_quality > 0
+        yield "--max-attempts", self.max_attempts != MAX_ATTEMPTS
+        yield "--param", bool(self.parameters)
+
+    def _check_names(self) -> None:
+        check_name("NAME", self.name)
+        if re.match(TENANT_PATTERN, self.tenant) is None:
+            raise InvalidOptionError(f"--tenant {self.tenant!r} is no tenant")
 
 
 def _after_s(text: str) -> float:

@@ -27,6 +27,7 @@ from pointsman.scheduler.adapters.nats_neighbours import NatsNeighbours
 from pointsman.scheduler.adapters.nats_orders import NatsOrders
 from pointsman.scheduler.adapters.nats_readings import NatsReadings
 from pointsman.scheduler.adapters.own_files import open_own_files
+from pointsman.scheduler.adapters.policy_file import PolicyFile
 from pointsman.scheduler.adapters.registry_file import RegistryFile
 from pointsman.scheduler.adapters.routing_file import RoutingOnDisk
 from pointsman.scheduler.adapters.snapshot_files import SnapshotFiles
@@ -81,6 +82,7 @@ class _Process:
         self.codec = settings.codec()
         self.registry = RegistryFile(settings.registry)
         self.routing = RoutingOnDisk(settings.routing)
+        self.policy = PolicyFile(settings.policy)
         self.content = ContentReader(self.routing.prototypes)
         self.pool = Pool(settings.pool)
         self.snapshots = SnapshotFiles(settings.data / "snapshots")
@@ -151,7 +153,7 @@ class _Process:
         scope.health.set("lead", ok=True, detail=lead.name)
         scope.spawn(lead.keep(), "lead keeper")
         log = DecisionLog(store, self.codec, lead)
-        await register_files(pool, log, self.registry, self.routing, clock)
+        await register_files(pool, log, self.registry, self.routing, self.policy, clock)
         scope.spawn(forget_commands(store), "inbox rows")
         scope.spawn(keep_snapshots(pool, store, self.snapshots, clock), "snapshots")
         relay = self._publish(tail, nc)

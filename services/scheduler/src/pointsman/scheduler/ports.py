@@ -12,6 +12,7 @@ from pointsman.contracts.message import BlobRef
 from pointsman.contracts.queries import DeadLetterRow, ListDeadLetters, ListTasks, TaskRow
 from pointsman.contracts.telemetry import PoolSample
 from pointsman.policy.disk_room import DiskReading
+from pointsman.policy.parameters import Parameters
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.pool_snapshot import PoolCopy
 
@@ -61,6 +62,20 @@ class Orders(Protocol):
 
     async def bus_answers(self) -> bool:
         """Whether the bus carries messages now; what had been sent to this process is here then."""
+        ...
+
+
+class PolicySource(Protocol):
+    """What the operator sets the policy to."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """All of it."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where it comes from; empty: the defaults."""
         ...
 
 

@@ -23,6 +23,8 @@ class Settings(LogSettings):
     """The model registry."""
     routing: Path | None = None
     """The routing file: domains, quality tiers, how large is large; none: families are named."""
+    policy: Path | None = None
+    """What the policy is set to, as far as that differs from the defaults; none: the defaults."""
     payload_keep_days: PositiveFloat = 7.0
     """How long a payload is kept after its task has ended; those of conversations stay."""
     result_keep_days: PositiveFloat = 7.0

@@ -20,10 +20,10 @@ models but K were on no device at `t1`, nor being loaded, so they are loaded ins
     sum of runs - K longest runs + sum of loads - K longest loads  <=  K (t2 + x - t1),
 
 each model's load counted once. If the left side is greater, some tasks wait for longer. Leaving
-out task j gains at most `s_j + load/n`, where n tasks of the interval have its model; so at least as
-many wait longer than x as the largest of these figures have to be added up to close the gap. The
-intervals are the busy periods of a server of speed K, each up to its moment of most work; they share
-no task, so that these numbers add up over all of them.
+out task j gains at most `s_j + load/n`, where n tasks of the interval have its model; so at least
+as many wait longer than x as the largest of these figures have to be added up to close the gap. The
+intervals are the busy periods of a server of speed K, each up to its moment of most work; no two
+share a task, so that these numbers add up over all of them.
 """
 
 from bisect import bisect_left
@@ -143,9 +143,7 @@ def _fullest(
     return period[:until], most_s
 
 
-def _quantile_bound_s(
-    crowds: list[_Crowd], devices: int, tasks: int, share: float
-) -> float:
+def _quantile_bound_s(crowds: list[_Crowd], devices: int, tasks: int, share: float) -> float:
     """The largest x that more tasks exceed than may exceed the quantile."""
     may_exceed = tasks - ceil(share * tasks)
     low_s, high_s = 0.0, max(0.0, max(crowd.excess_s for crowd in crowds) / devices)

@@ -119,9 +119,7 @@ def _timed_steps(first: list[QueuedTask], plans: list[_Plan]) -> list[float]:
     return times
 
 
-def _step(
-    pool: DedicatedPool, running: deque[tuple[str, int]], plan: _Plan, now: float
-) -> None:
+def _step(pool: DedicatedPool, running: deque[tuple[str, int]], plan: _Plan, now: float) -> None:
     pool.enqueue(plan.arriving, now)
     if plan.replacing is not None:
         pool.enqueue(plan.replacing, now)

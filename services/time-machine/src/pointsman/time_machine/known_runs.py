@@ -1,4 +1,4 @@
-"""What a policy may know of run times: what has ended so far, never how long a waiting task runs."""
+"""What a policy may know of run times: what has ended, never how long a waiting task will run."""
 
 from typing import Final
 

@@ -40,9 +40,7 @@ def simulate(
     return Simulation(trace, BASELINES[policy](fleet.devices)).run()
 
 
-def parameters_of(
-    policy: str, fleet: Fleet, parameters: Parameters = DEFAULTS
-) -> dict[str, float]:
+def parameters_of(policy: str, fleet: Fleet, parameters: Parameters = DEFAULTS) -> dict[str, float]:
     """What the figures depend on besides the trace."""
     figures: dict[str, float] = {"devices": fleet.devices, "slots": fleet.slots}
     if policy == OURS:

@@ -1,7 +1,7 @@
 """The log as a pool folds it: rows in, events that concern the pool out."""
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -25,6 +25,18 @@ _ELECTED: Final = "pool.leader_elected.v1"
 Entry = tuple[int, UUID, int, Decision]
 """Position, stream, version in it and event: what a pool folds."""
 
+Decode = Callable[[bytes], Decision]
+
+# What the stored bytes of an event may raise; `read_event` then says whose fault it is.
+_UNREADABLE: Final = (
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+    RecursionError,
+    NewerVersionError,
+    UnknownTopicError,
+    UnreadableEventError,
+)
+
 _STREAMS: Final = 65_536
 """Streams whose ids are kept: most events are of a stream that was met a moment before, and making
 an id of its text takes longer than finding it."""
@@ -38,32 +50,46 @@ class PoolLog:
         self._codec = EventCodec()
         self._concerns = concerns(self._codec.names(pool.types))
         self._stream = lru_cache(_STREAMS)(UUID)
+        self._decoders: dict[str, Decode | None] = {}
+        """By topic as it was met; None: it is of no concern."""
 
     def fold(self, rows: Iterable[LogRow]) -> None:
         """Fold rows into the pool; raises `NewerEventError` and `DamagedEventError`."""
         pool, evolve = self._pool, self._pool.evolve
-        concern, stream_of, decode = self._concerns, self._stream, self._codec.decode
+        decoders, stream_of = self._decoders, self._stream
         for row in rows:
             position, stream, version, topic, _, state = row
-            if not concern(topic):
+            if topic not in decoders:
+                self._meet(topic)
+            decode = decoders[topic]
+            if decode is None:
                 pool.applied_to = position
                 continue
             try:
-                event = decode(topic, state)
-            except (NewerVersionError, UnknownTopicError, UnreadableEventError):
+                event = decode(state)
+            except _UNREADABLE:
                 event = read_event(self._codec, recorded(row))
             evolve(position, stream_of(stream), version, event)
 
     def entry(self, row: LogRow) -> Entry | None:
         """None if the event is of no concern; raises what `fold` raises."""
         position, stream, version, topic, _, state = row
-        if not self._concerns(topic):
+        if topic not in self._decoders:
+            self._meet(topic)
+        decode = self._decoders[topic]
+        if decode is None:
             return None
         try:
-            event = self._codec.decode(topic, state)
-        except (NewerVersionError, UnknownTopicError, UnreadableEventError):
+            event = decode(state)
+        except _UNREADABLE:
             event = read_event(self._codec, recorded(row))
         return position, self._stream(stream), version, event
+
+    def _meet(self, topic: str) -> None:
+        decode = None
+        if self._concerns(topic):
+            decode = self._codec.decoder(topic) or partial(self._codec.decode, topic)
+        self._decoders[topic] = decode
 
 
 def pools_of(log: Path) -> list[str]:

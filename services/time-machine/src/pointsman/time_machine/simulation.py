@@ -72,11 +72,11 @@ class Simulation:
 
     def _take_due(self, now: float) -> None:
         _, _, device, what = heappop(self._due)
-        if isinstance(what, float):
+        if isinstance(what, TracedTask):
+            self._end_s = now
+            self._discipline.ended(device, what, now)
+        else:
             self._discipline.loaded(device, what, now)
-            return
-        self._end_s = now
-        self._discipline.ended(device, what, now)
 
     def _load(self, loading: Loading, now: float) -> None:
         device, load_s = loading

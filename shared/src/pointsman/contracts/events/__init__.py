@@ -41,6 +41,7 @@ from pointsman.contracts.events.feedback import (
     QualityMeasured,
     QualityThresholdMoved,
 )
+from pointsman.contracts.events.hedges import AttemptDropped, AttemptEnd, TaskHedged
 from pointsman.contracts.events.monitoring import (
     AlertCleared,
     AlertRaised,
@@ -49,6 +50,7 @@ from pointsman.contracts.events.monitoring import (
     ForecastMade,
 )
 from pointsman.contracts.events.parts import PartsGranted, SplitPlanned, TaskSplit
+from pointsman.contracts.events.policies import PolicySet
 from pointsman.contracts.events.residency import (
     ClassFigures,
     DeviceScore,
@@ -71,6 +73,7 @@ from pointsman.contracts.events.schedules import (
     ScheduleRemoved,
     ScheduleSet,
     TaskTemplate,
+    WarmUp,
 )
 from pointsman.contracts.events.steering import (
     DrainEnded,
@@ -107,6 +110,8 @@ from pointsman.contracts.events.tasks import (
 __all__ = [
     "AlertCleared",
     "AlertRaised",
+    "AttemptDropped",
+    "AttemptEnd",
     "AttemptFailed",
     "AttemptLost",
     "AttemptTimedOut",
@@ -153,6 +158,7 @@ __all__ = [
     "OverrideEnded",
     "OverrideSet",
     "PartsGranted",
+    "PolicySet",
     "PoolPaused",
     "PoolResumed",
     "PreferenceChanged",
@@ -187,6 +193,7 @@ __all__ = [
     "TaskExpired",
     "TaskFailed",
     "TaskGranted",
+    "TaskHedged",
     "TaskHeld",
     "TaskPrepared",
     "TaskRekeyed",
@@ -195,4 +202,5 @@ __all__ = [
     "TaskSplit",
     "TaskTemplate",
     "TenantSet",
+    "WarmUp",
 ]

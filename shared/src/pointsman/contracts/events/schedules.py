@@ -1,7 +1,8 @@
-"""Events of schedules: tasks that are made again and again; decided by the pool's leader.
+"""Events of schedules: what is done again and again; decided by the pool's leader.
 
 The stream of a schedule is named by its tenant and its name. A task that it makes is accepted like
 any other, with the schedule in `TaskAccepted.schedule` and `<name>@<due time>` as its message id.
+A load that it asks for is a `pool.residency_asked` in the append of its `schedule.fired`.
 """
 
 from enum import StrEnum
@@ -30,14 +31,25 @@ class TaskTemplate(Message, frozen=True):
     """From the moment at which the task is made."""
     boost_s: float = 0.0
     degradation: Degradation | None = None
-    """None: `smaller_model`."""
+    """None: what the class of the task allows."""
     min_quality: float = 0.0
     max_attempts: int = 3
     parameters: dict[str, str] | None = None
 
 
+class WarmUp(Message, frozen=True):
+    """What a schedule has loaded that makes no tasks."""
+
+    variant: str
+    device: str = ""
+    """Empty: one that the leader chooses."""
+
+
 class ScheduleSet(Decision, frozen=True):
-    """The schedule is as described here from now on; due times up to `at` are not its own."""
+    """The schedule is as described here from now on; due times up to `at` are not its own.
+
+    It makes a task of `template` and `payload` each time, or asks for the load in `warm_up`.
+    """
 
     pool: str
     tenant: str
@@ -46,14 +58,15 @@ class ScheduleSet(Decision, frozen=True):
     """Five fields: minute, hour, day of the month, month, day of the week."""
     timezone: str
     """Name in the IANA time zone database."""
-    template: TaskTemplate
-    payload: BlobRef
     by: str
+    template: TaskTemplate | None = None
+    payload: BlobRef | None = None
     missed: MissedTimes = MissedTimes.ONCE
+    warm_up: WarmUp | None = None
 
 
 class ScheduleRemoved(Decision, frozen=True):
-    """The schedule makes no tasks any more; those that it has made go on."""
+    """Nothing is due any more; tasks that it has made go on, and so do loads."""
 
     pool: str
     tenant: str
@@ -63,19 +76,22 @@ class ScheduleRemoved(Decision, frozen=True):
 
 
 class ScheduleFired(Decision, frozen=True):
-    """The task of a due time was accepted."""
+    """The task of a due time was accepted, or its load asked for as an operator would."""
 
     pool: str
     tenant: str
     name: str
     due: float
-    task: str
+    task: str = ""
+    """Empty: a warm-up."""
     missed: int = 0
     """Due times before it that nobody could act on; at least so many from `MOST_COUNTED` on."""
+    detail: str = ""
+    """Of a warm-up: what an operator would have been told."""
 
 
 class ScheduleMissed(Decision, frozen=True):
-    """No task was made for the due times up to `due`."""
+    """Nothing was done for the due times up to `due`."""
 
     pool: str
     tenant: str

@@ -55,6 +55,10 @@ class TaskRekeyed(Steered, frozen=True):
     """How much earlier it is due than its class alone says, in place of any earlier boost."""
     key: float
     """Its virtual deadline from now on."""
+    due_s: float | None = None
+    """How soon after its arrival its class is due; None: as by default."""
+    floor_s: float | None = None
+    """How soon at the earliest; None: as by default."""
 
 
 class PoolPaused(Steered, frozen=True):

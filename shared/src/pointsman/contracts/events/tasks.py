@@ -35,9 +35,9 @@ class TaskAccepted(Decision, frozen=True):
     family: str
     priority_class: PriorityClass
     key: float
-    """Virtual deadline of `pointsman.policy.order`; the queue's order, fixed for ever."""
+    """Virtual deadline of `pointsman.policy.order`; only operators change it (`task.rekeyed`)."""
     variants: tuple[str, ...]
-    """Admissible variants, best quality first."""
+    """Admissible variants, most preferred first."""
     payload: BlobRef
     message_id: str
     """The sender's id: CloudEvent id or command id."""

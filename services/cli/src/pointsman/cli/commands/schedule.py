@@ -1,4 +1,4 @@
-"""`pointsman schedule`: tasks that are made again and again."""
+"""`pointsman schedule`: what is done again and again, tasks and warm-ups."""
 
 import getpass
 from typing import Annotated, Final
@@ -11,8 +11,8 @@ from pointsman.cli.documents import document
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.group import ask_rows
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer, clock, column
-from pointsman.cli.schedule_wish import ScheduleWish
+from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock, column, plain
+from pointsman.cli.schedule_wish import MAX_ATTEMPTS, ScheduleWish
 from pointsman.cli.stack.accounts import SCHEDULER
 from pointsman.cli.stack.plan import DEFAULT_TENANT
 from pointsman.cli.submitting import InvalidOptionError, check_name, read_payload
@@ -26,9 +26,15 @@ from pointsman.cli.task_options import (
 from pointsman.contracts.commands import Done
 from pointsman.contracts.events import MissedTimes
 from pointsman.contracts.message import PriorityClass
-from pointsman.contracts.schedules import ListSchedules, RemoveSchedule, ScheduleRow
+from pointsman.contracts.schedules import ListSchedules, RemoveSchedule, ScheduleRow, SetSchedule
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+def warms_up(row: Document) -> str:
+    """The variant, and its device if one is named."""
+    return plain(" on ".join(str(row[key]) for key in ("warm_up", "warm_up_device") if row[key]))
+
 
 _COLUMNS: Final = (
     column("name"),
@@ -36,6 +42,7 @@ _COLUMNS: Final = (
     column("cron"),
     column("zone", "timezone"),
     column("family"),
+    Column("warms up", warms_up),
     column("next due (UTC)", "next_due", clock),
     column("last due (UTC)", "last_due", clock),
     column("fired"),
@@ -49,7 +56,7 @@ Tenant = Annotated[str, typer.Option(help="On whose behalf.")]
 
 @app.callback()
 def schedule() -> None:
-    """Have tasks made at the due times of cron expressions."""
+    """Have tasks made, or models loaded, at the due times of cron expressions."""
 
 
 @app.command("set")
@@ -60,12 +67,22 @@ def set_schedule(  # noqa: PLR0913 - one parameter per option
     cron: Annotated[
         str, typer.Option(help="Minute, hour, day of month, month, day of week: '*/5 * * * *'.")
     ],
-    family: Annotated[str, typer.Option(help="What kind of work, for example summarize.")],
+    family: Annotated[
+        str | None, typer.Option(help="What kind of work its tasks are, for example summarize.")
+    ] = None,
+    warm: Annotated[
+        str | None,
+        typer.Option(metavar="VARIANT", help="Make no tasks, but have this variant loaded."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Load it there; without, where it suits best.")
+    ] = None,
     file: InputFile = None,
     tz: Annotated[str, typer.Option(help="The zone of its times: Europe/Berlin, UTC.")] = "UTC",
     missed: Annotated[
-        MissedTimes, typer.Option(help="One task for missed times, or none.")
-    ] = MissedTimes.ONCE,
+        MissedTimes | None,
+        typer.Option(help="One task for missed times (as without it), or none."),
+    ] = None,
     priority_class: Class = PriorityClass.STANDARD,
     deadline: Annotated[
         str | None, typer.Option(help="How long after it was made its result is of use: 30s, 2h.")
@@ -74,23 +91,35 @@ def set_schedule(  # noqa: PLR0913 - one parameter per option
     boost: Annotated[float, typer.Option(min=0, max=300, help="Due earlier by seconds.")] = 0.0,
     min_quality: Annotated[float, typer.Option(min=0, max=1, help="Not below this.")] = 0.0,
     allow_degradation: Degraded = None,
-    max_attempts: MaxAttempts = 3,
+    max_attempts: MaxAttempts = MAX_ATTEMPTS,
     param: Parameters = None,
     tenant: Tenant = DEFAULT_TENANT,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Have a task made at each due time from now on; replaces a schedule of the same name."""
+    """Have a task made at each due time from now on, or with --warm a model loaded.
+
+    Replaces a schedule of the same name.
+    """
     wish = ScheduleWish(
         name, tenant, cron, tz, missed, family, model, priority_class, deadline, boost,
         allow_degradation, min_quality, max_attempts, tuple(param or ()),
     )  # fmt: skip
 
+    def command() -> SetSchedule:
+        if warm is None and device is not None:
+            raise InvalidOptionError("--device says where --warm loads a model")
+        if warm is None:
+            return wish.command(read_payload(text, file), by=_by())
+        if text is not None or file is not None:
+            raise InvalidOptionError("--text and --file are about tasks, and --warm makes none")
+        return wish.warm_up(warm, device or "", by=_by())
+
     async def work(printer: Printer) -> ExitCode:
-        command = wish.command(read_payload(text, file), by=_by())
+        wanted = command()
         async with connected(data) as client:
             answer = await client.command(
-                SCHEDULER, "set_schedule", command, pool=client.record.pool
+                SCHEDULER, "set_schedule", wanted, pool=client.record.pool
             )
             row = await _row(client, tenant, name)
         detail = answer.detail if isinstance(answer, Done) else ""
@@ -114,7 +143,7 @@ def list_schedules(
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Schedules: when they are due next, what they have made, and what was missed."""
+    """Schedules: when they are due next, how often they were seen to, and what was missed."""
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
@@ -135,7 +164,7 @@ def remove(
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Make no more tasks; those that were made go on."""
+    """Do nothing more at its due times; tasks that were made go on."""
     try:
         check_name("NAME", name)
     except InvalidOptionError as error:

@@ -27,7 +27,9 @@ def simulate(
     slots: Annotated[int, typer.Option(min=1, max=1_000, help="Per device.")] = 1,
     policy: Annotated[
         str,
-        typer.Option(metavar=f"{'|'.join(_POLICIES)}|FILE", help="What decides, or how ours is set."),
+        typer.Option(
+            metavar=f"{'|'.join(_POLICIES)}|FILE", help="What decides, or how ours is set."
+        ),
     ] = "pointsman",
     output: Output = OutputFormat.TABLE,
 ) -> None:

@@ -128,12 +128,8 @@ class LeaseHolder:
         if device is None and not is_parts_work(grant):
             return False
         match self._runs.take(grant):
-            case Taken.RUN if device is None:
-                self._start(self._work(grant))
-            case Taken.RUN if grant.batch:
-                company[grant.batch].append((grant, device))
             case Taken.RUN:
-                self._start(self._run(grant, device, device))
+                self._begin(grant, device, company)
             case Taken.STOP:
                 self._start(self._end(grant, RunCancelled()))
             case Taken.REPORT:
@@ -141,6 +137,14 @@ class LeaseHolder:
             case Taken.KNOWN:
                 pass
         return True
+
+    def _begin(self, grant: Grant, device: Device | None, company: Company) -> None:
+        if device is None:
+            self._start(self._work(grant))
+        elif grant.batch:
+            company[grant.batch].append((grant, device))
+        else:
+            self._start(self._run(grant, device, device))
 
     def _start_shared(self, company: Company) -> None:
         """Those of one batch that came together make one call."""

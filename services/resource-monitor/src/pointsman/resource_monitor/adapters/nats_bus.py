@@ -25,7 +25,7 @@ _question: Final = _encoder.encode(AskPool())
 
 
 class NatsPoolDevices:
-    """Implements `ports.PoolDevices` for the pools that were heard of; before, for any one."""
+    """Implements `ports.PoolDevices`; `pools` are those that were heard of."""
 
     def __init__(self, nc: Client, pools: Callable[[], Iterable[str]] = tuple) -> None:
         self._nc = nc
@@ -35,7 +35,7 @@ class NatsPoolDevices:
     async def devices(self) -> Sequence[DeviceRow] | None:
         """What a leader said last counts while it is silent; None when nobody answers."""
         pools = list(self._pools())
-        if not pools:
+        if len(pools) <= 1:
             return await self._ask(None)
         answers = await asyncio.gather(*(self._ask(pool) for pool in pools))
         heard = {pool: rows for pool, rows in zip(pools, answers, strict=True) if rows is not None}

@@ -63,6 +63,10 @@ class _Granted(Decision, frozen=True):
     variant: str
 
 
+class _Hedged(Decision, frozen=True):
+    attempt: int
+
+
 class _PartsGranted(Decision, frozen=True):
     attempt: int
 
@@ -87,6 +91,7 @@ class _Completed(Decision, frozen=True):
 _TYPES: Final[Mapping[str, type[Decision]]] = {
     "task.accepted.v1": _Accepted,
     "task.granted.v1": _Granted,
+    "task.hedged.v1": _Hedged,
     "task.parts_granted.v1": _PartsGranted,
     "task.split.v1": _Split,
     "task.attempt_failed.v1": _AttemptEnded,
@@ -156,7 +161,7 @@ def _columns(event: Decision, position: int) -> dict[str, object]:
     match event:
         case _Accepted():
             return _as_accepted(event, position)
-        case _PartsGranted():
+        case _Hedged() | _PartsGranted():
             return {"attempts": event.attempt}
         case _Split():
             return {"parts": len(event.parts)}

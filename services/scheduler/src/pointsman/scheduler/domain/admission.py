@@ -133,7 +133,12 @@ def _accepted(
         message_id=task.command_id,
         source=task.source,
         deadline=task.deadline,
-        boost_s=allowed_boost(task.priority_class, boost_s),
+        boost_s=allowed_boost(
+            task.priority_class,
+            boost_s,
+            pool.policy.windows,
+            pool.policy.parameters.max_boost_s,
+        ),
         degradation=allowed(task),
         min_quality=task.min_quality,
         max_attempts=task.max_attempts,
@@ -188,6 +193,8 @@ def _key(pool: Pool, task: SubmitTask, best: str, at: float, boost_s: float) -> 
         arrival=arrival(task, at=at),
         boost_s=boost_s,
         latest_start=latest_start,
+        windows=pool.policy.windows,
+        max_boost_s=pool.policy.parameters.max_boost_s,
     )
 
 

@@ -1,7 +1,8 @@
 """Executors and their devices: attach, detach, health."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from uuid import UUID
 
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
@@ -30,30 +31,11 @@ def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Dec
     """
     offered = {offer.device for offer in command.devices}
     # Lost first, so that their slots are suspect when a quiescent device frees those.
-    decided = [
-        lost
-        for task in pool.leased()
-        if task.lease is not None
-        and _is_replaced(task.lease, command, offered)
-        and (lost := decide_lost(pool, task.id, "executor_replaced", at=at)) is not None
-    ]
+    decided = _lost(
+        pool, "executor_replaced", lambda lease: _is_replaced(lease, command, offered), at
+    )
     for offer in command.devices:
-        attached = DeviceAttached(
-            at=at,
-            applied_to=pool.applied_to,
-            pool=pool.name,
-            device=offer.device,
-            executor=command.executor,
-            incarnation=command.incarnation,
-            endpoint=offer.endpoint,
-            device_class=offer.device_class,
-            slots=offer.slots,
-            residency=_residency(pool, offer, command.incarnation),
-            quiescent=offer.quiescent and _is_new(pool, offer.device, command),
-            mode=offer.mode,
-            memory_mib=offer.memory_mib,
-            loadable=offer.loadable,
-        )
+        attached = _attached(pool, command, offer, at)
         if not _stands(pool, attached):
             decided.append(_attachment(pool, attached))
     decided += [
@@ -66,6 +48,25 @@ def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Dec
     return decided
 
 
+def _attached(pool: Pool, command: AttachExecutor, offer: DeviceOffer, at: float) -> DeviceAttached:
+    return DeviceAttached(
+        at=at,
+        applied_to=pool.applied_to,
+        pool=pool.name,
+        device=offer.device,
+        executor=command.executor,
+        incarnation=command.incarnation,
+        endpoint=offer.endpoint,
+        device_class=offer.device_class,
+        slots=offer.slots,
+        residency=_residency(pool, offer, command.incarnation),
+        quiescent=offer.quiescent and _is_new(pool, offer.device, command),
+        mode=offer.mode,
+        memory_mib=offer.memory_mib,
+        loadable=offer.loadable,
+    )
+
+
 def decide_absent(pool: Pool, executor: str, *, at: float) -> list[Decided]:
     """An executor has not renewed for a lease's life: detach its devices, lose its attempts."""
     decided = [
@@ -73,11 +74,7 @@ def decide_absent(pool: Pool, executor: str, *, at: float) -> list[Decided]:
         for name, device in pool.devices.items()
         if device.offer.executor == executor and device.status is not DeviceStatus.DETACHED
     ]
-    for task in pool.leased():
-        if task.lease is not None and task.lease.executor == executor:
-            lost = decide_lost(pool, task.id, "lease_expired", at=at)
-            if lost is not None:
-                decided.append(lost)
+    decided += _lost(pool, "lease_expired", lambda lease: lease.executor == executor, at)
     return decided
 
 
@@ -156,6 +153,20 @@ def decide_routing(pool: Pool, event: RoutingChanged) -> list[Decided]:
         return []
     stream = stream_id("routing", pool.name)
     return [Decided(stream, pool.version_of(stream), (event,))]
+
+
+def _lost(
+    pool: Pool, reason: str, is_lost: Callable[[LiveLease], bool], at: float
+) -> list[Decided]:
+    """The attempts that nobody will report, those of one task together."""
+    lost: dict[UUID, list[int]] = {}
+    for task, lease in pool.leases():
+        if is_lost(lease):
+            lost.setdefault(task.id, []).append(lease.attempt)
+    decided = (
+        decide_lost(pool, task, reason, at=at, attempts=attempts) for task, attempts in lost.items()
+    )
+    return [item for item in decided if item is not None]
 
 
 def _is_replaced(lease: LiveLease, command: AttachExecutor, offered: AbstractSet[str]) -> bool:

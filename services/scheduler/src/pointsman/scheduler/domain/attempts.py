@@ -1,5 +1,6 @@
 """What follows from the end of an attempt, from a lost holder, and from a cancellation."""
 
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -29,6 +30,12 @@ from pointsman.contracts.streams import stream_id
 from pointsman.policy.timing import retry_delay_s
 from pointsman.scheduler.domain.batch_limits import OUT_OF_MEMORY
 from pointsman.scheduler.domain.breakers import RUN_TIMEOUT
+from pointsman.scheduler.domain.dropping import (
+    DEVICE_UNAVAILABLE,
+    drop_lost,
+    drop_reported,
+    ran_nothing_else,
+)
 from pointsman.scheduler.domain.oversize import plan_for_less_memory
 from pointsman.scheduler.domain.parts_work import decide_merged, decide_split
 from pointsman.scheduler.domain.pool import Pool
@@ -45,7 +52,6 @@ the task had told since the last time where it stands."""
 _RunOutcome = RunCompleted | RunFailed | RunTimedOut | RunCancelled
 
 QUARANTINED: Final = "quarantined"
-DEVICE_UNAVAILABLE: Final = "device_unavailable"
 
 
 def decide_report(pool: Pool, report: AttemptReport, *, at: float, draw: float) -> Decided | None:
@@ -55,11 +61,14 @@ def decide_report(pool: Pool, report: AttemptReport, *, at: float, draw: float) 
     slot that it frees. `draw` is uniform in [0, 1).
     """
     task = pool.tasks.get(report.task)
-    lease = task.lease if task is not None else None
+    lease = task.lease_of(report.attempt) if task is not None else None
     if task is None or lease is None or _holder(lease) != _reporter(report):
         return _release(pool, report, at)
     if isinstance(report.outcome, RunSplit):
         return decide_split(pool, task, report.outcome, at=at)
+    if task.hedge is not None and not isinstance(report.outcome, RunCompleted):
+        dropped = drop_reported(pool, task, lease, report.outcome, at=at)
+        return Decided(task.id, task.version, (dropped,), task.tenant)
     ended = _Ended(pool, task, lease, at=at, draw=draw)
     return Decided(task.id, task.version, ended.after(report.outcome), task.accepted.tenant)
 
@@ -169,7 +178,7 @@ class _Ended:
         return (timed_out, *self._give_up(run.code or RUN_TIMEOUT, message, retryable=True))
 
     def _lost(self, reason: str, code: str = "") -> tuple[Decision, ...]:
-        return _lost(self._pool, self._task, self._lease.device, reason, at=self._at, code=code)
+        return _lost(self._pool, self._task, self._lease, reason, at=self._at, code=code)
 
     @property
     def _retry_at(self) -> float:
@@ -190,14 +199,14 @@ class _Ended:
 
 
 def _lost(
-    pool: Pool, task: OpenTask, device: str, reason: str, *, at: float, code: str = ""
+    pool: Pool, task: OpenTask, lease: LiveLease, reason: str, *, at: float, code: str = ""
 ) -> tuple[Decision, ...]:
-    only = reason == DEVICE_UNAVAILABLE and _ran_nothing_else(pool, device, task)
+    only = reason == DEVICE_UNAVAILABLE and ran_nothing_else(pool, task, lease)
     lost = AttemptLost(
         at=at,
         applied_to=pool.applied_to,
-        attempt=task.attempts,
-        device=device,
+        attempt=lease.attempt,
+        device=lease.device,
         reason=reason,
         code=code,
         only=only,
@@ -228,21 +237,28 @@ def _given_up(task: OpenTask, reason: str, *, only: bool) -> tuple[str, str] | N
     return "lost_too_often", f"its device or executor went away during {losses} attempts"
 
 
-def _ran_nothing_else(pool: Pool, name: str, task: OpenTask) -> bool:
-    # What was in flight beside it is held or, once its loss was told, suspect until the engine is
-    # seen with nothing in flight.
-    device = pool.devices.get(name)
-    mine = (task.id, task.attempts)
-    return device is not None and all(key == mine for key in (*device.held, *device.suspect))
-
-
-def decide_lost(pool: Pool, task_id: UUID, reason: str, *, at: float) -> Decided | None:
-    """The live attempt of a task will not be reported any more."""
+def decide_lost(
+    pool: Pool,
+    task_id: UUID,
+    reason: str,
+    *,
+    at: float,
+    attempts: Collection[int] | None = None,
+) -> Decided | None:
+    """Live attempts of a task will not be reported any more: all of them, or those named."""
     task = pool.tasks.get(task_id)
-    if task is None or task.lease is None:
+    leases = () if task is None else task.leases
+    lost = [lease for lease in leases if attempts is None or lease.attempt in attempts]
+    if task is None or not lost:
         return None
-    lost = _lost(pool, task, task.lease.device, reason, at=at)
-    return Decided(task.id, task.version, lost, task.accepted.tenant)
+    if len(lost) < len(leases):
+        told: tuple[Decision, ...] = (drop_lost(pool, task, lost[0], reason, at=at),)
+    elif len(lost) == 1:
+        told = _lost(pool, task, lost[0], reason, at=at)
+    else:
+        dropped = drop_lost(pool, task, lost[0], reason, at=at)
+        told = (dropped, *_lost(pool, task, lost[1], reason, at=at))
+    return Decided(task.id, task.version, told, task.tenant)
 
 
 def decide_cancel(pool: Pool, command: CancelTask, *, at: float) -> Decided | None:

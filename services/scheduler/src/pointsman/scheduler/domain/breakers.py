@@ -10,6 +10,8 @@ from uuid import UUID
 
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
+    AttemptDropped,
+    AttemptEnd,
     AttemptFailed,
     AttemptLost,
     AttemptTimedOut,
@@ -19,6 +21,7 @@ from pointsman.contracts.events import (
     DeviceMode,
     TaskCompleted,
     TaskGranted,
+    TaskHedged,
 )
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import WITHOUT_RESULT
@@ -47,10 +50,11 @@ class Breakers:
         """Why those that are not closed were opened."""
         self.types = frozenset({BreakerOpened, BreakerClosed})
         self._follows: Final[dict[type[Decision], Callable[..., None]]] = {
-            TaskGranted: self._granted,
+            **dict.fromkeys((TaskGranted, TaskHedged), self._granted),
             TaskCompleted: self._completed,
             AttemptFailed: self._failed,
             AttemptTimedOut: self._timed_out,
+            AttemptDropped: self._dropped,
             **dict.fromkeys((AttemptLost, *WITHOUT_RESULT), self._lost),
         }
 
@@ -105,22 +109,29 @@ class Breakers:
             state = "half-open, a probe runs"
         return f"the breaker of {variant} on {device} is {state}: {self.reasons[device, variant]}"
 
-    def _granted(self, task: OpenTask, event: TaskGranted) -> None:
+    def _granted(self, task: OpenTask, event: TaskGranted | TaskHedged) -> None:
         breaker = self.troubled.get((event.device, event.variant))
         if breaker is not None:
             breaker.granted((task.id, event.attempt))
 
-    def _completed(self, task: OpenTask, _: TaskCompleted) -> None:
-        self._ended(task, SUCCESS)
+    def _completed(self, task: OpenTask, event: TaskCompleted) -> None:
+        self._ended(task, event.attempt, SUCCESS)
+        self._lost(task, event, besides=event.attempt)
 
     def _failed(self, task: OpenTask, event: AttemptFailed) -> None:
-        self._ended(task, event.code)
+        self._ended(task, event.attempt, event.code)
 
     def _timed_out(self, task: OpenTask, event: AttemptTimedOut) -> None:
-        self._ended(task, event.code or RUN_TIMEOUT)
+        self._ended(task, event.attempt, event.code or RUN_TIMEOUT)
 
-    def _ended(self, task: OpenTask, code: str) -> None:
-        lease = task.lease
+    def _dropped(self, task: OpenTask, event: AttemptDropped) -> None:
+        if event.end is AttemptEnd.LOST:
+            self._lost(task, event, besides=event.goes_on)
+        else:
+            self._ended(task, event.attempt, event.code or RUN_TIMEOUT)
+
+    def _ended(self, task: OpenTask, attempt: int, code: str) -> None:
+        lease = task.lease_of(attempt)
         if lease is None or not lease.device or self._is_gone(code, lease.device):
             return
         id_ = lease.device, lease.variant
@@ -135,13 +146,11 @@ class Breakers:
         fixed = device is None or device.offer.mode is DeviceMode.FIXED
         return code == MODEL_NOT_FOUND and not fixed
 
-    def _lost(self, task: OpenTask, _: Decision) -> None:
-        lease = task.lease
-        if lease is None:
-            return
-        breaker = self.troubled.get((lease.device, lease.variant))
-        if breaker is not None:
-            breaker.lost((task.id, lease.attempt))
+    def _lost(self, task: OpenTask, _: Decision, besides: int = 0) -> None:
+        for lease in task.leases:
+            breaker = self.troubled.get((lease.device, lease.variant))
+            if breaker is not None and lease.attempt != besides:
+                breaker.lost((task.id, lease.attempt))
 
     def _breaker(self, id_: BreakerId) -> Breaker:
         breaker = self.of.get(id_)

@@ -50,8 +50,7 @@ class ChangeEvents:
         scores: Sequence[tuple[Device, DeviceScore]],
     ) -> Decided:
         """A load for a task that waits; `scores` are of the devices that could have taken it."""
-        choice, variant = swap.choice, swap.fit.variant
-        family, variants = swap.task.class_id
+        variant = swap.fit.variant
         samples = self._pool.influences.samples
         ranked = sorted((score for _, score in scores), key=lambda s: (-s.score, s.device))
         event = ResidencyGranted(
@@ -65,20 +64,10 @@ class ChangeEvents:
             load=variant,
             expected_s=round(swap.fit.load_s, 6),
             timeout_s=self._fitting.timeout_s(variant),
-            reason=_REASONS[choice.rule],
+            reason=_REASONS[swap.choice.rule],
             task=str(swap.task.id),
             tenant=swap.task.tenant,
-            figures=ClassFigures(
-                rule=choice.rule,
-                family=family,
-                variants=variants,
-                credit_s=round(choice.credit_s, 6),
-                backlog=choice.backlog,
-                holders=choice.holders,
-                begin_in_s=round(choice.begin_in_s, 6),
-                waited_s=round(choice.waited_s, 6),
-                bound_s=round(choice.bound_s, 6),
-            ),
+            figures=_figures(swap),
             scores=tuple(ranked[:_SCORES]),
             samples=tuple(samples[d.name].sample for d, _ in scores if d.name in samples),
             members=swap.fit.members,
@@ -146,3 +135,19 @@ class ChangeEvents:
     def _of(self, device: str, event: ResidencyGranted | SlotHeld) -> Decided:
         stream = stream_id("device", device)
         return Decided(stream, self._pool.version_of(stream), (event,))
+
+
+def _figures(swap: Swap) -> ClassFigures:
+    choice = swap.choice
+    family, variants = swap.task.class_id
+    return ClassFigures(
+        rule=choice.rule,
+        family=family,
+        variants=variants,
+        credit_s=round(choice.credit_s, 6),
+        backlog=choice.backlog,
+        holders=choice.holders,
+        begin_in_s=round(choice.begin_in_s, 6),
+        waited_s=round(choice.waited_s, 6),
+        bound_s=round(choice.bound_s, 6),
+    )

@@ -8,13 +8,13 @@ from pointsman.scheduler.domain.tasks import OpenTask
 
 
 def decide_checkpoint(pool: Pool, report: CheckpointReport, *, at: float) -> Decided | None:
-    """Record where the live attempt stands; None if it is of no use, so that repeating is safe.
+    """Record where a live attempt stands; None if it is of no use, so that repeating is safe.
 
-    Of another attempt or holder than the live one, not newer than what is recorded, or sooner after
-    it than `CHECKPOINT_EVERY_S`: a later one says more.
+    Of an attempt that is not live or another holder, not newer than what is recorded, or sooner
+    after it than `CHECKPOINT_EVERY_S`: a later one says more. Of two attempts the later one counts.
     """
     task = pool.tasks.get(report.task)
-    lease = task.lease if task is not None else None
+    lease = task.lease_of(report.attempt) if task is not None else None
     if task is None or lease is None:
         return None
     holder = (lease.attempt, lease.incarnation, lease.device)

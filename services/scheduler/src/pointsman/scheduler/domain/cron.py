@@ -1,8 +1,8 @@
 """When a cron expression is due, in a time zone.
 
-As Debian's cron has it: a job at a fixed time that the clocks skip in spring is due when they have
-been put forward, one that they show twice in autumn is due the first time only, and one that is due
-every so many minutes or hours (a star in those fields) follows real time through both.
+As Debian's cron has it: a fixed time that the clocks skip in spring is due when they have been put
+forward, one that they show twice in autumn is due the first time only, and what is due every so
+many minutes or hours (a star in those fields) follows real time through both.
 """
 
 from collections.abc import Iterator
@@ -76,8 +76,8 @@ class Cron:
         latest = moment
         start = datetime.fromtimestamp(moment, tz=ZoneInfo(self.timezone))
         for due in CronSim(self.expression, start):
-            # In the hour that the clocks show twice, a job at a fixed time that was due already
-            # comes up again.
+            # In the hour that the clocks show twice, a fixed time that was due already comes up
+            # again.
             if (time := due.timestamp()) > latest:
                 latest = time
                 yield time

@@ -1,4 +1,4 @@
-"""What a snapshot keeps of what was seen of endpoints that fail."""
+"""What a snapshot keeps of what was seen of endpoints that fail or are slow."""
 
 from collections import deque
 
@@ -21,11 +21,12 @@ class BreakerFacts(Message, frozen=True):
 
 
 class EnduranceFacts(Message, frozen=True):
-    """Breakers, and batches that were too large."""
+    """Breakers, batches that were too large, and what is left to spend on hedges."""
 
     breakers: tuple[BreakerFacts, ...]
     batch_limits: tuple[tuple[str, str, int], ...]
     """Device, variant and tasks of a call."""
+    hedge_allowance: float
 
 
 def endurance_facts(pool: Pool) -> EnduranceFacts:
@@ -46,6 +47,7 @@ def endurance_facts(pool: Pool) -> EnduranceFacts:
             for id_, breaker in breakers.of.items()
         ),
         batch_limits=tuple((*id_, most) for id_, most in pool.batch_limits.items()),
+        hedge_allowance=pool.attempts.hedges.allowance,
     )
 
 
@@ -64,5 +66,6 @@ def restore_endurance(pool: Pool, facts: EnduranceFacts) -> None:
             pool.breakers.troubled[id_] = breaker
         if told.until is not None:
             pool.breakers.reasons[id_] = told.reason
+    pool.attempts.hedges.allowance = facts.hedge_allowance
     for device, variant, most in facts.batch_limits:
         pool.batch_limits[device, variant] = most

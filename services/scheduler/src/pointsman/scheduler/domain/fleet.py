@@ -13,6 +13,7 @@ from pointsman.contracts.events import (
     ResidencyGranted,
     SlotReleased,
 )
+from pointsman.policy.swap_credit import CAP_LOADS, SHARE, SwapCredit
 from pointsman.scheduler.domain.devices import Device, SlotKey
 
 OfDevice = (
@@ -34,6 +35,16 @@ class Devices(dict[str, Device]):
     paused: frozenset[str] = frozenset()
     """Variants that none of them serves now."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._terms = (SHARE, CAP_LOADS)
+
+    def tune(self, share: float, cap_loads: float) -> None:
+        """Have every device, also those that come later, earn credit by other figures."""
+        self._terms = share, cap_loads
+        for device in self.values():
+            device.credit.tune(share, cap_loads)
+
     def take(self, event: OfDevice) -> Iterator[Device]:
         """A committed event of one device, which was attached before it; gives what it changed."""
         if isinstance(event, DeviceAttached):
@@ -41,7 +52,10 @@ class Devices(dict[str, Device]):
                 self[event.device].attach(event)
             else:
                 self[event.device] = Device(
-                    offer=event, residency=event.residency, paused=self.paused
+                    offer=event,
+                    residency=event.residency,
+                    paused=self.paused,
+                    credit=SwapCredit(*self._terms),
                 )
         elif isinstance(event, SlotReleased):
             self.free(event.device, (UUID(event.task), event.attempt))
@@ -60,6 +74,12 @@ class Devices(dict[str, Device]):
         device = self.get(name)
         if device is not None:
             device.free(key)
+
+    def suspect(self, name: str, key: SlotKey) -> None:
+        """The call of an attempt may go on without its lease, if the device is known."""
+        device = self.get(name)
+        if device is not None:
+            device.suspect_slot(key)
 
     def _gather(self, lead: str) -> Iterator[Device]:
         """Mark the devices that the instance of `lead` takes as well, and free those it took."""

@@ -18,14 +18,15 @@ from pointsman.contracts.levels import Level
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.order import components
 from pointsman.policy.placement import Choice, Weights, choose
-from pointsman.policy.timing import run_timeout_s
 from pointsman.scheduler.domain.expiring import too_late
 from pointsman.scheduler.domain.gates import Gates
+from pointsman.scheduler.domain.hedging import decide_hedge
 from pointsman.scheduler.domain.line import Line
 from pointsman.scheduler.domain.offers import TOO_LATE, Offers
 from pointsman.scheduler.domain.parts_work import decide_completeness, decide_parts
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.residency import decide_residency
+from pointsman.scheduler.domain.run_timeouts import timeout_s
 from pointsman.scheduler.domain.tasks import OpenTask
 from pointsman.scheduler.domain.variants import VariantOrder
 
@@ -35,14 +36,14 @@ ROUND_LIMIT: Final = 256
 SKIP_LIMIT: Final = 64
 """Tasks that one round passes over inside their class; each costs a look at every device."""
 
-CONFIG: Final = "policy-4"
-"""Names the parameters of `pointsman.policy`; changes whenever one of them does."""
-
 _PASSED: Final = 3
 
 
 def decide_round(pool: Pool, *, at: float) -> list[Decided]:
-    """Everything that can be decided now: expiries, freed slots, then grants in key order."""
+    """Everything that can be decided now: expiries, freed slots, then grants in key order.
+
+    A hedge only where nothing else is decided, so that all others have what they can get.
+    """
     with pool.waiting.released(at):
         return _round(pool, at)
 
@@ -64,7 +65,8 @@ def _round(pool: Pool, at: float) -> list[Decided]:
     expired |= {item.stream for item in residency.decided}
     decided += residency.decided
     decided += _Round(pool, at, gates, expired, residency.reserved).grants(ROUND_LIMIT)
-    return decided
+    hedge = None if decided else decide_hedge(pool, gates, at=at, reserved=residency.reserved)
+    return decided if hedge is None else [hedge]
 
 
 def _expiries(pool: Pool, at: float) -> Iterator[Decided]:
@@ -134,8 +136,10 @@ class _Round:
         if place is None or not isinstance(event, TaskGranted):
             return decided
         task = self._pool.tasks[decided.stream]
-        timeout_s = self._timeout_s(task, event.device, event.variant, place.size)
-        granted = msgspec.structs.replace(event, run_timeout_s=timeout_s, batch=place)
+        run_timeout_s = timeout_s(
+            self._pool, task, event.device, event.variant, at=self._at, size=place.size
+        )
+        granted = msgspec.structs.replace(event, run_timeout_s=run_timeout_s, batch=place)
         return Decided(decided.stream, decided.after, (granted,), decided.tenant)
 
     def _decide(self, task: OpenTask) -> TaskGranted | TaskExpired | None:
@@ -168,7 +172,7 @@ class _Round:
             incarnation=offer.incarnation,
             device=chosen.device,
             variant=chosen.variant,
-            run_timeout_s=self._timeout_s(task, chosen.device, chosen.variant),
+            run_timeout_s=timeout_s(self._pool, task, chosen.device, chosen.variant, at=self._at),
             explanation=explanation,
             samples=self._offers.samples({c.device for c in (chosen, *choice.others)}),
         )
@@ -185,18 +189,6 @@ class _Round:
         times = models.added_times_of if choice.joins else models.run_times_of
         return times(chosen.variant).p50_s
 
-    def _timeout_s(self, task: OpenTask, device: str, variant: str, size: int = 1) -> float:
-        models = self._pool.models
-        return run_timeout_s(
-            models.run_times_of(variant),
-            self._pool.devices[device].offer.device_class,
-            now=self._at,
-            deadline=task.accepted.deadline,
-            band=task.accepted.band,
-            timed_out=task.timed_out,
-            added_s=(size - 1) * models.added_times_of(variant).p99_s,
-        )
-
     def _explain(self, task: OpenTask, choice: Choice, order: VariantOrder) -> Explanation:
         level = self._pool.influences.level
         passed = self._line.passed(task)
@@ -210,13 +202,15 @@ class _Round:
                 boost_s=task.boost_s,
                 key=task.key,
                 now=self._at,
+                windows=self._pool.policy.windows,
+                max_boost_s=self._pool.policy.parameters.max_boost_s,
             ),
             chosen=choice.chosen,
             others=choice.others,
             more=choice.more,
             more_digest=choice.more_digest,
             passed=tuple(str(earlier.id) for earlier in passed[:_PASSED]),
-            config=CONFIG,
+            config=self._pool.policy.config,
             level="" if level is Level.NORMAL else level,
             causes=tuple(order.causes),
         )

@@ -73,7 +73,7 @@ class Parts:
         """It waits to be cut instead of for a device."""
         self._waiting.unplace(task, event.at)
         task.take(event, version)
-        task.plan, task.retry_at, task.tried = event.plan, 0.0, task.attempts - task.lost
+        task.plan, task.retry_at, task.tried = event.plan, 0.0, task.tried + task.tries
         self._waiting.place(task, event.at)
 
     def granted(self, task: OpenTask, version: int, event: events.PartsGranted) -> None:
@@ -98,7 +98,7 @@ class Parts:
             began_at=task.lease.granted_at if task.lease is not None else event.at,
         )
         self.released(task)
-        task.lease, task.tried = None, task.attempts - task.lost
+        task.lease, task.tried = None, task.tried + task.tries
         self.split.add(task.id)
         self._lacks(task, frozenset(task.parts.numbers))
         self._waiting.watch_deadline(task)
@@ -108,6 +108,8 @@ class Parts:
     ) -> None:
         """A task is not open any more; `before` is told of a whole that this changes."""
         self.released(task)
+        if task.parts is None and not task.accepted.parent:
+            return
         self._waiting.unplace(task, event.at)
         if task.id in self.split:
             self.split.discard(task.id)

@@ -7,22 +7,23 @@ from uuid import UUID
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
-from pointsman.contracts.events.attempt_ends import DEADLINE_EXCEEDED, EXECUTOR_CANCELLED
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import WITHOUT_RESULT, TaskState
-from pointsman.policy.run_times import RunTimes
 from pointsman.scheduler.domain.batch_limits import BatchLimits
 from pointsman.scheduler.domain.breakers import Breakers
 from pointsman.scheduler.domain.bulks import OpenBulks
 from pointsman.scheduler.domain.dependencies import Dependencies
-from pointsman.scheduler.domain.devices import DeviceStatus, Slot
+from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.fleet import Devices, OfDevice
 from pointsman.scheduler.domain.grounds import Grounds
 from pointsman.scheduler.domain.influences import Influences
+from pointsman.scheduler.domain.live_attempts import LiveAttempts
 from pointsman.scheduler.domain.parts import Parts
+from pointsman.scheduler.domain.policy import Policy
 from pointsman.scheduler.domain.registered import Models
+from pointsman.scheduler.domain.slow_attempts import SlowAttempts
 from pointsman.scheduler.domain.steering import Steering
-from pointsman.scheduler.domain.tasks import CALL_ENDED, LiveLease, OpenTask, Words
+from pointsman.scheduler.domain.tasks import LiveLease, OpenTask, Words
 from pointsman.scheduler.domain.timetable import Timetable
 from pointsman.scheduler.domain.waiting import Waiting
 
@@ -42,6 +43,12 @@ class Pool:
         self.influences = Influences(name)
         self.steering = Steering(name, self.devices, self.waiting)
         self.grounds = Grounds(name)
+        self.policy = Policy(name, self.devices, self.waiting)
+        self.attempts = LiveAttempts(self.devices, self.models, self.waiting, self.grounds)
+        self.turnaround = self.attempts.turnaround
+        self.slow_attempts = SlowAttempts(
+            self.tasks, self.devices, self.models, self.turnaround, self.policy
+        )
         self.dependencies = Dependencies(self.tasks)
         self.parts = Parts(self.tasks, self.waiting)
         self.bulks = OpenBulks()
@@ -50,8 +57,6 @@ class Pool:
         self.batch_limits = BatchLimits()
         self.accepted_of: Counter[str] = Counter()
         """Tasks ever accepted, by family."""
-        self.turnaround = RunTimes(prior_p50_s=0.0, prior_p99_s=0.0)
-        """How much longer than its run a slot is taken: grant, receipt, report and commit."""
         self.queued = 0
         """Tasks that wait, for whatever."""
         self.queued_of: Counter[str] = Counter()
@@ -90,20 +95,24 @@ class Pool:
         if task.state is not TaskState.GRANTED:
             self._queue_up(task, now)
 
-    def leased(self) -> list[OpenTask]:
-        """Tasks with a live lease; each holds a slot of its device, or is cut or merged."""
-        held = (task_id for device in self.devices.values() for task_id, _ in device.held)
-        return [*(self.tasks[task_id] for task_id in held), *self.parts.leased.values()]
+    def leases(self) -> list[tuple[OpenTask, LiveLease]]:
+        """Live leases; each holds a slot of its device, or its task is cut or merged."""
+        keys = (key for device in self.devices.values() for key in device.held)
+        held = ((self.tasks[task_id], attempt) for task_id, attempt in keys)
+        at_work = ((task, lease) for task, n in held if (lease := task.lease_of(n)) is not None)
+        in_parts = ((task, task.lease) for task in self.parts.leased.values())
+        return [*at_work, *((task, lease) for task, lease in in_parts if lease is not None)]
 
     def executors(self) -> set[str]:
         """Who speaks for a device or runs an attempt, and so must be heard of."""
         there = (d for d in self.devices.values() if d.status is not DeviceStatus.DETACHED)
         attached = {device.offer.executor for device in there}
-        return attached | {task.lease.executor for task in self.leased() if task.lease is not None}
+        return attached | {lease.executor for _, lease in self.leases()}
 
     def next_due(self, now: float) -> float | None:
         """When time alone may allow the next decision."""
         due = [*self.waiting.next_due(now), *self.breakers.next_due(now)]
+        due += self.slow_attempts.next_due(now)
         for device in self.devices.values():
             due += device.next_due(now)
         return min(due, default=None)
@@ -115,6 +124,7 @@ class Pool:
             events.TaskGranted: self._of_open(self._granted),
             events.PartsGranted: self._of_open(self._parts_granted),
             **{type_: self._of_open(do) for type_, do in self.parts.of_tasks.items()},
+            **{type_: self._of_open(do) for type_, do in self.attempts.of_tasks.items()},
             events.TaskCompleted: self._of_open(self._completed),
             events.AttemptFailed: self._of_open(self._attempt_ended),
             events.AttemptTimedOut: self._of_open(self._attempt_ended),
@@ -130,6 +140,7 @@ class Pool:
             events.TaskCheckpointed: self._of_open(OpenTask.checkpointed),
             events.ModelRegistered: self._noted(self.waiting.registered),
             events.RoutingChanged: self._noted(lambda _, event: self.grounds.configure(event)),
+            events.PolicySet: self._noted(self.policy.evolve),
             events.LeaderElected: self._elected,
         }
 
@@ -162,6 +173,7 @@ class Pool:
             return
         # Of a task that runs in parts, those are the demand.
         self.accepted_of[event.family] += event.split is None
+        self.attempts.hedges.earn(self.policy.parameters.hedge_share)
         self.grounds.accepted(event)
         accepted = self.words.shared(event)
         task = OpenTask(id=stream, accepted=accepted, position=position, version=version)
@@ -179,19 +191,8 @@ class Pool:
 
     def _granted(self, task: OpenTask, version: int, event: events.TaskGranted) -> None:
         self._unqueue(task, event)
-        task.take(event, version)
-        task.attempts = event.attempt
-        task.retry_at = 0.0
-        expected_s = self.models.run_times_of(event.variant).p50_s
-        if event.batch is not None:
-            expected_s /= event.batch.size
-        self.waiting.counters.charge(task.tenant, expected_s)
-        task.lease = LiveLease.of(event, expected_s, task.checkpoint_for(event.variant))
         self.waiting.queue_of(task.class_id).hold = None
-        batch = event.batch.id if event.batch is not None else ""
-        free_at = event.at + event.run_timeout_s
-        slot = Slot(event.variant, free_at, batch, event.at, task.tenant)
-        self.devices[event.device].occupy((task.id, event.attempt), slot)
+        self.attempts.granted(task, version, event)
 
     def _parts_granted(self, task: OpenTask, version: int, event: events.PartsGranted) -> None:
         if task.state is TaskState.QUEUED:
@@ -199,64 +200,32 @@ class Pool:
         self.parts.granted(task, version, event)
 
     def _completed(self, task: OpenTask, version: int, event: events.TaskCompleted) -> None:
-        lease = task.lease
-        if lease is None:
+        if task.lease is None:
             # The result of an identical task: nothing was run.
             self._unqueue(task, event)
         task.take(event, version)
         self._gone(task, event)
-        if lease is None or not lease.device:
-            return
-        self.devices.free(event.device, (task.id, event.attempt))
-        self._ran(task, lease, event.run_s, event.at)
-        self.grounds.completed(task, lease, event)
-        self.turnaround.add(max(0.0, event.at - lease.granted_at - event.run_s))
-
-    def _ran(self, task: OpenTask, lease: LiveLease, run_s: float, at: float) -> None:
-        """A call has ended after `run_s`; each of a batch gets its share."""
-        share_s = run_s if lease.batch is None else run_s / lease.batch.size
-        if lease.checkpoint is None:
-            self.models.ran(lease.variant, run_s, size=lease.counts_for(task.id))
-        self.waiting.counters.charge(task.tenant, share_s - lease.charged_s)
-        device = self.devices.get(lease.device)
-        if device is not None:
-            device.credit.earn(share_s)
-            device.used_at = at
+        self.attempts.completed(task, event)
 
     def _attempt_ended(
         self, task: OpenTask, version: int, event: events.AttemptFailed | events.AttemptTimedOut
     ) -> None:
-        if isinstance(event, events.AttemptTimedOut) and task.lease is not None and event.device:
-            self._ran(task, task.lease, event.run_s or event.run_timeout_s, event.at)
-            task.timed_out += not event.code
-        task.take(event, version)
         self.parts.released(task)
-        task.lease, task.alone = None, True
-        task.retry_at = event.retry_at
-        self.devices.free(event.device, (task.id, event.attempt))
+        self.attempts.ended(task, version, event)
         self._queue_up(task, event.at)
 
     def _attempt_lost(self, task: OpenTask, version: int, event: events.AttemptLost) -> None:
-        if event.code == DEADLINE_EXCEEDED and (lease := task.lease) is not None:
-            self._ran(task, lease, lease.run_timeout_s, event.at)
         self.batch_limits.follow(task, event)
-        task.take(event, version)
         self.parts.released(task)
-        task.lease, task.alone = None, task.alone or event.reason != EXECUTOR_CANCELLED
-        task.lost, task.crashes = task.lost + 1, task.crashes + event.only
-        task.taken_down += event.reason not in CALL_ENDED
-        if event.reason in CALL_ENDED:
-            self.devices.free(event.device, (task.id, event.attempt))
-        elif event.device in self.devices:
-            self.devices[event.device].suspect_slot((task.id, event.attempt))
+        self.attempts.lost(task, version, event)
         self._queue_up(task, event.at)
 
     def _ended(self, task: OpenTask, version: int, event: Decision) -> None:
         if task.state is TaskState.QUEUED:
             self.waiting.no_hold(task)
             self._unqueue(task, event)
-        elif task.lease is not None and task.lease.device:
-            self.devices[task.lease.device].suspect_slot((task.id, task.lease.attempt))
+        else:
+            self.attempts.left_behind(task)
         task.take(event, version)
         self._gone(task, event)
 

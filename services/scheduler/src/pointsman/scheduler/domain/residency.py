@@ -62,7 +62,13 @@ class _Residency:
             if device.offer.mode is not DeviceMode.FIXED and device.status is DeviceStatus.READY
         ]
         mean_s, least_s = pool.models.load_s
-        self._fleet = Fleet(len(self._devices) or 1, mean_s, least_s, pool.models.runs.p99_s)
+        self._fleet = Fleet(
+            len(self._devices) or 1,
+            mean_s,
+            least_s,
+            pool.models.runs.p99_s,
+            pool.policy.parameters,
+        )
         self._no_tenants = {name for name in gates.tenants() if gates.tenant_refused(name, 0)}
         self._barred: set[Hashable] = {
             class_id for class_id, _ in pool.waiting.queues() if gates.class_refused(class_id)

@@ -3,8 +3,10 @@
 A due time is settled in two steps: its task is accepted like any other, under a message id that
 names schedule and due time, and then the schedule notes it. Whoever leads after a crash in between
 finds the task accepted (`Schedule.made`) and notes it first, so that no due time makes two tasks.
+One that asks for a load is settled in one append.
 """
 
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
     Decision,
+    MissedTimes,
     ScheduleFired,
     ScheduleMissed,
     ScheduleRemoved,
@@ -24,8 +27,9 @@ from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.admission import OF_THE_MOMENT, refuse_submit
 from pointsman.scheduler.domain.cron import Cron, CronError
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.scheduled_loads import ask_load, refuse_unclear, refuse_warm_up
+from pointsman.scheduler.domain.steering import Agreed
 from pointsman.scheduler.domain.timetable import (
-    IN_TIME_S,
     Due,
     Schedule,
     ScheduleId,
@@ -49,12 +53,15 @@ def stream_of(schedule: ScheduleId) -> UUID:
 
 
 def decide_set(
-    pool: Pool, command: SetSchedule, payload: BlobRef, *, at: float
+    pool: Pool, command: SetSchedule, payload: BlobRef | None, *, at: float
 ) -> Decided | Rejected | None:
     """Set a schedule, or say what must be changed; None if it is set like that already.
 
-    Its task must be one that the pool would accept now, but for what passes.
+    Its task or load must be one that the pool would take now, but for what passes.
     """
+    unclear = refuse_unclear(command)
+    if unclear is not None:
+        return unclear
     key = (command.tenant, command.name)
     known = pool.timetable.get(key)
     if known is None and len(pool.timetable) >= MAX_SCHEDULES:
@@ -75,12 +82,13 @@ def decide_set(
         name=command.name,
         cron=cron.expression,
         timezone=cron.timezone,
+        by=command.by,
         template=command.template,
         payload=payload,
-        by=command.by,
-        missed=command.missed,
+        warm_up=command.warm_up,
+        missed=command.missed if command.warm_up is None else MissedTimes.SKIP,
     )
-    refused = _never_accepted(pool, terms, at=at)
+    refused = _never_accepted(pool, terms, at=at) or refuse_warm_up(pool, terms, at=at)
     if refused is not None:
         return refused
     if known is not None and _wishes(known.terms) == _wishes(terms):
@@ -105,9 +113,11 @@ def decide_remove(pool: Pool, command: RemoveSchedule, *, at: float) -> Decided 
     return _decided(pool, key, removed)
 
 
-def submission(schedule: Schedule, due: float, *, at: float) -> SubmitTask:
-    """The task of a due time, made at `at`."""
-    terms, template = schedule.terms, schedule.terms.template
+def submission(schedule: Schedule, due: float, *, at: float) -> SubmitTask | None:
+    """The task of a due time, made at `at`; None: it asks for a load instead."""
+    terms, template, payload = schedule.terms, schedule.terms.template, schedule.terms.payload
+    if template is None or payload is None:
+        return None
     deadline = None
     if template.deadline_after_s is not None:
         deadline = at + template.deadline_after_s
@@ -115,8 +125,8 @@ def submission(schedule: Schedule, due: float, *, at: float) -> SubmitTask:
         command_id=message_id(terms.name, due),
         tenant=terms.tenant,
         family=template.family,
-        payload_ref=terms.payload,
-        media_type=terms.payload.media_type,
+        payload_ref=payload,
+        media_type=payload.media_type,
         model=template.model,
         priority_class=template.priority_class,
         deadline=deadline,
@@ -168,16 +178,42 @@ def decide_fired(pool: Pool, key: ScheduleId, due: Due, task: UUID, *, at: float
     return _decided(pool, key, fired)
 
 
+def decide_warmed(pool: Pool, key: ScheduleId, due: Due, *, at: float) -> Decided | None:
+    """Ask for the load of a due time and note that, or why it is not to be had.
+
+    None if that is settled already or the schedule is gone, or makes tasks now.
+    """
+    schedule = _unsettled(pool, key, due)
+    if schedule is None or schedule.terms.warm_up is None:
+        return None
+    asked = ask_load(pool, schedule.terms, due.time, at=at)
+    if isinstance(asked, Rejected):
+        return decide_missed(pool, key, due, asked, at=at)
+    fired = ScheduleFired(
+        at=at,
+        applied_to=pool.applied_to,
+        pool=pool.name,
+        tenant=schedule.terms.tenant,
+        name=schedule.terms.name,
+        due=due.time,
+        detail=asked.detail,
+        missed=due.missed,
+    )
+    also = (asked.decided,) if isinstance(asked, Agreed) else ()
+    return replace(_decided(pool, key, fired), also=also)
+
+
 def decide_missed(
     pool: Pool, key: ScheduleId, due: Due, refusal: Rejected | None, *, at: float
 ) -> Decided | None:
-    """Note that a due time makes no task: its time is over, or its task was refused."""
+    """Note that nothing is done for a due time: its time is over, or its task was refused."""
     schedule = _unsettled(pool, key, due)
     if schedule is None:
         return None
     code = NOT_IN_TIME if refusal is None else refusal.code
     reason = (
-        f"nobody acted on it within {IN_TIME_S:.0f} s: the pool was not led or could take no work"
+        f"nobody acted on it within {schedule.in_time_s:.0f} s: "
+        "the pool was not led or could take no work"
         if refusal is None
         else refusal.message
     )
@@ -197,14 +233,16 @@ def decide_missed(
 
 def _never_accepted(pool: Pool, terms: ScheduleSet, *, at: float) -> Rejected | None:
     """What would be wrong with every task of a schedule."""
-    if terms.template.family == AUTO:
+    task = submission(Schedule(terms, settled=at), at, at=at)
+    if task is None or task.payload_ref is None:
+        return None
+    if task.family == AUTO:
         return Rejected(
             code="family_needed",
             message="a schedule names the family of its tasks",
             next="use a family of `pointsman model ls`",
         )
-    task = submission(Schedule(terms, settled=at), at, at=at)
-    refused = refuse_submit(pool, task, terms.payload, at=at)
+    refused = refuse_submit(pool, task, task.payload_ref, at=at)
     return None if refused is None or refused.code in OF_THE_MOMENT else refused
 
 
@@ -214,7 +252,9 @@ def _unsettled(pool: Pool, key: ScheduleId, due: Due) -> Schedule | None:
 
 
 def _wishes(terms: ScheduleSet) -> tuple[object, ...]:
-    return terms.cron, terms.timezone, terms.template, terms.payload.digest, terms.missed
+    content = "" if terms.payload is None else terms.payload.digest
+    done = terms.template, content, terms.warm_up
+    return terms.cron, terms.timezone, *done, terms.missed
 
 
 def _decided(pool: Pool, key: ScheduleId, event: Decision) -> Decided:

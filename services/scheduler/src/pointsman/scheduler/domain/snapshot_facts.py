@@ -119,6 +119,7 @@ class PoolFacts(Message, frozen=True):
     habits: tuple[Habit, ...]
     steering: SteeringFacts
     endurance: EnduranceFacts
+    policy: events.PolicySet | None
 
 
 def restore(pool: Pool, facts: PoolFacts, tasks: Iterable[OpenTask]) -> None:
@@ -141,6 +142,7 @@ def restore(pool: Pool, facts: PoolFacts, tasks: Iterable[OpenTask]) -> None:
     pool.grounds.restore(facts.routing, facts.sizes, facts.habits)
     restore_steering(pool.steering, facts.steering)
     restore_endurance(pool, facts.endurance)
+    pool.policy.restore(facts.policy)
     restore_timing(pool, facts.timing)
     for device in pool.devices.values():
         pool.waiting.classes.take_notice(device, 0.0)
@@ -189,6 +191,7 @@ def facts_of(pool: Pool) -> PoolFacts:
         habits=tuple(pool.grounds.habits.habits()),
         steering=steering_facts(pool.steering),
         endurance=endurance_facts(pool),
+        policy=pool.policy.event,
     )
 
 
@@ -203,14 +206,13 @@ def _waiting(waiting: Waiting) -> WaitingFacts:
         last_s=last_s,
         holds=tuple(
             (class_id, hold.device, hold.since, hold.until)
-            for class_id, queue in waiting.queues()
+            for class_id, queue in sorted(waiting.queues())
             if (hold := queue.hold) is not None
         ),
         since=tuple(
-            (class_id, since, number)
-            for class_id, _ in waiting.queues()
+            (class_id, *entry)
+            for class_id, _ in sorted(waiting.queues())
             if (entry := waiting.classes.wait_of(class_id)) is not None
-            for since, number in (entry,)
         ),
     )
 

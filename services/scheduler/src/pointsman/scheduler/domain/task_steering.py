@@ -9,7 +9,7 @@ from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import RekeyKind, Steered, TaskHeld, TaskRekeyed, TaskReleased
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.steering import BoostTask, HoldTask, MoveTask, ReleaseTask, TaskSteering
-from pointsman.policy.order import WINDOWS, operator_boost, steered_deadline
+from pointsman.policy.order import operator_boost, steered_deadline
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.steering import Agreed, Steer
 from pointsman.scheduler.domain.tasks import OpenTask
@@ -51,7 +51,7 @@ def _release(pool: Pool, task: OpenTask, command: ReleaseTask, at: float) -> Ste
 
 
 def _boost(pool: Pool, task: OpenTask, command: BoostTask, at: float) -> Steer:
-    window_s = WINDOWS[task.priority_class].due_s
+    window_s = pool.policy.windows[task.priority_class].due_s
     if command.boost_s > window_s:
         return Rejected(
             code="boost_out_of_range",
@@ -70,7 +70,7 @@ def _boost(pool: Pool, task: OpenTask, command: BoostTask, at: float) -> Steer:
 def _move(pool: Pool, task: OpenTask, command: MoveTask, at: float) -> Steer:
     if command.priority_class is task.priority_class:
         return Done(detail=f"it is {task.priority_class} work already")
-    boost_s = operator_boost(command.priority_class, task.boost_s)
+    boost_s = operator_boost(command.priority_class, task.boost_s, pool.policy.windows)
     rekeyed = _rekeyed(pool, task, command, RekeyKind.MOVE, command.priority_class, boost_s, at)
     return _agreed(task, rekeyed, f"moved from {task.priority_class} to {command.priority_class}")
 
@@ -87,6 +87,8 @@ def _rekeyed(
     latest_start = None
     if task.deadline is not None:
         latest_start = task.deadline - pool.models.run_times_of(task.accepted.variants[0]).p90_s
+    policy = pool.policy
+    window = policy.windows[priority_class] if policy.event is not None else None
     return TaskRekeyed(
         at=at,
         applied_to=pool.applied_to,
@@ -96,8 +98,14 @@ def _rekeyed(
         priority_class=priority_class,
         boost_s=boost_s,
         key=steered_deadline(
-            priority_class, arrival=task.arrival, boost_s=boost_s, latest_start=latest_start
+            priority_class,
+            arrival=task.arrival,
+            boost_s=boost_s,
+            latest_start=latest_start,
+            windows=policy.windows,
         ),
+        due_s=None if window is None else window.due_s,
+        floor_s=None if window is None else window.floor_s,
     )
 
 

@@ -14,6 +14,7 @@ from pointsman.contracts.events import (
     TaskAccepted,
     TaskCheckpointed,
     TaskGranted,
+    TaskHedged,
     TaskPrepared,
     TaskRekeyed,
 )
@@ -84,11 +85,13 @@ class LiveLease(Struct, frozen=True):
     """Where it began; None: at the beginning."""
     work: PartsWork | None = None
     """What is done with the whole task, on no device; None: it runs."""
+    hedge: bool = False
+    """It was granted beside another."""
 
     @classmethod
     def of(
         cls,
-        event: TaskGranted,
+        event: TaskGranted | TaskHedged,
         charged_s: float = 0.0,
         checkpoint: TaskCheckpointed | None = None,
     ) -> "LiveLease":
@@ -101,9 +104,10 @@ class LiveLease(Struct, frozen=True):
             variant=event.variant,
             granted_at=event.at,
             run_timeout_s=event.run_timeout_s,
-            batch=event.batch,
+            batch=event.batch if isinstance(event, TaskGranted) else None,
             charged_s=charged_s,
             checkpoint=checkpoint,
+            hedge=isinstance(event, TaskHedged),
         )
 
     @classmethod
@@ -152,6 +156,10 @@ class OpenTask:
     alone: bool = False
     """Shares no call any more: an attempt of it ended badly, which must not hit others."""
     lease: LiveLease | None = None
+    hedge: LiveLease | None = None
+    """Of a second attempt, beside `lease`."""
+    hedges: int = 0
+    """Attempts that were granted beside another."""
     prepared: TaskPrepared | None = None
     estimated_s: float = 0.0
     """The run time that was expected at its acceptance; 0: none was."""
@@ -232,8 +240,30 @@ class OpenTask:
 
     @property
     def tries(self) -> int:
-        """Attempts that count for what it waits for: no lost ones, and none of what is done."""
-        return self.attempts - self.lost - self.tried
+        """Attempts that count for what it waits for: no lost ones, and none of what is done.
+
+        No hedges either: nobody asked for those.
+        """
+        return self.attempts - self.hedges - self.lost - self.tried
+
+    @property
+    def leases(self) -> tuple[LiveLease, ...]:
+        """Of its live attempts."""
+        if self.lease is None:
+            return ()
+        return (self.lease,) if self.hedge is None else (self.lease, self.hedge)
+
+    def lease_of(self, attempt: int) -> LiveLease | None:
+        """The lease of an attempt, if it is live."""
+        return next((lease for lease in self.leases if lease.attempt == attempt), None)
+
+    def drop(self, attempt: int) -> LiveLease | None:
+        """Of two live attempts one has ended; its lease, and the other's is the task's."""
+        lease = self.lease_of(attempt)
+        if lease is self.lease:
+            self.lease = self.hedge
+        self.hedge = None
+        return lease
 
     @property
     def payload(self) -> BlobRef:

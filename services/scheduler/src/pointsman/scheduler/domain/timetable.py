@@ -14,6 +14,9 @@ from pointsman.scheduler.domain.cron import Cron
 IN_TIME_S: Final = 60.0
 """A due time that was acted on within so long was not missed; a take-over takes 5 s."""
 
+WARM_IN_TIME_S: Final = 600.0
+"""Of a warm-up: tasks that it is for have had their model loaded by then, or begin without it."""
+
 _MARK: Final = "@"
 
 ScheduleId = tuple[str, str]
@@ -53,6 +56,11 @@ class Schedule:
         return self.terms.tenant, self.terms.name
 
     @property
+    def in_time_s(self) -> float:
+        """A due time that was acted on within so long was not missed."""
+        return IN_TIME_S if self.terms.warm_up is None else WARM_IN_TIME_S
+
+    @property
     def cron(self) -> Cron:
         """When it is due."""
         return Cron(self.terms.cron, self.terms.timezone)
@@ -73,7 +81,7 @@ class Schedule:
         times = self.cron.between(self.settled, at) if self.next_due() <= at else None
         if times is None:
             return None
-        late = at - times.latest > IN_TIME_S
+        late = at - times.latest > self.in_time_s
         skipped = late and self.terms.missed is MissedTimes.SKIP
         return Due(times.latest, times.count - 1, skipped)
 
@@ -134,7 +142,8 @@ class Timetable(dict[ScheduleId, Schedule]):
             _settle(schedule, event.due)
             schedule.fired += 1
             schedule.missed += event.missed
-            schedule.last_due, schedule.last_task = event.due, event.task
+            schedule.last_due = event.due
+            schedule.last_task = event.task or schedule.last_task
 
     def _missed(self, event: events.ScheduleMissed) -> None:
         schedule = self.get((event.tenant, event.name))

@@ -16,7 +16,9 @@ def waits_for(pool: Pool, task: OpenTask) -> str:
     if task.lease is not None and task.lease.work is not None:
         return _for_work(task.lease)
     if task.lease is not None:
-        return f"the result of attempt {task.lease.attempt} on {task.lease.device}"
+        return " or ".join(
+            f"the result of attempt {lease.attempt} on {lease.device}" for lease in task.leases
+        )
     gates = Gates(pool, inf)
     steered = _for_an_operator(gates, task)
     others = steered or _for_others(task) or _for_parts(pool, task)

@@ -37,13 +37,7 @@ def likely_next(
     }
     if not forecasts or (device.residency and at - device.used_at < HORIZON_S):
         return None
-    served = {
-        pool.models[variant].family
-        for other in pool.devices.values()
-        if other.status is DeviceStatus.READY
-        for variant in other.residents
-        if variant in pool.models
-    }
+    served = _served(pool)
     resident_per_s = max(
         (
             forecasts[family].ewma_per_s
@@ -67,6 +61,17 @@ def likely_next(
                 )
                 return Expected(model.variant, found, reason)
     return None
+
+
+def _served(pool: Pool) -> set[str]:
+    """Families that some device serves."""
+    return {
+        pool.models[variant].family
+        for device in pool.devices.values()
+        if device.status is DeviceStatus.READY
+        for variant in device.residents
+        if variant in pool.models
+    }
 
 
 def _loadable(

@@ -8,6 +8,7 @@ from pointsman.contracts.events import Candidate, Decision, TaskAccepted, TaskGr
 from pointsman.contracts.events.attempt_ends import BATCH_FAILED
 from pointsman.scheduler.domain.tasks import PREPARATION_S
 from pointsman.scheduler.domain.why_endurance import goes_on, standing
+from pointsman.scheduler.domain.why_hedges import HEDGE_TELLERS, first_of_two
 from pointsman.scheduler.domain.why_judging import judged, order_words, routed
 from pointsman.scheduler.domain.why_parts import PARTS_TELLERS, in_parts, merged
 from pointsman.scheduler.domain.why_starting import starting
@@ -27,8 +28,10 @@ def sentences(history: Sequence[Decision]) -> list[str]:
             told += standing(event, following)
         elif tell is not None:
             told += tell(event)
-        if isinstance(event, TaskGranted):
+        if isinstance(event, TaskGranted | events.TaskHedged):
             told += goes_on(history[: index - 1], event)
+        if isinstance(event, events.TaskCompleted):
+            told += first_of_two(history[: index - 1], event)
         gave_up = isinstance(following, events.TaskFailed | events.SplitPlanned)
         if not gave_up:
             told += _way_back(event)
@@ -269,6 +272,7 @@ _TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
     events.AttemptFailed: _attempt_failed,
     events.AttemptTimedOut: _attempt_timed_out,
     events.AttemptLost: _attempt_lost,
+    **HEDGE_TELLERS,
     **PARTS_TELLERS,
     **STEERING_TELLERS,
 }

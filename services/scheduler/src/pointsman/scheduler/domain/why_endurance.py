@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pointsman.contracts.events import Decision, TaskCheckpointed, TaskGranted
+from pointsman.contracts.events import Decision, TaskCheckpointed, TaskGranted, TaskHedged
 from pointsman.scheduler.domain.why_words import clock
 
 
@@ -16,7 +16,7 @@ def standing(event: TaskCheckpointed, following: Decision | None) -> list[str]:
     return [f"{clock(event.at)}: {told}."]
 
 
-def goes_on(before: Sequence[Decision], granted: TaskGranted) -> list[str]:
+def goes_on(before: Sequence[Decision], granted: TaskGranted | TaskHedged) -> list[str]:
     """Where an attempt begins that does not begin at the beginning."""
     last = next((event for event in reversed(before) if isinstance(event, TaskCheckpointed)), None)
     if last is None:

@@ -29,10 +29,16 @@ def _chosen(choice: PoolChoice, pool: str) -> str:
         case _:
             draws = ", ".join(f"{draw:.4f}" for draw in choice.draws)
             known = "" if choice.basis is ChoiceBasis.LOAD else " by what was last heard of them"
+            spoke = "was drawn first, and none was better" if _alike(choice) else "was better off"
             return (
-                f"Pool {pool} was expected to start it sooner{known}, of two drawn out of "
-                f"{choice.pools} (draws {draws}): {figures}."
+                f"Pool {pool} {spoke}{known}, of two drawn out of {choice.pools} (draws {draws}): "
+                f"{figures}."
             )
+
+
+def _alike(choice: PoolChoice) -> bool:
+    first, second = choice.candidates
+    return (first.wait_s, first.busy) == (second.wait_s, second.busy)
 
 
 def _figures(candidate: PoolCandidate) -> str:

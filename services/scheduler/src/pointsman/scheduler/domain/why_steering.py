@@ -22,9 +22,11 @@ def _rekeyed(event: TaskRekeyed) -> list[str]:
     if event.kind is RekeyKind.BOOST:
         what = f"made due {span(event.boost_s)} earlier" if event.boost_s else "boosted no more"
     window = WINDOWS[event.priority_class]
+    due_s = window.due_s if event.due_s is None else event.due_s
+    floor_s = window.floor_s if event.floor_s is None else event.floor_s
     due = (
         f"It is due to start by {clock(event.key)}, in the window of {event.priority_class} work: "
-        f"{span(window.due_s)} from its arrival, not before {span(window.floor_s)}."
+        f"{span(due_s)} from its arrival, not before {span(floor_s)}."
     )
     return [f"{clock(event.at)}: {what} by {event.by}: {event.reason}.", due]
 

@@ -50,4 +50,5 @@ def _needed(pool: Pool) -> Iterator[tuple[str, BlobRef]]:
         if task.checkpoint is not None:
             yield accepted.tenant, task.checkpoint.checkpoint
     for schedule in list(pool.timetable.values()):
-        yield schedule.terms.tenant, schedule.terms.payload
+        if schedule.terms.payload is not None:
+            yield schedule.terms.tenant, schedule.terms.payload

@@ -8,7 +8,6 @@ from uuid import UUID
 from pointsman.contracts.bulk import BulkCancelled, CancelBulk
 from pointsman.contracts.commands import Answer, CancelTask
 from pointsman.contracts.decided import Decided
-from pointsman.contracts.leases import Lease
 from pointsman.contracts.task_states import TaskState
 from pointsman.runtime.clock import Clock
 from pointsman.scheduler.domain.attempts import decide_cancel
@@ -60,14 +59,15 @@ class Bulks:
             leases = await self._end(command, chosen)
             ended = [task for task in chosen if self._was_cancelled(task)]
             for task in ended:
-                if (lease := leases.get(task)) is not None:
-                    self._dispatch.cancel(lease.executor, Lease(task=task, attempt=lease.attempt))
+                self._dispatch.cancel_all(task, leases.get(task, ()))
             cancelled += len(ended)
         return BulkCancelled(cancelled=cancelled, left=len(self._pool.bulks.get(bulk, ())))
 
-    async def _end(self, command: CancelBulk, chosen: Sequence[UUID]) -> dict[UUID, LiveLease]:
+    async def _end(
+        self, command: CancelBulk, chosen: Sequence[UUID]
+    ) -> dict[UUID, tuple[LiveLease, ...]]:
         """Cancel tasks; the leases that they had."""
-        leases: dict[UUID, LiveLease] = {}
+        leases: dict[UUID, tuple[LiveLease, ...]] = {}
 
         def decide() -> list[Decided]:
             decided: list[Decided] = []
@@ -79,8 +79,7 @@ class Bulks:
                 end = decide_cancel(self._pool, one, at=self._clock.wall())
                 if task is None or end is None:
                     continue
-                if task.lease is not None:
-                    leases[name] = task.lease
+                leases[name] = task.leases
                 decided.append(end)
             return decided
 

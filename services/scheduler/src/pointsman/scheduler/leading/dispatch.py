@@ -15,6 +15,7 @@ from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.parts_work import merge_work, split_work
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.tasks import LiveLease
 from pointsman.scheduler.leading.lead import Lead
 from pointsman.scheduler.ports import Orders
 
@@ -38,12 +39,13 @@ class Dispatch:
         self._flush_due = False
         self._sending: set[asyncio.Task[object]] = set()
 
-    def grant(self, task_id: UUID) -> None:
-        """Send the live lease of a task to its holder."""
+    def grant(self, task_id: UUID, attempt: int) -> None:
+        """Send the lease of an attempt to its holder, while it is live."""
         task = self._pool.tasks.get(task_id)
-        if task is None or task.lease is None:
+        lease = None if task is None else task.lease_of(attempt)
+        if task is None or lease is None:
             return
-        lease, accepted = task.lease, task.accepted
+        accepted = task.accepted
         grant = Grant(
             task=task_id,
             attempt=lease.attempt,
@@ -86,6 +88,12 @@ class Dispatch:
         """Tell a holder to stop a run."""
         self._cancels[executor].append(lease)
         self._flush_soon()
+
+    def cancel_all(self, task_id: UUID, leases: Iterable[LiveLease], besides: int = 0) -> None:
+        """Tell the holders of a task that has ended to stop what still runs of it."""
+        for lease in leases:
+            if lease.attempt != besides:
+                self.cancel(lease.executor, Lease(task=task_id, attempt=lease.attempt))
 
     def introduce(self, executors: Iterable[str]) -> None:
         """Have executors refuse orders of earlier epochs from now on."""
@@ -166,8 +174,8 @@ class Dispatch:
 
     def _is_live(self, executor: str, grant: Grant) -> bool:
         task = self._pool.tasks.get(grant.task)
-        lease = task.lease if task is not None else None
-        return lease is not None and (lease.executor, lease.attempt) == (executor, grant.attempt)
+        lease = task.lease_of(grant.attempt) if task is not None else None
+        return lease is not None and lease.executor == executor
 
     def _is_changing(self, change: ResidencyGrant) -> bool:
         device = self._pool.devices.get(change.device)

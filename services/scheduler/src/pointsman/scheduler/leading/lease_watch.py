@@ -72,11 +72,11 @@ class LeaseWatch:
         if not self._settling.lead.certain:
             return
         await self._welcome_back(renewal)
-        for task_id, age_s in self._not_listed(renewal):
+        for task_id, attempt, age_s in self._not_listed(renewal):
             if self._clocks.unlisted_too_long(age_s, now=self._clock.monotonic()):
-                await self._lose_lease(task_id)
+                await self._lose_lease(task_id, attempt)
             elif self._clocks.resend_due(age_s):
-                self._dispatch.grant(task_id)
+                self._dispatch.grant(task_id, attempt)
         await self._changes_not_listed(renewal)
         changing = {stream_id("device", name) for name in self._pool.devices}
         for held in renewal.leases:
@@ -84,7 +84,7 @@ class LeaseWatch:
             if task is None and held.task in changing:
                 # A change that has begun is not stopped; its report says what it left.
                 continue
-            if task is None or task.lease is None or task.lease.attempt != held.attempt:
+            if task is None or task.lease_of(held.attempt) is None:
                 self._dispatch.cancel(renewal.executor, held)
 
     def _absent(self) -> set[str]:
@@ -103,15 +103,14 @@ class LeaseWatch:
                     )
                 )
 
-    def _not_listed(self, renewal: Renewal) -> list[tuple[UUID, float]]:
+    def _not_listed(self, renewal: Renewal) -> list[tuple[UUID, int, float]]:
         now = self._clock.wall()
         holder = (renewal.executor, renewal.incarnation)
         return [
-            (task.id, now - task.lease.granted_at)
-            for task in self._pool.leased()
-            if task.lease is not None
-            and (task.lease.executor, task.lease.incarnation) == holder
-            and not self._clocks.holds(renewal.executor, task.id, task.lease.attempt)
+            (task.id, lease.attempt, now - lease.granted_at)
+            for task, lease in self._pool.leases()
+            if (lease.executor, lease.incarnation) == holder
+            and not self._clocks.holds(renewal.executor, task.id, lease.attempt)
         ]
 
     async def _changes_not_listed(self, renewal: Renewal) -> None:
@@ -136,9 +135,11 @@ class LeaseWatch:
         async with self._settling.devices:
             await self._settling.settle(decide)
 
-    async def _lose_lease(self, task_id: UUID) -> None:
+    async def _lose_lease(self, task_id: UUID, attempt: int) -> None:
         def decide() -> list[Decided]:
-            lost = decide_lost(self._pool, task_id, "lease_expired", at=self._clock.wall())
+            lost = decide_lost(
+                self._pool, task_id, "lease_expired", at=self._clock.wall(), attempts=(attempt,)
+            )
             return [lost] if lost is not None else []
 
         await self._settling.settle(decide)

@@ -15,12 +15,11 @@ import structlog
 from pointsman.contracts.commands import Answer, CancelTask, Done, PrepareTask, Rejected
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.endurance import CheckpointReport
-from pointsman.contracts.events import PartsGranted, ResidencyGranted, TaskGranted
+from pointsman.contracts.events import PartsGranted, ResidencyGranted, TaskGranted, TaskHedged
 from pointsman.contracts.leases import (
     AttachExecutor,
     AttemptReport,
     DeviceHealth,
-    Lease,
     Renewal,
     ReportAnswer,
     ResidencyReport,
@@ -126,7 +125,7 @@ class PoolLeader:
 
     async def _record_round(self, decided: Sequence[Decided]) -> None:
         open_before = ((item.stream, self.pool.tasks.get(item.stream)) for item in decided)
-        held = {stream: task.lease for stream, task in open_before if task and task.lease}
+        held = {stream: task.leases for stream, task in open_before if task}
         crashpoint(CrashPoint.BEFORE_APPEND_GRANTED)
         answers = await self._log.record_all(decided)
         crashpoint(CrashPoint.AFTER_APPEND_GRANTED)
@@ -134,14 +133,13 @@ class PoolLeader:
             event = item.events[0]
             if isinstance(answer, Appended):
                 telemetry.DECISIONS.add(1, {"pointsman.event": type(event).__name__})
-                if isinstance(event, TaskGranted | PartsGranted):
-                    self._dispatch.grant(item.stream)
+                if isinstance(event, TaskGranted | PartsGranted | TaskHedged):
+                    self._dispatch.grant(item.stream, event.attempt)
                 elif isinstance(event, ResidencyGranted):
                     self._dispatch.change(event.device)
-                elif (lease := held.get(item.stream)) and item.stream not in self.pool.tasks:
+                elif item.stream not in self.pool.tasks:
                     # What nobody needs any more is stopped; nothing else ends a running task here.
-                    ended = Lease(task=item.stream, attempt=lease.attempt)
-                    self._dispatch.cancel(lease.executor, ended)
+                    self._dispatch.cancel_all(item.stream, held.get(item.stream, ()))
 
     async def _something_changed(self) -> None:
         due = self.pool.next_due(self._clock.wall())
@@ -159,20 +157,19 @@ class PoolLeader:
     async def cancel(self, command: CancelTask) -> Answer:
         """End a task; a running call is stopped at its holder."""
         await self._lead.give_way()
-        leases: list[LiveLease | None] = []
+        leases: tuple[LiveLease, ...] = ()
 
         def decide() -> list[Decided]:
+            nonlocal leases
             task = self.pool.tasks.get(command.task)
-            leases.append(task.lease if task is not None else None)
+            leases = task.leases if task is not None else leases
             decided = decide_cancel(self.pool, command, at=self._clock.wall())
             return [decided] if decided is not None else []
 
         ended = await self._settling.settle(decide)
         if not ended:
             return Done(detail="the task had ended already, or never existed")
-        lease = leases[-1]
-        if lease is not None:
-            self._dispatch.cancel(lease.executor, Lease(task=command.task, attempt=lease.attempt))
+        self._dispatch.cancel_all(command.task, leases)
         return Done(detail="cancelled")
 
     async def report(self, report: AttemptReport) -> ReportAnswer:
@@ -180,8 +177,12 @@ class PoolLeader:
         self._clocks.heard(report.executor, now=self._clock.monotonic())
         await self._lead.give_way()
         draw = self._draws.uniform()
+        leases: tuple[LiveLease, ...] = ()
 
         def decide() -> list[Decided]:
+            nonlocal leases
+            task = self.pool.tasks.get(report.task)
+            leases = task.leases if task is not None else leases
             decided = decide_report(self.pool, report, at=self._clock.wall(), draw=draw)
             return [decided] if decided is not None else []
 
@@ -199,6 +200,9 @@ class PoolLeader:
         else:
             status = "recorded" if recorded else "settled"
             crashpoint(CrashPoint.AFTER_APPEND_COMPLETED)
+            if report.task not in self.pool.tasks:
+                # Of two attempts the other has lost; its slot is free when its call has ended.
+                self._dispatch.cancel_all(report.task, leases, besides=report.attempt)
         return ReportAnswer(task=report.task, attempt=report.attempt, status=status)
 
     async def checkpoint(self, report: CheckpointReport) -> ReportAnswer:
@@ -285,4 +289,4 @@ class PoolLeader:
 
     def _is_live(self, task_id: UUID, attempt: int) -> bool:
         task = self.pool.tasks.get(task_id)
-        return task is not None and task.lease is not None and task.lease.attempt == attempt
+        return task is not None and task.lease_of(attempt) is not None

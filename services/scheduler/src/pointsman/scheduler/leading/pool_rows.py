@@ -9,6 +9,7 @@ from pointsman.contracts.steering import PauseRow, TenantRow
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.running import Running
+from pointsman.scheduler.domain.timetable import Schedule
 
 DRAINING = "draining"
 DRAINED = "drained"
@@ -28,26 +29,7 @@ def device_rows(pool: Pool) -> list[DeviceRow]:
 
 def schedule_rows(pool: Pool, asked: ListSchedules) -> list[ScheduleRow]:
     """Schedules by tenant and name."""
-    return [
-        ScheduleRow(
-            name=schedule.terms.name,
-            tenant=schedule.terms.tenant,
-            cron=schedule.terms.cron,
-            timezone=schedule.terms.timezone,
-            family=schedule.terms.template.family,
-            priority_class=schedule.terms.template.priority_class,
-            missed_times=schedule.terms.missed,
-            set_at=schedule.terms.at,
-            set_by=schedule.terms.by,
-            next_due=schedule.next_due(),
-            last_due=schedule.last_due,
-            last_task=schedule.last_task,
-            fired=schedule.fired,
-            missed=schedule.missed,
-            last_missed=schedule.last_missed,
-        )
-        for schedule in pool.timetable.of(asked.tenant)
-    ]
+    return [_schedule(schedule) for schedule in pool.timetable.of(asked.tenant)]
 
 
 def tenant_rows(pool: Pool) -> list[TenantRow]:
@@ -85,6 +67,30 @@ def pause_rows(pool: Pool) -> list[PauseRow]:
         )
         for (kind, name), standing in pool.steering.pauses.items()
     ]
+
+
+def _schedule(schedule: Schedule) -> ScheduleRow:
+    terms = schedule.terms
+    template, warm_up = terms.template, terms.warm_up
+    return ScheduleRow(
+        name=terms.name,
+        tenant=terms.tenant,
+        cron=terms.cron,
+        timezone=terms.timezone,
+        missed_times=terms.missed,
+        set_at=terms.at,
+        set_by=terms.by,
+        next_due=schedule.next_due(),
+        family="" if template is None else template.family,
+        priority_class="" if template is None else template.priority_class,
+        warm_up="" if warm_up is None else warm_up.variant,
+        warm_up_device="" if warm_up is None else warm_up.device,
+        last_due=schedule.last_due,
+        last_task=schedule.last_task,
+        fired=schedule.fired,
+        missed=schedule.missed,
+        last_missed=schedule.last_missed,
+    )
 
 
 def _model(pool: Pool, model: ModelRegistered, running: Running) -> ModelRow:

@@ -84,8 +84,10 @@ class Questions:
         await self._catch_up()
         row = await self._views.task(task)
         running = self._pool.tasks.get(task)
-        lease = running.lease if running is not None else None
-        told = None if lease is None else self._progress(lease.executor, task, lease.attempt)
+        leases = running.leases if running is not None else ()
+        said = (self._progress(lease.executor, task, lease.attempt) for lease in leases)
+        # Of two attempts the one that got farther is the one to wait for.
+        told = max((each for each in said if each), key=lambda t: t.progress or 0.0, default=None)
         if row is None or told is None:
             return row
         return msgspec.structs.replace(

@@ -1,7 +1,8 @@
 """Schedules at work: set and removed by commands, fired when they are due.
 
 A due time makes one task, whoever leads meanwhile: its submission has an identity of its own, like
-that of any other sender, and passes the same admission. What becomes of it is noted afterwards.
+that of any other sender, and passes the same admission. What becomes of it is noted afterwards. One
+that warms a model up asks for the load in the same append.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from pointsman.contracts.commands import (
     Unavailable,
 )
 from pointsman.contracts.decided import Decided
+from pointsman.contracts.message import BlobRef
 from pointsman.contracts.schedules import RemoveSchedule, SetSchedule
 from pointsman.eventstore.ports import LogUnavailableError
 from pointsman.runtime.blob_rows import BlobKind
@@ -33,6 +35,7 @@ from pointsman.scheduler.domain.schedules import (
     decide_missed,
     decide_remove,
     decide_set,
+    decide_warmed,
     submission,
 )
 from pointsman.scheduler.domain.timetable import Due, ScheduleId
@@ -65,6 +68,8 @@ class Schedules:
         self._clock = clock
         self._changed = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
+        self._asks = asyncio.Lock()
+        """Loads are asked for in one stream: one after the other, none loses a race."""
 
     # -- commands ----------------------------------------------------------------------------
 
@@ -78,13 +83,15 @@ class Schedules:
             )
         await self._settling.lead.give_way()
         self._settling.lead.require()
-        # Used every hour while the schedule stands, and kept for its time after that.
-        try:
-            payload = await self._blobs.put(
-                command.tenant, command.payload, command.media_type, BlobKind.PAYLOAD
-            )
-        except BlobsUnavailableError as error:
-            return Unavailable(retry_after_s=_LOOK_AGAIN_S, message=str(error))
+        payload: BlobRef | None = None
+        if command.warm_up is None:
+            # Used every hour while the schedule stands, and kept for its time after that.
+            try:
+                payload = await self._blobs.put(
+                    command.tenant, command.payload, command.media_type, BlobKind.PAYLOAD
+                )
+            except BlobsUnavailableError as error:
+                return Unavailable(retry_after_s=_LOOK_AGAIN_S, message=str(error))
         refused = decide_set(self._pool, command, payload, at=self._clock.wall())
         if isinstance(refused, Rejected):
             return refused
@@ -165,6 +172,12 @@ class Schedules:
             await self._note_missed(key, due, None)
             return True
         task = submission(schedule, due.time, at=self._clock.wall())
+        if task is None:
+            async with self._asks:
+                await self._settle(
+                    lambda: decide_warmed(self._pool, key, due, at=self._clock.wall())
+                )
+            return True
         match await self._submissions.submit(task, door=DOOR):
             case Accepted(task=made) | Duplicate(task=made):
                 await self._settle(

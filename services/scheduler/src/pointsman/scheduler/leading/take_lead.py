@@ -26,7 +26,7 @@ from pointsman.scheduler.domain.attachment import decide_models, decide_routing
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.lead import LEAD_TTL_S
-from pointsman.scheduler.ports import Registry, RoutingRules
+from pointsman.scheduler.ports import PolicySource, Registry, RoutingRules
 
 LOOK_EVERY_S: Final = 1.0
 LOOK_NEAR_END_S: Final = 0.25
@@ -126,11 +126,29 @@ class Candidate:
 
 
 async def register_files(
-    pool: Pool, log: DecisionLog, registry: Registry, rules: RoutingRules, clock: Clock
+    pool: Pool,
+    log: DecisionLog,
+    registry: Registry,
+    rules: RoutingRules,
+    policy: PolicySource,
+    clock: Clock,
 ) -> None:
     """Record what has changed in the files that operators write."""
+    await register_policy(pool, log, policy, clock)
     await register_models(pool, log, registry, clock)
     await register_routing(pool, log, rules, clock)
+
+
+async def register_policy(
+    pool: Pool, log: DecisionLog, policy: PolicySource, clock: Clock
+) -> None:
+    """Record what the policy is set to, if that is something else than before."""
+    event = pool.policy.decide(
+        policy.parameters, policy.source, pool.holder, at=clock.wall(), applied_to=pool.applied_to
+    )
+    if event is not None:
+        version = pool.version_of(pool.policy.stream)
+        await log.record_all([pool.policy.decided(event, version)])
 
 
 async def register_models(pool: Pool, log: DecisionLog, registry: Registry, clock: Clock) -> None:

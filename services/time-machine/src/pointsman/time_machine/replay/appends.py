@@ -14,6 +14,7 @@ from pointsman.time_machine.pool_log import Entry
 OF_ROUNDS: Final = frozenset(
     {
         events.TaskGranted,
+        events.TaskHedged,
         events.TaskExpired,
         events.ResidencyGranted,
         events.SlotHeld,

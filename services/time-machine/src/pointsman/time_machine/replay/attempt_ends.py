@@ -11,6 +11,7 @@ from pointsman.contracts import events
 from pointsman.contracts.commands import CancelTask, PrepareTask
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.endurance import CheckpointReport
+from pointsman.contracts.events import AttemptEnd
 from pointsman.contracts.events.attempt_ends import BATCH_FAILED, EXECUTOR_CANCELLED
 from pointsman.contracts.leases import (
     AttemptReport,
@@ -33,6 +34,7 @@ OfAttempts = (
     | events.AttemptFailed
     | events.AttemptTimedOut
     | events.AttemptLost
+    | events.AttemptDropped
 )
 
 
@@ -80,7 +82,7 @@ def split(pool: Pool, append: Append, event: events.TaskSplit) -> Decided | None
 def checkpointed(pool: Pool, append: Append, event: events.TaskCheckpointed) -> Decided | None:
     """The running attempt told where it stands."""
     task = pool.tasks.get(append.stream)
-    lease = None if task is None else task.lease
+    lease = None if task is None else task.lease_of(event.attempt)
     if lease is None:
         return None
     report = CheckpointReport(
@@ -98,9 +100,24 @@ def checkpointed(pool: Pool, append: Append, event: events.TaskCheckpointed) -> 
 
 def lost(pool: Pool, append: Append, event: events.AttemptLost) -> Decided | None:
     """What follows from a loss; that a holder was absent or replaced is not in the log."""
-    outcome = _loss(event)
+    outcome = _loss(event.reason, event.code)
     if outcome is None:
-        return decide_lost(pool, append.stream, event.reason, at=event.at)
+        return _unreported(pool, append, event.reason)
+    return _reported(pool, append, event, outcome, 0.0)
+
+
+def dropped(pool: Pool, append: Append, event: events.AttemptDropped) -> Decided | None:
+    """One of two attempts has ended and the other goes on, or is lost with it."""
+    outcome: Outcome | None
+    match event.end:
+        case AttemptEnd.FAILED:
+            outcome = RunFailed(code=event.code, message=event.message, retryable=True)
+        case AttemptEnd.TIMED_OUT:
+            outcome = RunTimedOut(run_s=event.run_s, code=event.code)
+        case AttemptEnd.LOST:
+            outcome = _loss(event.code, "")
+    if outcome is None or len(append.events) > 1:
+        return _unreported(pool, append, event.code)
     return _reported(pool, append, event, outcome, 0.0)
 
 
@@ -141,14 +158,21 @@ def released(pool: Pool, append: Append, event: events.SlotReleased) -> Decided 
     return decide_report(pool, report, at=append.first.at, draw=0.0)
 
 
-def _loss(event: events.AttemptLost) -> Outcome | None:
-    match event.reason:
+def _unreported(pool: Pool, append: Append, reason: str) -> Decided | None:
+    """Attempts that nobody reports any more."""
+    ended = (events.AttemptLost, events.AttemptDropped)
+    attempts = [each.attempt for each in append.events if isinstance(each, ended)]
+    return decide_lost(pool, append.stream, reason, at=append.first.at, attempts=attempts)
+
+
+def _loss(reason: str, code: str) -> Outcome | None:
+    match reason:
         case "device_unavailable":
             return RunFailed(code="", message="", retryable=True, device_lost=True)
-        case str(reason) if reason == EXECUTOR_CANCELLED:
+        case _ if reason == EXECUTOR_CANCELLED:
             return RunCancelled()
-        case str(reason) if reason == BATCH_FAILED:
-            return RunFailed(code=event.code, message="", retryable=True, shared=True)
+        case _ if reason == BATCH_FAILED:
+            return RunFailed(code=code, message="", retryable=True, shared=True)
         case _:
             return None
 
@@ -162,7 +186,7 @@ def _reported(
 ) -> Decided | None:
     # Who reported is not recorded; only the holder of the lease is listened to.
     task = pool.tasks.get(append.stream)
-    lease = None if task is None else task.lease
+    lease = None if task is None else task.lease_of(event.attempt)
     if lease is None:
         return None
     report = AttemptReport(

@@ -1,4 +1,4 @@
-"""Changes of devices and models, decided again from the command that the recorded events tell of.
+"""Changes of devices, models and rules, decided again from the command that led to them.
 
 An executor's offer is recorded where it changed something; what stayed as it was is taken from the
 pool.
@@ -7,6 +7,7 @@ pool.
 from pointsman.contracts import events
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.leases import AttachExecutor, DeviceHealth, DeviceOffer
+from pointsman.policy.parameters import from_figures
 from pointsman.scheduler.domain.attachment import (
     decide_absent,
     decide_attach,
@@ -71,6 +72,19 @@ def registered(pool: Pool, append: Append, event: events.ModelRegistered) -> Dec
 def routing_changed(pool: Pool, append: Append, event: events.RoutingChanged) -> Decided | None:
     """The routing file is another one."""
     return _of(append, decide_routing(pool, event))
+
+
+def policy_set(pool: Pool, append: Append, event: events.PolicySet) -> Decided | None:  # noqa: ARG001 - as all of the table
+    """The leader was started with other parameters."""
+    policy = pool.policy
+    decided = policy.decide(
+        from_figures(event.figures),
+        event.source,
+        event.holder,
+        at=event.at,
+        applied_to=pool.applied_to,
+    )
+    return None if decided is None else policy.decided(decided, pool.version_of(policy.stream))
 
 
 def _of(append: Append, decided: list[Decided]) -> Decided | None:

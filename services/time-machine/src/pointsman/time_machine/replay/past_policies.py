@@ -1,8 +1,12 @@
-"""Which policy decided where in a log: the one that the first grant after an election names."""
+"""Whose rules decided where in a log: those that the first grant after an election names.
+
+What they were set to stands in the log, so that a pool that is its fold decides with that.
+"""
 
 from bisect import bisect_right
 
 from pointsman.contracts.events import LeaderElected, TaskGranted
+from pointsman.scheduler.domain.policy import rules_of
 from pointsman.time_machine.pool_log import Entry
 
 
@@ -20,7 +24,7 @@ class PastPolicies:
             self._elections.append(position)
             self._configs.append(None)
         if type(event) is TaskGranted and self._configs[-1] is None:
-            self._configs[-1] = event.explanation.config
+            self._configs[-1] = rules_of(event.explanation.config)
 
     def at(self, position: int) -> str | None:
         """None where it is not known: nothing was granted."""

@@ -14,6 +14,7 @@ from pointsman.scheduler.domain.schedules import (
     decide_missed,
     decide_remove,
     decide_set,
+    decide_warmed,
 )
 from pointsman.scheduler.domain.timetable import Due, ScheduleId
 from pointsman.time_machine.replay.appends import Append
@@ -27,9 +28,9 @@ def schedule_set(pool: Pool, append: Append, event: events.ScheduleSet) -> Decid
         name=event.name,
         cron=event.cron,
         timezone=event.timezone,
-        template=event.template,
-        payload=b"",
         by=event.by,
+        template=event.template,
+        warm_up=event.warm_up,
         missed=event.missed,
     )
     decided = decide_set(pool, command, event.payload, at=event.at)
@@ -45,8 +46,11 @@ def schedule_removed(pool: Pool, append: Append, event: events.ScheduleRemoved) 
 
 
 def schedule_fired(pool: Pool, append: Append, event: events.ScheduleFired) -> Decided | None:
-    """Its task was accepted, by this leader or by the one before."""
+    """Its task was accepted, by this leader or by the one before, or its load asked for."""
     key = event.tenant, event.name
+    if not event.task:
+        due = _due(pool, key, event.due)
+        return None if due is None else decide_warmed(pool, key, due, at=event.at)
     made = decide_made(pool, key, at=event.at)
     if made is not None and made.events == append.events:
         return made
@@ -55,11 +59,16 @@ def schedule_fired(pool: Pool, append: Append, event: events.ScheduleFired) -> D
 
 
 def schedule_missed(pool: Pool, append: Append, event: events.ScheduleMissed) -> Decided | None:  # noqa: ARG001 - as all of the table
-    """Nobody acted on its due times, or its task was refused."""
+    """Nobody acted on its due times, or its task or load was refused."""
     key = event.tenant, event.name
     due = _due(pool, key, event.due)
-    refusal = None if event.code == NOT_IN_TIME else Rejected(code=event.code, message=event.reason)
-    return None if due is None else decide_missed(pool, key, due, refusal, at=event.at)
+    if due is None:
+        return None
+    refused = event.code != NOT_IN_TIME
+    if refused and pool.timetable[key].terms.warm_up is not None:
+        return decide_warmed(pool, key, due, at=event.at)
+    refusal = Rejected(code=event.code, message=event.reason) if refused else None
+    return decide_missed(pool, key, due, refusal, at=event.at)
 
 
 def _due(pool: Pool, key: ScheduleId, due: float) -> Due | None:

@@ -15,7 +15,8 @@ import msgspec
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
 from pointsman.eventstore.log_rows import LogRow
-from pointsman.scheduler.domain.granting import CONFIG, decide_round
+from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.policy import CONFIG, rules_of
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.time_machine.pool_log import Entry, PoolLog
 from pointsman.time_machine.replay.appends import Append, Moment, moments
@@ -29,7 +30,7 @@ while the leader's own appends wait."""
 SHOWN: Final = 20
 """Differences that a report holds; all are counted."""
 
-_OF_POOLS: Final = frozenset({events.TaskAccepted, events.DeviceAttached, events.LeaderElected})
+_OF_POOLS: Final = frozenset(type_ for type_ in TOPIC_OF if "pool" in type_.__struct_fields__)
 """Events that name their pool."""
 
 
@@ -167,9 +168,9 @@ class Verification:
         self._ahead.clear()
 
     def _of_this_policy(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Decisions of another policy than this release's follow from rules that are not here."""
+        """Decisions of another release's policy follow from rules that are not here."""
         config = self._policies.at(entries[-1][0])
-        if config in {None, CONFIG}:
+        if config is None or rules_of(config) == CONFIG:
             return entries
         self.not_redecided.update(f"{TOPIC_OF[type(entry[3])]} ({config})" for entry in entries)
         return ()

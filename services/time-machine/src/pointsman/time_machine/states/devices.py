@@ -4,7 +4,7 @@ from typing import TypedDict
 
 from pointsman.scheduler.domain.devices import Device
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.tasks import OpenTask
+from pointsman.scheduler.domain.tasks import LiveLease, OpenTask
 
 
 class Running(TypedDict):
@@ -67,7 +67,7 @@ def devices_of(pool: Pool, at: float) -> list[DeviceState]:
 
 def leases_of(pool: Pool, at: float) -> list[Lease]:
     """Live leases, the oldest first."""
-    held = [lease for task in pool.tasks.values() if (lease := _lease(task, at)) is not None]
+    held = [_lease(task, lease, at) for task in pool.tasks.values() for lease in task.leases]
     return sorted(held, key=lambda lease: -lease["granted_s_ago"])
 
 
@@ -113,10 +113,7 @@ def _runs(device: Device, at: float, *, suspect: bool) -> list[Running]:
     ]
 
 
-def _lease(task: OpenTask, at: float) -> Lease | None:
-    lease = task.lease
-    if lease is None:
-        return None
+def _lease(task: OpenTask, lease: LiveLease, at: float) -> Lease:
     return {
         "task": str(task.id),
         "attempt": lease.attempt,

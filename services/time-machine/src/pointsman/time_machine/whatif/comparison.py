@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypedDict
 
 from pointsman.eventstore.log_rows import row_pages
-from pointsman.policy.parameters import DEFAULTS, Parameters
+from pointsman.policy.parameters import Parameters
 from pointsman.runtime.errors import FatalError
 from pointsman.time_machine.policies import OURS, Fleet, parameters_of, simulate
 from pointsman.time_machine.policy_files import read_policy
@@ -89,7 +89,7 @@ def what_if(
     recorded = _waits(calibrated.waits_s, calibrated.expired)
     fleet = Fleet(load.places or devices or 1, load.slots)
     other_fleet = _fleet(name, fleet._replace(devices=devices or fleet.devices))
-    ours = _run(calibrated, OURS, DEFAULTS, fleet)
+    ours = _run(calibrated, OURS, load.parameters, fleet)
     other = _run(calibrated, name, parameters, other_fleet)
     return {
         "begin": begin,

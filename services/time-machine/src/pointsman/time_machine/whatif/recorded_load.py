@@ -10,6 +10,7 @@ from pointsman.contracts.events import Decision, DeviceMode
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.log_rows import LogRow
 from pointsman.eventstore.reading import concerns, read_event
+from pointsman.policy.parameters import DEFAULTS, Parameters, from_figures
 from pointsman.scheduler.domain.tasks import PREPARATION_S
 from pointsman.time_machine.pool_log import recorded
 
@@ -32,6 +33,7 @@ TYPES: Final = (
     events.DeviceDetached,
     events.ResidencyChanged,
     events.ModelRegistered,
+    events.PolicySet,
 )
 """What is read; everything else is passed over undecoded."""
 
@@ -76,6 +78,8 @@ class RecordedLoad:
         default_factory=dict[str, events.DeviceAttached]
     )
     """Those that were attached at some moment of the time, as they were last."""
+    parameters: Parameters = DEFAULTS
+    """What the policy was set to at the end."""
 
     @property
     def dedicated(self) -> bool:
@@ -127,23 +131,20 @@ class _Reading:
 
     def take(self, stream: UUID, event: Decision) -> None:
         """The next event."""
-        load = self._load
+        if getattr(event, "pool", self._pool) != self._pool:
+            return
         match event:
             case events.TaskAccepted():
-                if event.pool == self._pool:
-                    self._accepted(stream, event)
-            case events.DeviceAttached():
-                self._attached(event)
-            case events.DeviceDetached():
-                if event.at < load.begin:
-                    self._devices.pop(event.device, None)
+                self._accepted(stream, event)
+            case events.DeviceAttached() | events.DeviceDetached() | events.ResidencyChanged():
+                self._of_device(event)
             case events.ModelRegistered():
-                load.registered[event.variant] = event
-            case events.ResidencyChanged():
-                if event.loaded and event.at < load.end:
-                    load.loads_s.setdefault(event.loaded, []).append(event.load_s)
+                self._load.registered[event.variant] = event
+            case events.PolicySet():
+                if event.at < self._load.end:
+                    self._load.parameters = from_figures(event.figures)
             case _:
-                task = load.tasks.get(stream)
+                task = self._load.tasks.get(stream)
                 if task is not None:
                     self._of_task(stream, task, event)
 
@@ -152,9 +153,20 @@ class _Reading:
         self._load.devices = self._devices
         return self._load
 
-    def _attached(self, event: events.DeviceAttached) -> None:
-        if event.pool == self._pool and event.at < self._load.end:
-            self._devices[event.device] = event
+    def _of_device(
+        self, event: events.DeviceAttached | events.DeviceDetached | events.ResidencyChanged
+    ) -> None:
+        load = self._load
+        match event:
+            case events.DeviceAttached():
+                if event.at < load.end:
+                    self._devices[event.device] = event
+            case events.DeviceDetached():
+                if event.at < load.begin:
+                    self._devices.pop(event.device, None)
+            case events.ResidencyChanged():
+                if event.loaded and event.at < load.end:
+                    load.loads_s.setdefault(event.loaded, []).append(event.load_s)
 
     def _accepted(self, stream: UUID, event: events.TaskAccepted) -> None:
         prepared = event.at

@@ -1,0 +1,83 @@
+"""What a pool decides with: the parameters of its policy, as the log last set them."""
+
+from typing import Final
+from uuid import UUID
+
+from pointsman.contracts.decided import Decided
+from pointsman.contracts.events import PolicySet
+from pointsman.contracts.streams import stream_id
+from pointsman.policy.parameters import DEFAULTS, Parameters, from_figures
+from pointsman.scheduler.domain.fleet import Devices
+from pointsman.scheduler.domain.waiting import Waiting
+
+CONFIG: Final = "policy-4"
+"""Names the rules of `pointsman.policy` and their default parameters; changes with either."""
+
+_BESIDE: Final = "+"
+
+
+def config_of(parameters: Parameters) -> str:
+    """How decisions name a policy: its rules, and a digest of parameters that are not the defaults.
+
+    Two sets of parameters with the same figures have the same name.
+    """
+    return CONFIG if parameters == DEFAULTS else f"{CONFIG}{_BESIDE}{parameters.digest()}"
+
+
+def rules_of(config: str) -> str:
+    """The rules that a name says, whatever the parameters."""
+    return config.partition(_BESIDE)[0]
+
+
+class Policy:
+    """The parameters of one pool, and what they change of its devices and queues."""
+
+    def __init__(self, pool: str, devices: Devices, waiting: Waiting) -> None:
+        self.parameters = DEFAULTS
+        self.windows = DEFAULTS.windows_by_class()
+        self.config = CONFIG
+        self.event: PolicySet | None = None
+        """What set them; None: nothing ever did."""
+        self._pool = pool
+        self._devices = devices
+        self._waiting = waiting
+
+    def evolve(self, _: int, event: PolicySet) -> None:
+        """Other parameters hold from here on; keys that were given stay as they are."""
+        if event.pool != self._pool:
+            return
+        self.event, self.parameters = event, from_figures(event.figures)
+        self.windows = self.parameters.windows_by_class()
+        self.config = config_of(self.parameters)
+        self._waiting.classes.tune(self.parameters.least_gap_s)
+        self._devices.tune(self.parameters.swap_share, self.parameters.credit_cap_loads)
+
+    def restore(self, event: PolicySet | None) -> None:
+        """Go on from what a snapshot kept."""
+        if event is not None:
+            self.evolve(0, event)
+
+    def decide(
+        self, given: Parameters, source: str, holder: str, *, at: float, applied_to: int
+    ) -> PolicySet | None:
+        """What records that `given` holds from now on; None if it holds already."""
+        if given == self.parameters:
+            return None
+        return PolicySet(
+            at=at,
+            applied_to=applied_to,
+            pool=self._pool,
+            figures={name: float(value) for name, value in given.figures().items()},
+            config=config_of(given),
+            source=source,
+            holder=holder,
+        )
+
+    @property
+    def stream(self) -> UUID:
+        """Where the log keeps it."""
+        return stream_id("policy", self._pool)
+
+    def decided(self, event: PolicySet, version: int) -> Decided:
+        """As it is recorded after `version` of its stream."""
+        return Decided(self.stream, version, (event,))

@@ -1,0 +1,109 @@
+"""Pools that hedge, and what they know by then of how long runs take."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+from uuid import UUID
+
+from pointsman.contracts.decided import Decided
+from pointsman.contracts.events import (
+    Decision,
+    PolicySet,
+    TaskAccepted,
+    TaskCancelled,
+    TaskGranted,
+    TaskHedged,
+)
+from pointsman.contracts.leases import RunCompleted
+from pointsman.policy.parameters import MOST_HEDGED, Parameters
+from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.policy import config_of
+from tests.support.scheduling import (
+    NOON,
+    RESULT,
+    History,
+    accepted,
+    attached,
+    given,
+    model,
+    report,
+)
+
+USUAL_S: Final = 0.25
+RUNS: Final = 64
+"""As many as the tail of run times is taken from."""
+
+_FIRST: Final = 0x1000
+
+
+def policy_set(parameters: Parameters, *, at: float = NOON) -> PolicySet:
+    return PolicySet(
+        at=at,
+        applied_to=0,
+        pool="main",
+        figures=parameters.figures(),
+        config=config_of(parameters),
+        source="/etc/policy.toml",
+        holder="here",
+    )
+
+
+HEDGES: Final = policy_set(Parameters(hedge_share=MOST_HEDGED))
+
+
+def experienced(*devices: Decision, hedges: PolicySet | None = HEDGES, tasks: int = 100) -> History:
+    """A pool that has run 64 of so many tasks, each in `USUAL_S`, and waits for nothing."""
+    known = devices or (attached("cpu-0"), attached("cpu-1"))
+    first = () if hedges is None else (hedges,)
+    history = given(*first, model(), *known)
+    learn(history, tasks)
+    return history
+
+
+def learn(history: History, tasks: int, variant: str = "fast") -> None:
+    """Let tasks run one by one before noon, so that what is usual is known."""
+    for number, task in enumerate(_names(tasks)):
+        at = NOON - 1_000 + number
+        history.append(task, accepted(at=at, variants=(variant,)))
+        if number < RUNS:
+            history.round(at)
+            lease = history.pool.tasks[task].lease
+            assert lease is not None
+            told = report(
+                task,
+                lease.attempt,
+                RunCompleted(result=RESULT, run_s=USUAL_S),
+                device=lease.device,
+                incarnation=lease.incarnation,
+            )
+            ended = decide_report(history.pool, told, at=at + USUAL_S, draw=0.5)
+            assert ended is not None
+            history.record(ended)
+        else:
+            cancelled = TaskCancelled(at=at, applied_to=0, by="somebody", reason="")
+            history.append(task, cancelled)
+
+
+def hedged_events(decided: Iterable[Decided]) -> dict[UUID, TaskHedged]:
+    """The hedges among decisions, by task."""
+    return {
+        item.stream: event
+        for item in decided
+        for event in item.events
+        if isinstance(event, TaskHedged)
+    }
+
+
+def check_hedge(task: UUID, hedge: TaskHedged, history: History) -> None:
+    """What must hold of every hedge."""
+    events = [entry.event for entry in history.entries]
+    accepts = sum(isinstance(event, TaskAccepted) for event in events)
+    hedges = sum(isinstance(event, TaskHedged) for event in events)
+    before = [event for event in history.of(task) if isinstance(event, TaskGranted)][-1]
+    assert hedges <= history.pool.policy.parameters.hedge_share * accepts + 1e-6
+    assert (hedge.beside, hedge.variant) == (before.attempt, before.variant)
+    assert before.batch is None
+    assert hedge.at - before.at >= hedge.usual_s
+
+
+def _names(count: int) -> Iterator[UUID]:
+    return (UUID(int=_FIRST + number) for number in range(count))
