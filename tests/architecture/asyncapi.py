@@ -69,8 +69,14 @@ def document() -> Schema:
 
 
 def channel_name(address: str) -> str:
-    """The address without its parameters."""
-    return ".".join(token for token in address.split(".") if not _PARAMETER.fullmatch(token))
+    """The address without its parameters.
+
+    A question may go to any leader or to that of one pool: there the parameter tells them apart.
+    """
+    tokens = address.split(".")
+    if tokens[:2] == ["pm", "query"]:
+        return ".".join(token.strip("{}") for token in tokens)
+    return ".".join(token for token in tokens if not _PARAMETER.fullmatch(token))
 
 
 class _Document:

@@ -144,7 +144,7 @@ async def test_the_scheduler_makes_the_queue_of_ratings_and_reads_none(bus: Bus)
         (DEGRADATION, True, True, False),
         (FEEDBACK, False, False, False),
         (CONTEXT, False, False, False),
-        (SCHEDULER, False, False, False),
+        (SCHEDULER, True, False, False),
     ],
 )
 async def test_readings_go_from_who_takes_them_to_who_judges_them(

@@ -26,6 +26,8 @@ from tests.e2e.live_stack import (
     show,
 )
 
+pytestmark = pytest.mark.alone
+
 PARTS: Final = (EXECUTOR, SERVICES, NATS, "triton-0")
 ROUNDS: Final = 3
 BEFORE: Final = 15

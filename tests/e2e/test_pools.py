@@ -32,17 +32,17 @@ AT_ONCE: Final = 40
 MESSAGES: Final = 30
 
 _PATIENCE_S: Final = 60.0
-_LONG_MS: Final = 4_000
+_LONG_S: Final = 4.0
 """Longer than a scheduler takes to come back, so that it has to take up what still runs."""
 
 
-def a_task(delay_ms: int = 0) -> SubmitTask:
+def a_task(run_s: float = 0.0) -> SubmitTask:
     return SubmitTask(
         command_id=str(uuid4()),
         tenant=TENANT,
         family="identity",
         payload=b"some bytes",
-        parameters={"delay_ms": str(delay_ms)} if delay_ms else None,
+        parameters={"run_s": str(run_s)} if run_s else None,
     )
 
 
@@ -58,8 +58,8 @@ class Desk:
         answers = await asyncio.gather(*(self.client.submit(a_task()) for _ in range(count)))
         self.tasks += [answer.task for answer in answers]
 
-    async def into(self, pool: str, count: int, *, delay_ms: int) -> list[UUID]:
-        tasks = (self.client.submit(a_task(delay_ms), pool=pool) for _ in range(count))
+    async def into(self, pool: str, count: int, *, run_s: float) -> list[UUID]:
+        tasks = (self.client.submit(a_task(run_s), pool=pool) for _ in range(count))
         found = [answer.task for answer in await asyncio.gather(*tasks)]
         self.tasks += found
         return found
@@ -95,7 +95,7 @@ async def test_one_pool_goes_on_while_the_other_has_no_scheduler_and_nothing_is_
             desk = Desk(StackClient(nc, up.record), store)
             await desk.hand_in(AT_ONCE)
             messages = await send_messages(up, MESSAGES)
-            long = await desk.into(SECOND, 3, delay_ms=_LONG_MS)
+            long = await desk.into(SECOND, 3, run_s=_LONG_S)
             before = up.record.parts[VICTIM]
             os.kill(before.pid, signal.SIGKILL)
 

@@ -29,6 +29,8 @@ from pointsman.testing import wait_until
 from tests.e2e.housed_stack import HousedStack, housed_stack, view_rows
 from tests.e2e.live_stack import COMPLETED, TENANT, show
 
+pytestmark = pytest.mark.alone
+
 TASKS_PER_KILL: Final = 40
 CONVERSATIONS: Final = 4
 _ENDED_S: Final = 90.0

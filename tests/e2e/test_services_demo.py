@@ -7,7 +7,12 @@ import pytest
 from tests.e2e.live_stack import show
 from tests.e2e.up import pointsman
 
-pytestmark = [pytest.mark.slow, pytest.mark.triton, pytest.mark.usefixtures("triton_supported")]
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.slow,
+    pytest.mark.triton,
+    pytest.mark.usefixtures("triton_supported"),
+]
 
 
 def test_the_services_watch_degrade_remember_and_learn() -> None:

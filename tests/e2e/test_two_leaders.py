@@ -20,6 +20,8 @@ from pointsman.testing.waiting import wait_until
 from tests.e2e.live_stack import show
 from tests.e2e.rival_schedulers import Process, Rivals, elapsed_since, rivals, soon
 
+pytestmark = pytest.mark.alone
+
 WHILE_STOPPED: Final = 100
 
 

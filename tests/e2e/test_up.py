@@ -23,7 +23,7 @@ SERVICES_MB: Final = 250
 ORPHANS_S: Final = 30
 _PREFIX: Final = "shm-region-prefix-name="
 
-pytestmark = [pytest.mark.triton, pytest.mark.usefixtures("triton_supported")]
+pytestmark = [pytest.mark.alone, pytest.mark.triton, pytest.mark.usefixtures("triton_supported")]
 
 
 def shared_memory(processes: list[psutil.Process]) -> str:

@@ -17,7 +17,7 @@ def task(number: int, tenant: str, key: float) -> QueuedTask:
     return QueuedTask(number=number, class_id="x", tenant=tenant, key=key, arrival=0.0)
 
 
-def queue_of(*tasks: QueuedTask) -> tuple[ClassQueue, TenantCounters]:
+def queue_of(*tasks: QueuedTask) -> tuple[ClassQueue[QueuedTask], TenantCounters]:
     queue = ClassQueue[QueuedTask]("x", ClassTimes(load_s=1.0, p50_s=10.0, p99_s=20.0), ("x",))
     counters = TenantCounters()
     for one in tasks:

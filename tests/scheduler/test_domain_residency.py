@@ -53,6 +53,17 @@ def test_one_class_is_not_loaded_twice_while_its_holder_will_have_time_soon() ->
     assert world.holds[0].variants == ("a",)
 
 
+def test_a_load_that_takes_longer_than_expected_is_not_begun_twice_for_one_task() -> None:
+    slow = LoadingWorld([A], TWO)
+    slow.loads["a"] = 90.0
+    slow.submit("a")
+    slow.submit("a", at_s=200.0)
+
+    slow.run(150)
+
+    assert [change.load for change in slow.changes] == ["a"]
+
+
 def test_a_long_backlog_is_worth_a_second_load() -> None:
     world = LoadingWorld([A, B], TWO)
     for _ in range(60):

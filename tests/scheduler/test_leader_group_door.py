@@ -72,9 +72,7 @@ async def a_group(*, now: float = 0.0) -> Group:
     world, neighbours, load = World(), Neighbours(), GroupLoad()
     leaders = {pool: await scheduler(world, holder=pool, name=pool) for pool in POOLS}
     for pool, here in leaders.items():
-        door = GroupDoor(
-            pool, here.submissions, neighbours, load, FixedDraws(0.0), now=lambda: now
-        )
+        door = GroupDoor(pool, here.submissions, neighbours, load, FixedDraws(0.0), now=lambda: now)
         neighbours.doors[pool] = door
     return Group(leaders, neighbours, load)
 

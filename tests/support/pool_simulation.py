@@ -17,10 +17,9 @@ from pointsman.contracts.events import (
     AttemptLost,
     AttemptTimedOut,
     Decision,
-    TaskGranted,
     TaskHedged,
 )
-from pointsman.contracts.leases import AttemptReport, DeviceHealth, Outcome, RunFailed
+from pointsman.contracts.leases import DeviceHealth, Outcome, RunFailed
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.task_states import TERMINAL, TaskState
 from pointsman.scheduler.domain.admission import decide_submit
@@ -35,7 +34,7 @@ from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.preparation import decide_prepare
-from tests.support.hedging import check_hedge, hedged_events
+from tests.support.hedging import Attempt, check_hedge, hedged_events, told_by
 from tests.support.influences import OTHERS
 from tests.support.pool_state import check_batches, check_grant, ended, state, state_of
 from tests.support.scheduling import (
@@ -47,7 +46,6 @@ from tests.support.scheduling import (
     granted_events,
     model,
     offer,
-    report,
     submission,
 )
 
@@ -59,21 +57,6 @@ DEVICES: Final = {
     "executor-2": (offer("gpu-1", slots=1, variants=("best",), max_batch=4),),
 }
 EXECUTOR_OF: Final = {item.device: name for name, offers in DEVICES.items() for item in offers}
-
-
-Attempt = TaskGranted | TaskHedged
-"""What gave an attempt its lease."""
-
-
-def told_by(grant: Attempt, task: UUID, outcome: Outcome) -> AttemptReport:
-    return report(
-        task,
-        grant.attempt,
-        outcome,
-        device=grant.device,
-        executor=grant.executor,
-        incarnation=grant.incarnation,
-    )
 
 
 class Simulation:
@@ -167,9 +150,7 @@ class Simulation:
         gives_up = self._elapsed + grant.run_timeout_s
         self.calls[grant.device][task, grant.attempt] = gives_up
 
-    def report(
-        self, task: UUID, grant: Attempt, outcome: Outcome, *, draw: float = 0.5
-    ) -> bool:
+    def report(self, task: UUID, grant: Attempt, outcome: Outcome, *, draw: float = 0.5) -> bool:
         """The holder tells how an attempt ended; whether that changed anything."""
         lost = isinstance(outcome, RunFailed) and outcome.device_lost
         if not lost:

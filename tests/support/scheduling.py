@@ -284,8 +284,6 @@ def _stream_of(event: Decision) -> UUID:
             return stream_id("pool", event.pool)
         case events.RoutingChanged():
             return stream_id("routing", event.pool)
-        case events.PolicySet():
-            return stream_id("policy", event.pool)
         case _ if type(event) in INFLUENCES:
             return stream_id("influences", "main")
         case _:

@@ -31,6 +31,11 @@ class ServingDevice(Protocol):
         ...
 
     @property
+    def loading(self) -> bool:
+        """Whether its load has not ended, however long ago that was expected."""
+        ...
+
+    @property
     def credit(self) -> SwapCredit:
         """What it may spend on displacing loads."""
         ...
@@ -57,6 +62,9 @@ class DedicatedDevice:
         *("attached", "credit", "followers", "fresh", "loads_until", "name"),
         *("residents", "runs", "serves", "slots", "used_at", "waits_as"),
     )
+
+    loading = False
+    """Never later than expected: `begun_at` says when its load ends."""
 
     def __init__(self, name: str, slots: int = 1, credit: SwapCredit | None = None) -> None:
         self.name = name

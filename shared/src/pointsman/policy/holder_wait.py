@@ -34,6 +34,9 @@ def remaining_s(device: ServingDevice, times: ClassTimes, now: float) -> float |
     if elapsed < 0:
         # It loads, and takes whoever comes first then.
         return -elapsed
+    if device.loading:
+        # Later than was expected: by as much again, as far as anybody can say.
+        return elapsed
     # More than 0 while it runs, so that a device that is held back is looked at again later.
     if elapsed < runs.p50_s:
         return runs.p50_s - elapsed
@@ -62,7 +65,7 @@ def holder_wait(
         healthy += 1
         least_s = min(least_s, left_s)
         begun_at = device.begun_at
-        if begun_at is None or begun_at > now:
+        if begun_at is None or begun_at > now or device.loading:
             ready += 1
             ready_s = max(ready_s, left_s)
     if not healthy:

@@ -83,6 +83,24 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 DEFAULTS: Final = Parameters()
 
+RULES: Final = "policy-4"
+"""Names the rules of this package with their default parameters; changes with either."""
+
+_BESIDE: Final = "+"
+
+
+def config_of(parameters: Parameters) -> str:
+    """How decisions name a policy: its rules, and a digest of parameters that are not the defaults.
+
+    Two sets of parameters with the same figures have the same name.
+    """
+    return RULES if parameters == DEFAULTS else f"{RULES}{_BESIDE}{parameters.digest()}"
+
+
+def rules_of(config: str) -> str:
+    """The rules that a name says, whatever the parameters."""
+    return config.partition(_BESIDE)[0]
+
 
 def from_figures(figures: Mapping[str, float]) -> Parameters:
     """What `Parameters.figures` gave, of any release; those that it lacked have their default."""

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "model": _Entry("model", "Model variants and where they are loaded."),
     "device": _Entry("device", "Devices of the pools."),
     "pool": _Entry("pool", "Pools of the group, with their leaders."),
+    "policy": _Entry("policy", "What the decisions of the pools are set to."),
     "tenant": _Entry("tenant", "Weights and limits of tenants."),
     "pause": _Entry("pause", "Grant nothing of a model, family, tenant or the pool."),
     "resume": _Entry("resume", "Grant again what was paused."),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -50,6 +51,16 @@ Memory = Annotated[
     float,
     typer.Option(
         "--memory", min=0, metavar="MIB", help="What models may take of each device's memory."
+    ),
+]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="TOML with what differs from the default policy (see policy show).",
     ),
 ]
 Without = Annotated[

@@ -10,6 +10,7 @@ from pointsman.cli.failures import ExitCode
 from pointsman.cli.hints import data_flag
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
+from pointsman.cli.policy_files import read_policy_file
 from pointsman.cli.stack.plan import DEFAULT_TENANT, DeviceTerms, StackPlan
 from pointsman.cli.stack.project import find_project
 from pointsman.cli.stack.supervisor import Supervisor
@@ -19,6 +20,7 @@ from pointsman.cli.stack_options import (
     Memory,
     Mode,
     Noop,
+    PolicyFile,
     Pools,
     Postgres,
     Processes,
@@ -47,6 +49,7 @@ def up(  # noqa: PLR0913 - one parameter per option
     noop: Noop = False,
     mode: Mode = DeviceMode.FIXED,
     memory: Memory = 0.0,
+    policy: PolicyFile = None,
     without: Without = None,
     processes: Processes = False,
     standby: Standby = False,
@@ -74,6 +77,8 @@ def up(  # noqa: PLR0913 - one parameter per option
     check_pool_options(pools=pools, attach=triton or ())
 
     async def work(printer: Printer) -> ExitCode:
+        if policy is not None:
+            read_policy_file(policy)
         plan = StackPlan(
             data.absolute(),
             find_project(),
@@ -83,6 +88,7 @@ def up(  # noqa: PLR0913 - one parameter per option
             tenants=tuple(dict.fromkeys((DEFAULT_TENANT, *(tenant or ())))),
             noop=noop,
             terms=DeviceTerms(mode, memory),
+            policy=policy.absolute() if policy is not None else None,
             services=services_without(without or ()),
             processes=processes,
             standby=standby,

@@ -49,6 +49,7 @@ def services_environment(
         "POINTSMAN_POOL": POOL,
         "POINTSMAN_REGISTRY": str(plan.project.registry),
         "POINTSMAN_ROUTING": str(plan.project.routing),
+        **_policy(plan),
         "POINTSMAN_RESOURCE_MONITOR_METRICS": _metrics(devices),
     }
 
@@ -73,8 +74,13 @@ def service_environment(
         "POINTSMAN_POOL": plan.pool_of_part.get(part, POOL),
         "POINTSMAN_REGISTRY": str(plan.project.registry),
         "POINTSMAN_ROUTING": str(plan.project.routing),
+        **_policy(plan),
         "POINTSMAN_RESOURCE_MONITOR_METRICS": _metrics(devices),
     }
+
+
+def _policy(plan: StackPlan) -> dict[str, str]:
+    return {} if plan.policy is None else {"POINTSMAN_POLICY": str(plan.policy)}
 
 
 def executor_environment(

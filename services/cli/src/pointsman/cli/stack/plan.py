@@ -64,6 +64,8 @@ class StackPlan:
     postgres: str | None = field(default=None, repr=False)
     """DSN of a PostgreSQL that runs already, with its password; None: one of our own is started."""
     terms: DeviceTerms = DeviceTerms()
+    policy: Path | None = None
+    """What the policy is set to; None: its defaults."""
     slots: int | None = None
     """Calls that each device runs at the same time; None: the executor's default."""
     max_batch: int | None = None

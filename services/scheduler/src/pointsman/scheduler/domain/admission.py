@@ -11,7 +11,7 @@ from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import Cause, ModelRegistered, TaskAccepted
 from pointsman.contracts.message import BlobRef, Degradation
 from pointsman.contracts.routing import Route
-from pointsman.policy.order import allowed_boost, virtual_deadline
+from pointsman.policy.order import virtual_deadline
 from pointsman.scheduler.domain.dependencies import (
     DEPENDENCY_FAILED,
     NOTHING_FOUND,
@@ -133,12 +133,7 @@ def _accepted(
         message_id=task.command_id,
         source=task.source,
         deadline=task.deadline,
-        boost_s=allowed_boost(
-            task.priority_class,
-            boost_s,
-            pool.policy.windows,
-            pool.policy.parameters.max_boost_s,
-        ),
+        boost_s=pool.policy.allowed_boost(task.priority_class, boost_s),
         degradation=allowed(task),
         min_quality=task.min_quality,
         max_attempts=task.max_attempts,

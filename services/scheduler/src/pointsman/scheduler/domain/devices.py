@@ -143,6 +143,11 @@ class Device:
         return min((slot.since for slot in slots), default=None)
 
     @property
+    def loading(self) -> bool:
+        """Whether a load has not ended, however long ago that was expected."""
+        return self.changing is not None and bool(self.changing.load)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is in flight, as far as is known."""
         return not self.occupied and self.changing is None

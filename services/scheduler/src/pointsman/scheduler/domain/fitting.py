@@ -152,10 +152,19 @@ class Fitting:
             and other.offer.mode is DeviceMode.DEDICATED
             and other.changing is None
             and not other.gang
+            and not self._is_awaited(other)
             and self._gates.device_refused(other) is None
         ]
         others.sort(key=lambda other: (other.occupied, len(other.residency), other.used_at))
         return tuple(other.name for other in others[:needed]) if len(others) >= needed else None
+
+    def _is_awaited(self, device: Device) -> bool:
+        """Whether somebody waits for what it has just loaded.
+
+        Otherwise two classes could take the same devices from each other for ever.
+        """
+        awaited = self._pool.waiting.classes.served_by(device.residents)
+        return device.fresh and any(True for _ in awaited)
 
     def _usable(self, class_id: ClassId, device: Device) -> Iterator[str]:
         loadable = tuple(offered.variant for offered in device.offer.loadable)

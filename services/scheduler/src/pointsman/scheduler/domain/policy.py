@@ -1,32 +1,15 @@
 """What a pool decides with: the parameters of its policy, as the log last set them."""
 
-from typing import Final
 from uuid import UUID
 
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import PolicySet
+from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.streams import stream_id
-from pointsman.policy.parameters import DEFAULTS, Parameters, from_figures
+from pointsman.policy.order import allowed_boost
+from pointsman.policy.parameters import DEFAULTS, RULES, Parameters, config_of, from_figures
 from pointsman.scheduler.domain.fleet import Devices
 from pointsman.scheduler.domain.waiting import Waiting
-
-CONFIG: Final = "policy-4"
-"""Names the rules of `pointsman.policy` and their default parameters; changes with either."""
-
-_BESIDE: Final = "+"
-
-
-def config_of(parameters: Parameters) -> str:
-    """How decisions name a policy: its rules, and a digest of parameters that are not the defaults.
-
-    Two sets of parameters with the same figures have the same name.
-    """
-    return CONFIG if parameters == DEFAULTS else f"{CONFIG}{_BESIDE}{parameters.digest()}"
-
-
-def rules_of(config: str) -> str:
-    """The rules that a name says, whatever the parameters."""
-    return config.partition(_BESIDE)[0]
 
 
 class Policy:
@@ -35,7 +18,7 @@ class Policy:
     def __init__(self, pool: str, devices: Devices, waiting: Waiting) -> None:
         self.parameters = DEFAULTS
         self.windows = DEFAULTS.windows_by_class()
-        self.config = CONFIG
+        self.config = RULES
         self.event: PolicySet | None = None
         """What set them; None: nothing ever did."""
         self._pool = pool
@@ -51,6 +34,10 @@ class Policy:
         self.config = config_of(self.parameters)
         self._waiting.classes.tune(self.parameters.least_gap_s)
         self._devices.tune(self.parameters.swap_share, self.parameters.credit_cap_loads)
+
+    def allowed_boost(self, priority_class: PriorityClass, boost_s: float) -> float:
+        """The part of a requested boost that counts."""
+        return allowed_boost(priority_class, boost_s, self.windows, self.parameters.max_boost_s)
 
     def restore(self, event: PolicySet | None) -> None:
         """Go on from what a snapshot kept."""

@@ -154,7 +154,6 @@ def restore(pool: Pool, facts: PoolFacts, tasks: Iterable[OpenTask]) -> None:
 
 def facts_of(pool: Pool) -> PoolFacts:
     """Everything but the tasks, as it is now."""
-    influences = pool.influences
     return PoolFacts(
         name=pool.name,
         epoch=pool.epoch,
@@ -175,16 +174,7 @@ def facts_of(pool: Pool) -> PoolFacts:
             variant: _run_times(times) for variant, times in pool.models.added_times().items()
         },
         turnaround=_run_times(pool.turnaround),
-        influences=InfluenceFacts(
-            level=influences.standing_level,
-            boost=influences.standing_boost,
-            fallbacks=influences.fallbacks,
-            preferences=influences.preferences,
-            thresholds=influences.thresholds,
-            samples=influences.samples,
-            canaries=influences.canaries,
-            forecasts=influences.forecasts,
-        ),
+        influences=_influence_facts(pool.influences),
         timing=timing_of(pool),
         routing=pool.grounds.rules,
         sizes=tuple(pool.grounds.sizes.measured()),
@@ -281,6 +271,19 @@ def _device(facts: DeviceFacts) -> Device:
     )
     device.credit.restore(facts.credit_spent_s)
     return device
+
+
+def _influence_facts(influences: Influences) -> InfluenceFacts:
+    return InfluenceFacts(
+        level=influences.standing_level,
+        boost=influences.standing_boost,
+        fallbacks=influences.fallbacks,
+        preferences=influences.preferences,
+        thresholds=influences.thresholds,
+        samples=influences.samples,
+        canaries=influences.canaries,
+        forecasts=influences.forecasts,
+    )
 
 
 def _influence(influences: Influences, facts: InfluenceFacts) -> None:

@@ -6,7 +6,6 @@ What they were set to stands in the log, so that a pool that is its fold decides
 from bisect import bisect_right
 
 from pointsman.contracts.events import LeaderElected, TaskGranted
-from pointsman.scheduler.domain.policy import rules_of
 from pointsman.time_machine.pool_log import Entry
 
 
@@ -24,7 +23,7 @@ class PastPolicies:
             self._elections.append(position)
             self._configs.append(None)
         if type(event) is TaskGranted and self._configs[-1] is None:
-            self._configs[-1] = rules_of(event.explanation.config)
+            self._configs[-1] = event.explanation.config
 
     def at(self, position: int) -> str | None:
         """None where it is not known: nothing was granted."""

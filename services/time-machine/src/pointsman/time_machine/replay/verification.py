@@ -15,8 +15,8 @@ import msgspec
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
 from pointsman.eventstore.log_rows import LogRow
+from pointsman.policy.parameters import RULES, rules_of
 from pointsman.scheduler.domain.granting import decide_round
-from pointsman.scheduler.domain.policy import CONFIG, rules_of
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.time_machine.pool_log import Entry, PoolLog
 from pointsman.time_machine.replay.appends import Append, Moment, moments
@@ -170,7 +170,7 @@ class Verification:
     def _of_this_policy(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Decisions of another release's policy follow from rules that are not here."""
         config = self._policies.at(entries[-1][0])
-        if config is None or rules_of(config) == CONFIG:
+        if config is None or rules_of(config) == RULES:
             return entries
         self.not_redecided.update(f"{TOPIC_OF[type(entry[3])]} ({config})" for entry in entries)
         return ()
