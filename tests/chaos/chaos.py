@@ -20,7 +20,6 @@ from pointsman.eventstore.database_backup import back_up_database
 from tests.chaos.log import LogPlace
 from tests.chaos.options import Options
 from tests.chaos.record import markdown, record_of
-from tests.chaos.replays import judge_decisions
 from tests.chaos.run import Ran, run_chaos
 from tests.chaos.stack import ChaosStack, StackEndedError, chaos_stack
 from tests.chaos.verdict import Outcome, judge_clients, judge_log, judge_streams, judge_views
@@ -80,8 +79,6 @@ async def _judge(stack: ChaosStack, ran: Ran, folder: Path, outcome: Outcome, sa
     await asyncio.to_thread(judge_log, stack.log, ran, outcome)
     say(f"{outcome.counts() or 'nothing found'}; judging what the bus holds")
     await judge_streams(stack, outcome)
-    say(f"{outcome.counts() or 'nothing found'}; making every decision again")
-    ran.replay = await judge_decisions(stack.data, outcome)
     say(f"{outcome.counts() or 'nothing found'}; rebuilding every view")
     await asyncio.to_thread(judge_views, stack.data, stack.log, folder / "views", outcome)
 

@@ -22,9 +22,6 @@ _RULE_OF_THREE: Final = 3.0
 """Nothing in N tries: with 95 % certainty the rate is below 3 / N."""
 
 
-_REPLAYED: Final = ("decisions", "different", "fold_events_per_s", "decisions_per_s")
-
-
 def say(line: str) -> None:
     """One line for whoever watches."""
     print(line, flush=True)  # noqa: T201 - this program speaks on standard output
@@ -61,7 +58,7 @@ def record_of(options: Options, stack: StackRecord, ran: Ran, outcome: Outcome) 
         "attempts_lost": ran.tasks.attempts_lost,
         "clients": dict(sorted(ran.load.counts.items())),
         "found": outcome.counts(),
-        "replay": {name: ran.replay.get(name) for name in _REPLAYED},
+        "decisions": outcome.decisions,
         "bounds": {
             "per kill": _bound(kills),
             "per task": _bound(tasks),
@@ -94,8 +91,8 @@ def markdown(record: Mapping[str, Any]) -> str:
         f"Found: **{found}**. Nothing in N tries bounds the rate at 3/N (95 %):"
         f" {record['bounds']['per kill']} per kill, {record['bounds']['per task']} per task."
     )
-    again = record["replay"]
-    replayed = f"Made again: {again['decisions']} decisions, {again['different']} differ."
+    otherwise = record["found"].get("decided_otherwise", 0)
+    replayed = f"Made again: {record['decisions']} decisions, {otherwise} otherwise."
     columns = (
         "Seconds from the fault to the first completion of a task that was sent after it, and until"
         " everything that was killed answered again:"

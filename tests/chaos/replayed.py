@@ -10,8 +10,8 @@ from tests.chaos.log import LogPlace
 _PAGE: Final = 2_000
 
 
-def decided_otherwise(log: LogPlace) -> tuple[object, ...]:
-    """Decisions that are made otherwise now, or could not be made again although they should."""
+def replay(log: LogPlace) -> Verification:
+    """Every decision of the log, made again."""
     verification, events = Verification("main"), log.read()
     while page := list(islice(events, _PAGE)):
         rows: list[LogRow] = [
@@ -19,6 +19,11 @@ def decided_otherwise(log: LogPlace) -> tuple[object, ...]:
         ]
         verification.take(rows)
     verification.end()
+    return verification
+
+
+def decided_otherwise(verification: Verification) -> tuple[object, ...]:
+    """Decisions that are made otherwise now, or could not be made again although they should."""
     late = verification.beyond_window
     return (
         *verification.differences,

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pointsman.cli.stack.plan import POSTGRES
@@ -37,8 +37,6 @@ class Ran:
     tasks: FollowedTasks
     recoveries: Recoveries
     seconds: float = 0.0
-    replay: dict[str, Any] = field(default_factory=dict[str, Any])
-    """What making every decision again gave."""
 
     @classmethod
     def of(cls, stack: ChaosStack, options: Options) -> "Ran":

@@ -11,7 +11,7 @@ from pointsman.testing.history import check
 from tests.chaos.feed import feed_gaps, unpublished
 from tests.chaos.followed import CANCELLED, COMPLETED
 from tests.chaos.log import LogPlace
-from tests.chaos.replayed import decided_otherwise
+from tests.chaos.replayed import decided_otherwise, replay
 from tests.chaos.results import wrong_results
 from tests.chaos.run import Ran
 from tests.chaos.stack import ChaosStack
@@ -27,6 +27,8 @@ class Outcome:
 
     found: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     log: Verdict | None = None
+    decisions: int = 0
+    """How many were made again."""
 
     def add(self, kind: str, items: tuple[object, ...]) -> None:
         if items:
@@ -52,7 +54,9 @@ def judge_log(log: LogPlace, ran: Ran, outcome: Outcome) -> None:
     findings = check(ran.load.sent.values(), log.read(), own_sources={CONTEXT_SOURCE})
     outcome.log = findings.log
     outcome.add("wrong_result", wrong_results(log.read()))
-    outcome.add("decided_otherwise", decided_otherwise(log))
+    verification = replay(log)
+    outcome.decisions = verification.decisions
+    outcome.add("decided_otherwise", decided_otherwise(verification))
     chain = ChainCheck()
     chain.take(log.linked())
     outcome.add("broken_chain", () if chain.broken is None else (chain.broken,))

@@ -235,3 +235,41 @@ def test_free_memory_is_what_fresh_readings_say() -> None:
 
     assert gauges.free_mib(NOON) == {"gpu-0": 750.0}
     assert gauges.free_mib(NOON + 4) == {}
+
+
+def cold(*, queued: int, load_wait_s: float | None = 22.5, kept_back: int = 0) -> PoolSample:
+    family = FamilyLoad(
+        family="summarize",
+        queued=queued,
+        accepted=queued,
+        best="",
+        best_slots=0,
+        best_service_s=0.0,
+        predicted_wait_s=None,
+        load_wait_s=load_wait_s,
+        load_s=0.0 if load_wait_s is None else 20.0,
+        kept_back=kept_back,
+    )
+    return PoolSample(
+        pool="main", at=NOON, applied_to=0, queued=queued, granted=0, families=(family,)
+    )
+
+
+@pytest.mark.parametrize(
+    ("heard", "wait_s"),
+    [
+        (cold(queued=5), 2.5),
+        (cold(queued=0), 0.0),
+        (cold(queued=5, kept_back=5), 0.0),
+        (cold(queued=5, load_wait_s=None), None),
+        (cold(queued=5, load_wait_s=None, kept_back=5), 0.0),
+    ],
+    ids=["a queue", "nobody", "kept back", "nothing can be loaded", "paused"],
+)
+def test_of_a_cold_family_the_queue_counts_and_neither_its_load_nor_a_pause(
+    heard: PoolSample, wait_s: float | None
+) -> None:
+    gauges = Gauges()
+    gauges.sampled(heard, NOON)
+
+    assert gauges.pressure(Surroundings(), "main", NOON).predicted_wait_s == wait_s

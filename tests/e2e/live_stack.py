@@ -25,6 +25,7 @@ from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore.log_reader import SqliteLogReader
 from pointsman.runtime.packing import PackedRequests
 from pointsman.testing import wait_until
+from pointsman.time_machine.replay.report import verify_log
 
 TENANT: Final = "acme"
 ENDS: Final = frozenset(
@@ -135,6 +136,7 @@ async def live_stack(
     mode: DeviceMode = DeviceMode.FIXED,
     slots: int | None = None,
     max_batch: int | None = None,
+    policy: Path | None = None,
 ) -> AsyncGenerator[LiveStack]:
     """Run a stack on a data directory until the block ends."""
     plan = StackPlan(
@@ -146,6 +148,7 @@ async def live_stack(
         terms=DeviceTerms(mode),
         slots=slots,
         max_batch=max_batch,
+        policy=policy,
     )
     async with (
         running_stack(plan) as supervisor,
@@ -157,6 +160,8 @@ async def live_stack(
             yield stack
         finally:
             await stack.requests.stop()
+    # Whatever a test does to a stack, its decisions follow from its log.
+    assert verify_log(data / "log.db")["differences"] == []
 
 
 @asynccontextmanager

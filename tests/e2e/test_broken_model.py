@@ -25,6 +25,7 @@ def project_with_a_broken_model(root: Path) -> Project:
     config = project.models / "broken" / "config.pbtxt"
     config.write_text(config.read_text().replace('"identity"', '"broken"'))
     (project.models / "broken" / "1" / "model.py").write_text("raise RuntimeError('no weights')\n")
+    (root / "infra" / "routing").symlink_to(PROJECT / "infra" / "routing")
     project.triton_environment.symlink_to(TRITON_ENVIRONMENT)
     return project
 

@@ -72,7 +72,7 @@ def report(bench: CrashBench, crashes: list[Crash]) -> None:
     show(
         test="crash points",
         engine=bench.devices[0].kind,
-        passed=f"{len(crashes)} of {len(CrashPoint)}",
+        passed=f"{len(crashes)} of {len(POINTS)}",
         seconds=round(sum(crash.seconds for crash in crashes), 1),
     )
 

@@ -87,9 +87,10 @@ async def test_a_stopped_stack_goes_on_with_its_queue_and_its_feed(
     assert verdict.clean, verdict.faults()
     assert verdict.ended == {TaskState.COMPLETED: TASKS}
     assert (next_life != life) is wiped
-    assert feed == events
-    assert [event.position for event in feed] == list(range(1, len(events) + 1))
-    assert evt == public(events)
+    # A canary may have been recorded since the log was read.
+    assert feed[: len(events)] == events
+    assert [event.position for event in feed] == list(range(1, len(feed) + 1))
+    assert [position for position in evt if position <= len(events)] == public(events)
 
 
 async def published_to(stack: LiveStack, nc: Client, position: int) -> bool:

@@ -176,10 +176,17 @@ def spread(choose: Callable[[Sequence[PoolReading]], str], *, every: int) -> int
 def test_two_choices_keep_a_group_much_more_even_than_one() -> None:
     draws = random.Random(11)
 
-    two = spread(lambda all: choose_pool(all, (draws.random(), draws.random())).chosen, every=16)
-    one = spread(lambda all: draws.choice(all).pool, every=16)
-    best = spread(lambda all: min(all, key=lambda reading: reading.order()).pool, every=400)
-    stale = spread(lambda all: choose_pool(all, (draws.random(), draws.random())).chosen, every=400)
+    def better_of_two(readings: Sequence[PoolReading]) -> str:
+        return choose_pool(readings, (draws.random(), draws.random())).chosen
+
+    def any_one(readings: Sequence[PoolReading]) -> str:
+        return draws.choice(readings).pool
+
+    def always_best(readings: Sequence[PoolReading]) -> str:
+        return min(readings, key=PoolReading.order).pool
+
+    two, one = spread(better_of_two, every=16), spread(any_one, every=16)
+    stale, best = spread(better_of_two, every=400), spread(always_best, every=400)
 
     print(f"\nspread of 16 pools: two choices {two}, one {one} (ratio {one / two:.1f});")  # noqa: T201 - figures for whoever watches
     print(f"with readings 400 tasks old: two choices {stale}, always the best {best}")  # noqa: T201 - figures for whoever watches

@@ -212,10 +212,9 @@ async def test_each_pool_folds_its_own_tasks_and_devices_alone() -> None:
                 chosen="second",
                 basis=ChoiceBasis.LOAD,
                 pools=1,
-                candidates=(PoolCandidate(pool="second", wait_s=0.5, busy=0.25, age_s=0.9),),
+                candidates=(PoolCandidate(pool="second", wait_s=0.5, age_s=0.9),),
             ),
-            "Pool second alone could take it: second (500 ms to wait, 25% of its slots taken, "
-            "900 ms old).",
+            "Pool second alone could take it: second (500 ms to wait, 900 ms old).",
         ),
         (
             PoolChoice(

@@ -70,6 +70,7 @@ def questions(here: Scheduler, views: FakeViews | None = None) -> Questions:
         views or FakeViews(),
         feed_position=lambda: 2,
         pid=4242,
+        now=here.clock.wall,
         progress=here.clocks.progress,
     )
 

@@ -15,11 +15,11 @@ from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.log_rows import LogRow
 from pointsman.time_machine.replay.verification import Verification
 from tests.support.failing import MODEL_ERROR, fail
-from tests.support.leading import World, leading
+from tests.support.leading import World, leading, scheduler
 from tests.support.loading_world import LoadingWorld, loading_model
 from tests.support.log_rows import rows_of
 from tests.support.schedules import EVERY_MINUTE, changed, loading_offer, schedules_of
-from tests.support.scheduling import NOON, Entry, attach, attached, given, model, offer
+from tests.support.scheduling import NOON, Entry, attach, attached, given, model
 from tests.support.splitting import EXECUTORS, LIMIT, Splitting, done
 
 GOES_ILL: Final[Sequence[Outcome]] = (
@@ -147,22 +147,40 @@ async def test_schedules_and_what_they_make_are_decided_again() -> None:
     async with leading(world, slots=3) as here:
         schedules = schedules_of(here)
         await schedules.set(EVERY_MINUTE)
-        await here.leader.attach(attach(offer(slots=3), loading_offer()))
-        warm = changed(name="morning", template=None, payload=b"", warm_up=WarmUp("fast"))
-        await schedules.set(msgspec.structs.replace(warm, cron="*/30 * * * *"))
-        for seconds in (61.0, 60.0, 600.0, 1_200.0, 3_000.0):
+        for seconds in (61.0, 60.0, 600.0):
             world.clock.passes(seconds)
             await schedules.fire_due()
+
+    again, found = await verified_log(world)
+
+    assert {events.ScheduleSet, events.ScheduleFired, events.TaskAccepted} <= found
+    assert again.differences == []
+    assert again.not_redecided == {"pool.leader_elected.v1": 1}
+
+
+async def test_warm_ups_and_those_that_were_missed_are_decided_again() -> None:
+    world = World()
+    here = await scheduler(world)
+    await here.leader.attach(attach(loading_offer()))
+    schedules = schedules_of(here)
+    warm = changed(template=None, payload=b"", warm_up=WarmUp("fast"))
+    await schedules.set(msgspec.structs.replace(warm, cron="0 * * * *"))
+    for seconds in (3_600.0, 3_605.0, 4_500.0):
+        world.clock.passes(seconds)
+        await schedules.fire_due()
+
+    again, found = await verified_log(world)
+
+    assert {events.ScheduleFired, events.ScheduleMissed, events.ResidencyAsked} <= found
+    assert again.differences == []
+    assert again.not_redecided == {"pool.leader_elected.v1": 1}
+
+
+async def verified_log(world: World) -> tuple[Verification, set[type[Decision]]]:
+    """The log of a world, decided again, and the kinds of events in it."""
     rows: list[LogRow] = [
         (e.position, e.stream.hex, e.version, e.type, e.time_us, bytes(e.data))
         for e in await world.store.read(0)
     ]
-
-    again = verified(rows)
-
     codec = EventCodec()
-    found = {type(codec.decode(row[3], row[5])) for row in rows}
-    assert {events.ScheduleSet, events.ScheduleFired, events.TaskAccepted} <= found
-    assert {events.ScheduleMissed, events.ResidencyAsked} <= found
-    assert again.differences == []
-    assert again.not_redecided == {"pool.leader_elected.v1": 1}
+    return verified(rows), {type(codec.decode(row[3], row[5])) for row in rows}

@@ -172,3 +172,12 @@ def test_the_figures_are_those_of_the_waits() -> None:
         "within_300s": 0.75,
         "decisions_per_s": 800.0,
     }
+
+
+@every_policy
+def test_a_device_holds_memory_from_its_first_load_on(policy: str) -> None:
+    tasks = trace((0.0, "a", 5.0), (100.0, "b", 5.0), load_s=10.0)
+
+    outcome = run(policy, 1, tasks)
+
+    assert (outcome.makespan_s, outcome.held_s) == (115.0, 115.0)

@@ -72,6 +72,8 @@ def test_our_policy_is_compared_with_a_plain_queue_seed_by_seed() -> None:
     assert report["simulated"] == SIMULATED
     assert [factor["load"] for factor in report["factors"]] == [1.0, 4.0]
     for factor in report["factors"]:
+        assert factor["memory"]["all_models"] == 87
+        assert 0 < factor["memory"]["held_models"] <= 4
         assert [row["seed"] for row in factor["seeds"]] == [1, 2]
         for name in COMPARED:
             ratios = [row[name] for row in factor["seeds"]]

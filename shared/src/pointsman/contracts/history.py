@@ -23,6 +23,9 @@ _TASK_EVENTS: Final = frozenset(event for _, event in TRANSITIONS)
 _ENDS: Final = {event: after for (_, event), after in TRANSITIONS.items() if after in TERMINAL}
 
 
+_OF_THE_GROUP: Final = ("model.", "dead_letter.", "schedule.")
+
+
 @dataclass(frozen=True, slots=True)
 class IllegalTransition:
     """An event that the task's state did not allow."""
@@ -144,8 +147,9 @@ class _Judgement:
         if event.version != self._versions.get(event.stream, 0) + 1:
             self._faults["version"].append(event.position)
         self._versions[event.stream] = event.version
-        # Writers that lead nothing have epoch 0 and stand outside of the succession of leaders.
-        if event.epoch:
+        # Writers that lead nothing have epoch 0 and stand outside of the succession of leaders; in
+        # streams that the pools of a group share, one pool's epoch says nothing of another's.
+        if event.epoch and not event.type.startswith(_OF_THE_GROUP):
             if event.epoch < self._epochs.get(event.stream, 0):
                 self._faults["epoch"].append(event.position)
             self._epochs[event.stream] = max(event.epoch, self._epochs.get(event.stream, 0))

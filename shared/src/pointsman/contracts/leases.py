@@ -156,6 +156,9 @@ class ResidencyRefused(Message, frozen=True, tag_field="outcome", tag="refused")
     message: str
 
 
+ResidencyOutcome = ResidencyDone | ResidencyRefused
+
+
 class ResidencyReport(Message, frozen=True):
     """How a change of a device's residency ended; repeated until it is answered."""
 
@@ -163,7 +166,7 @@ class ResidencyReport(Message, frozen=True):
     incarnation: str
     device: str
     generation: int
-    outcome: ResidencyDone | ResidencyRefused
+    outcome: ResidencyOutcome
     residency: tuple[Residency, ...] | None = None
     """All that is loaded now; None: the engine does not say."""
 

@@ -28,11 +28,21 @@ class FamilyLoad(Message, frozen=True):
     best_service_s: float
     """Median run time of it."""
     predicted_wait_s: float | None
-    """Until a task accepted now starts, with the variants in use; None: nothing serves."""
+    """Until a task accepted now starts, with the variants in use; None: nothing serves.
+
+    What an operator keeps back (`kept_back`) is not before it.
+    """
     refused: int = 0
     """Tasks that the ladder refused at the door since the leader began to lead."""
     load_wait_s: float | None = None
-    """Where nothing serves it: the same after a load by the leader; None: none is possible."""
+    """Where nothing serves it: the same after a load by the leader; None: none is possible.
+
+    Until a device is free for the load is not in it.
+    """
+    load_s: float = 0.0
+    """The load in `load_wait_s`: no other variant and no smaller queue makes it much shorter."""
+    kept_back: int = 0
+    """Of `queued`, those of which a pause or a limit of an operator lets none start now."""
 
 
 class SlotLoad(Message, frozen=True):

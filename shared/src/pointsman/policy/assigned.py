@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from pointsman.policy.class_choice import ClassChoice
 from pointsman.policy.hold import Hold
 from pointsman.policy.queued_task import QueuedTask
 
 
-class Start(NamedTuple):
+class Start(msgspec.Struct, frozen=True, gc=False):
     """A task starts on a device that has its model, and why its class was chosen."""
 
     device: str

@@ -10,7 +10,7 @@
 
 from collections.abc import Collection, Iterator
 from enum import StrEnum
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic
 
 import msgspec
 
@@ -22,7 +22,7 @@ from pointsman.policy.holder_wait import HolderWait, holder_wait, waits_for_hold
 from pointsman.policy.lateness import due_to_begin
 from pointsman.policy.parameters import DEFAULTS, Parameters
 from pointsman.policy.queued_task import ClassId
-from pointsman.policy.wait_bound import wait_bound_s
+from pointsman.policy.wait_bound import round_s, rounds
 from pointsman.policy.waiting_classes import WaitingClasses
 
 
@@ -61,25 +61,32 @@ class ClassChoice(msgspec.Struct, frozen=True, gc=False):
     """B at this moment."""
 
 
-class Fleet(NamedTuple):
-    """What a choice needs to know of all devices and classes together."""
+class Fleet:
+    """What a choice needs to know of all devices and classes together; it does not change."""
 
-    devices: int
-    mean_load_s: float
-    least_load_s: float
-    run_p99_s: float
-    """Of all classes."""
-    parameters: Parameters = DEFAULTS
+    __slots__ = ("_round_s", "devices", "least_load_s", "mean_load_s", "parameters", "run_p99_s")
+
+    def __init__(
+        self,
+        devices: int,
+        mean_load_s: float,
+        least_load_s: float,
+        run_p99_s: float,
+        parameters: Parameters = DEFAULTS,
+    ) -> None:
+        self.devices = devices
+        self.mean_load_s = mean_load_s
+        self.least_load_s = least_load_s
+        self.run_p99_s = run_p99_s
+        """Of all classes."""
+        self.parameters = parameters
+        self._round_s = round_s(
+            load_s=mean_load_s, run_p99_s=run_p99_s, share=parameters.swap_share
+        )
 
     def wait_bound_s(self, waiting: int) -> float:
         """B with so many classes that wait for a device."""
-        return wait_bound_s(
-            classes=waiting,
-            devices=self.devices,
-            load_s=self.mean_load_s,
-            run_p99_s=self.run_p99_s,
-            share=self.parameters.swap_share,
-        )
+        return rounds(waiting, self.devices) * self._round_s
 
 
 def choose_class(
@@ -104,7 +111,7 @@ class _Look(Generic[TaskT]):
 
     __slots__ = (
         *("_barred", "_blocked", "_bound_s", "_classes", "_credit_s", "_device"),
-        *("_found", "_least_load_s", "_now", "_patience_loads", "_waits"),
+        *("_fleet", "_found", "_now", "_waits"),
     )
 
     def __init__(
@@ -120,8 +127,7 @@ class _Look(Generic[TaskT]):
         self._classes = classes
         self._now = now
         self._barred = barred
-        self._least_load_s = fleet.least_load_s
-        self._patience_loads = fleet.parameters.holder_patience_loads
+        self._fleet = fleet
         self._credit_s = device.credit.left_s(fleet.mean_load_s)
         self._bound_s = fleet.wait_bound_s(classes.homeless)
         self._waits = waits
@@ -136,7 +142,7 @@ class _Look(Generic[TaskT]):
         overdue = self._overdue()
         if overdue is not None:
             return self._chosen(overdue, Rule.OVERDUE)
-        if resident is not None and self._credit_s < self._least_load_s:
+        if resident is not None and self._credit_s < self._fleet.least_load_s:
             return self._chosen(resident, Rule.RESIDENT)
         late = self._late()
         if resident is not None and (late is None or self._credit_s < late.times.load_s):
@@ -147,6 +153,9 @@ class _Look(Generic[TaskT]):
         return self._hold() if most is None else self._chosen(most, Rule.BACKLOG)
 
     def _overdue(self) -> ClassQueue[TaskT] | None:
+        since = self._classes.longest_waiting_since()
+        if since is None or self._now - since <= self._bound_s:
+            return None
         for since, queue in self._classes.longest_waiting():
             if self._now - since <= self._bound_s:
                 return None
@@ -157,12 +166,14 @@ class _Look(Generic[TaskT]):
     def _resident(self) -> ClassQueue[TaskT] | None:
         best: ClassQueue[TaskT] | None = None
         first: tuple[float, int] | None = None
-        for queue in self._classes.served_by(self._device.residents):
-            head = queue.head()
-            if head is None or queue.class_id in self._barred:
-                continue
-            if first is None or (head.key, head.number) < first:
-                best, first = queue, (head.key, head.number)
+        for variant in self._device.residents:
+            for queue in self._classes.admitting(variant):
+                head = queue.head()
+                if head is None or queue.class_id in self._barred:
+                    continue
+                place = (head.key, head.number)
+                if first is None or place < first:
+                    best, first = queue, place
         return best
 
     def _late(self) -> ClassQueue[TaskT] | None:
@@ -192,6 +203,7 @@ class _Look(Generic[TaskT]):
 
     def _looked_for(self) -> Iterator[ClassQueue[TaskT]]:
         residents = self._device.residents
+        patience_loads = self._fleet.parameters.holder_patience_loads
         for queue in self._classes.held_with_work():
             class_id, head = queue.class_id, queue.head()
             if head is None or any(variant in queue.variants for variant in residents):
@@ -199,10 +211,10 @@ class _Look(Generic[TaskT]):
             wait = self._wait_of(queue)
             wait_s = wait.expected_s
             if class_id in self._barred:
-                patience_s = self._patience_loads * queue.times.load_s
+                patience_s = patience_loads * queue.times.load_s
                 until = self._now + min(wait_s or patience_s, patience_s)
                 self._blocked.append((until, head.number, class_id))
-            elif not waits_for_holder(queue, wait, self._now, self._patience_loads):
+            elif not waits_for_holder(queue, wait, self._now, patience_loads):
                 yield queue
             elif wait_s:
                 until = self._now + wait_s
@@ -246,7 +258,7 @@ class _Look(Generic[TaskT]):
             swaps=swaps,
             load_s=load_s,
             credit_s=self._credit_s,
-            backlog=len(queue),
+            backlog=queue.count,
             holders=len(self._classes.holders(queue.class_id)),
             begin_in_s=due - self._now,
             waited_s=0.0 if since is None else self._now - since,

@@ -21,7 +21,8 @@ class ClassTimes:
         """Count a run that has ended."""
         self.runs.add(run_s)
         self._ran_s += run_s
-        self.longest_s = max(self.longest_s, run_s)
+        if run_s > self.longest_s:
+            self.longest_s = run_s
 
     def expect_load(self, load_s: float) -> None:
         """Take another figure of the registry; measured loads stay."""
@@ -49,4 +50,5 @@ class ClassTimes:
     @property
     def mean_s(self) -> float:
         """Mean run; the expected median before the first few."""
-        return self._ran_s / self.runs.runs if self.runs.measured else self.runs.p50_s
+        runs = self.runs
+        return self._ran_s / runs.runs if runs.measured else runs.p50_s

@@ -1,7 +1,9 @@
 """A device as the choice of a class sees it, and the one of the simulation."""
 
 from collections.abc import Collection, Hashable
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from pointsman.policy.queued_task import QueuedTask
 from pointsman.policy.swap_credit import SwapCredit
@@ -46,7 +48,7 @@ class ServingDevice(Protocol):
         ...
 
 
-class Run(NamedTuple):
+class Run(msgspec.Struct, frozen=True, gc=False):
     """A task that runs on a device."""
 
     task: QueuedTask

@@ -152,11 +152,11 @@ class DedicatedPool:
     def assign(self, now: float) -> Assigned:
         """Let free devices begin until none of them takes a task any more."""
         assigned = Assigned()
-        if self._reservations:
+        if self._reservations.by_class:
             for ready in self._reservations.settled():
                 self._load_reserved(ready, assigned, now)
         self._go_on(assigned, now)
-        while len(self._waiting) and len(self._free) and self._assign_one(assigned, now):
+        while len(self._free) and len(self._waiting) and self._assign_one(assigned, now):
             pass
         for hold in assigned.holds:
             queue = self.classes[hold.class_id]
@@ -167,11 +167,10 @@ class DedicatedPool:
         """Those first on which something has ended: most of them have more of the same to do."""
         freed, self._freed = self._freed, []
         for device in freed:
-            began = True
-            while began and device.free and self._has_work(device):
-                began = self._acted(device, assigned, now) == "began"
-            if device.free:
-                self._free.note(device)
+            while device.free:
+                if not self._has_work(device) or self._acted(device, assigned, now) != "began":
+                    self._free.note(device)
+                    break
 
     def _assign_one(self, assigned: Assigned, now: float) -> bool:
         while (device := self._free.with_work_perhaps()) is not None:
@@ -186,15 +185,15 @@ class DedicatedPool:
 
     def _has_work(self, device: DedicatedDevice) -> bool:
         residents = device.residents
-        return bool(residents) and len(self.classes[residents[0]]) > 0
+        return bool(residents) and self.classes.has_work(residents[0])
 
     def _acted(
         self, device: DedicatedDevice, assigned: Assigned, now: float
     ) -> Hold | Literal["nothing", "began"]:
-        barred = self._reservations.barred_for(device) if self._reservations else _NONE
+        barred = self._reservations.barred_for(device) if self._reservations.by_class else _NONE
         fleet = self._times.fleet(len(self.devices))
         while True:
-            choice = choose_class(device, self.classes, fleet, now, barred, self.holders)
+            choice = choose_class(device, self.classes, fleet, now, barred, self._free.holders)
             if choice is None:
                 return "nothing"
             if isinstance(choice, Hold):
@@ -203,7 +202,7 @@ class DedicatedPool:
             task = queue.next(self.counters, now)
             if task is None:
                 raise LookupError(f"{choice.class_id} was chosen and has no task that waits")
-            if self._times.is_too_late(task, choice.load_s, now):
+            if task.deadline is not None and self._times.is_too_late(task, choice.load_s, now):
                 if choice.holders and not self._times.is_too_late(task, 0.0, now):
                     barred |= {choice.class_id}
                 else:
@@ -241,14 +240,14 @@ class DedicatedPool:
         return True
 
     def _start(self, device: DedicatedDevice, task: QueuedTask, now: float) -> None:
-        self.cancel(task.number, now)
-        queue = self.classes[task.class_id]
+        self._waiting.pop(task.number)
+        queue = self.classes.discard(task, now)
         queue.hold = None
         # Corrected by what the run took.
         expected_s = queue.times.mean_s * (1 + len(device.followers))
         device.runs[task.number] = Run(task, now, expected_s)
         device.fresh = False
-        self.counters.charge(task.tenant, expected_s)
+        self.counters.started(task.tenant, expected_s)
         self._free.note(device)
 
     def _load_reserved(self, reserved: Reservation, assigned: Assigned, now: float) -> None:

@@ -52,14 +52,18 @@ class GroupLoad:
         age_s = max(0.0, at - heard.at)
         if load is None or heard.sample.paused:
             return PoolReading(pool, age_s)
+        each_s = load.best_service_s / max(1, load.best_slots)
         wait_s = load.predicted_wait_s if load.best else load.load_wait_s
+        if wait_s is not None:
+            # What an operator keeps back there would go before a further task as well.
+            wait_s += load.kept_back * each_s
         return PoolReading(
             pool,
             age_s,
             wait_s,
             _busy(heard.sample),
             sent=self._sent.get(pool, Counter[str]())[family],
-            each_s=load.best_service_s / max(1, load.best_slots),
+            each_s=each_s,
         )
 
 

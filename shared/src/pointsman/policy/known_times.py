@@ -18,6 +18,7 @@ class KnownTimes:
         self.mean_load_s = 0.0
         """Of all classes that are known."""
         self._least_load_s = 0.0
+        self._fleet: Fleet | None = None
 
     def __getitem__(self, class_id: str) -> ClassTimes:
         return self._of[class_id]
@@ -43,9 +44,13 @@ class KnownTimes:
 
     def fleet(self, devices: int) -> Fleet:
         """What a choice needs to know with so many devices."""
-        return Fleet(
-            devices, self.mean_load_s, self._least_load_s, self._runs.p99_s, self._parameters
-        )
+        fleet, run_p99_s = self._fleet, self._runs.p99_s
+        # Asked for every decision; another run seldom moves the p99 of a window.
+        if fleet is None or fleet.run_p99_s != run_p99_s or fleet.devices != devices:
+            fleet = self._fleet = Fleet(
+                devices, self.mean_load_s, self._least_load_s, run_p99_s, self._parameters
+            )
+        return fleet
 
     def is_too_late(self, task: QueuedTask, load_s: float, now: float) -> bool:
         """Whether a task cannot meet its deadline after a load of so many seconds."""
@@ -59,3 +64,4 @@ class KnownTimes:
         loads = [times.load_s for times in self._of.values()]
         self.mean_load_s = sum(loads) / len(loads)
         self._least_load_s = min(loads)
+        self._fleet = None

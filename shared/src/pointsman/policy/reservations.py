@@ -7,7 +7,7 @@ on what it has, so that it lasts no longer than the longest run or load that goe
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pointsman.policy.class_choice import ClassChoice
 from pointsman.policy.dedicated_device import DedicatedDevice
@@ -36,10 +36,8 @@ class Reservations:
         self._devices = devices
         self._classes = classes
         self._free = free
-        self._of: dict[Hashable, Reservation] = {}
-
-    def __len__(self) -> int:
-        return len(self._of)
+        self.by_class: Final[dict[Hashable, Reservation]] = {}
+        """Those that are not over; nobody else changes it."""
 
     def reserve(
         self, device: DedicatedDevice, choice: ClassChoice, parts: int
@@ -54,13 +52,13 @@ class Reservations:
                     break
             else:
                 return None
-        reservation = self._of[choice.class_id] = Reservation(choice, parts, tuple(taken))
+        reservation = self.by_class[choice.class_id] = Reservation(choice, parts, tuple(taken))
         self._mark(taken, choice.class_id)
         return reservation
 
     def settled(self) -> Iterator[Reservation]:
         """Those whose devices are idle; they are over, as are those whose class has no work."""
-        for class_id, reservation in list(self._of.items()):
+        for class_id, reservation in list(self.by_class.items()):
             if not self._classes[class_id]:
                 self.release(class_id)
             elif all(device.idle for device in reservation.devices):
@@ -69,13 +67,13 @@ class Reservations:
 
     def release(self, class_id: Hashable) -> None:
         """Its devices may begin something else."""
-        reservation = self._of.pop(class_id, None)
+        reservation = self.by_class.pop(class_id, None)
         if reservation is not None:
             self._mark(reservation.devices, None)
 
     def release_of(self, device: DedicatedDevice) -> None:
         """As `release`, for the one that has this device, or the device that it follows."""
-        for class_id, reservation in list(self._of.items()):
+        for class_id, reservation in list(self.by_class.items()):
             if any(device is each or device in each.followers for each in reservation.devices):
                 self.release(class_id)
 
@@ -83,7 +81,7 @@ class Reservations:
         """Classes that this device need not load, because others are kept for them already."""
         return frozenset(
             class_id
-            for class_id, reservation in self._of.items()
+            for class_id, reservation in self.by_class.items()
             if device.resident != class_id and (reservation.parts > 1 or not device.idle)
         )
 

@@ -51,11 +51,11 @@ class RunTimes:
         """Count one run; one that timed out counts with its timeout, a lower bound."""
         self.runs += 1
         self._known.clear()
-        if len(self._last) == _WINDOW:
-            oldest = self._last.popleft()
-            del self._sorted[bisect_left(self._sorted, oldest)]
-        self._last.append(run_s)
-        insort(self._sorted, run_s)
+        last, ordered = self._last, self._sorted
+        if len(last) == _WINDOW:
+            del ordered[bisect_left(ordered, last.popleft())]
+        last.append(run_s)
+        insort(ordered, run_s)
 
     @property
     def window(self) -> tuple[float, ...]:
@@ -74,13 +74,13 @@ class RunTimes:
         # Asked several times for each grant, and it changes with each end only.
         known = self._known.get(share)
         if known is None:
-            known = self._known[share] = self._quantile(share)
+            ordered = self._sorted
+            if len(ordered) >= _ENOUGH:
+                known = ordered[max(0, ceil(share * len(ordered)) - 1)]
+            else:
+                known = self._prior_p50_s if share <= _MEDIAN else self._prior_p99_s
+            self._known[share] = known
         return known
-
-    def _quantile(self, share: float) -> float:
-        if not self.measured:
-            return self._prior_p50_s if share <= _MEDIAN else self._prior_p99_s
-        return self._sorted[max(0, ceil(share * len(self._sorted)) - 1)]
 
     @property
     def p50_s(self) -> float:

@@ -51,7 +51,8 @@ class SwapCredit:
 
     def earn(self, service_s: float) -> None:
         """Count service that has ended."""
-        self._spent_s = max(0.0, self._spent_s - self._earned_per_s * service_s)
+        spent_s = self._spent_s - self._earned_per_s * service_s
+        self._spent_s = spent_s if spent_s > 0.0 else 0.0
 
     def spend(self, load_s: float, mean_load_s: float) -> None:
         """Pay for a swap; never more than leads to the floor."""

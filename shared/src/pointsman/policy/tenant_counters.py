@@ -25,9 +25,12 @@ class TenantCounters:
     def __init__(self, weights: Mapping[str, float] = _EVEN) -> None:
         self._weights = dict(weights)
         self._counters: dict[str, float] = {}
+        self.all: Final[Mapping[str, float]] = self._counters
+        """The counters of all tenants that ever asked for something; of any other it is 0."""
         self._numbers: dict[str, int] = {}
         self._waiting: dict[str, int] = {}
-        self._backlogged: Ranking[str] = Ranking()
+        self.backlogged: Final[Ranking[str]] = Ranking()
+        """Tenants with work that waits, by their counters."""
         self._last_s = 0.0
 
     def weigh(self, tenant: str, weight: float) -> None:
@@ -38,20 +41,15 @@ class TenantCounters:
         """The counter of a tenant."""
         return self._counters.get(tenant, 0.0)
 
-    @property
-    def all(self) -> Mapping[str, float]:
-        """The counters of all tenants that ever asked for something; of any other it is 0."""
-        return self._counters
-
     def arrived(self, tenant: str) -> None:
         """A task of the tenant waits now."""
         waiting = self._waiting.get(tenant, 0)
         self._waiting[tenant] = waiting + 1
         if waiting == 0:
             self._numbers.setdefault(tenant, len(self._numbers))
-            first = self._backlogged.first()
+            first_s = self.backlogged.first_key()
             # Where nobody waits, the one that waited last stands for all of them.
-            floor = self._last_s if first is None else first[0]
+            floor = self._last_s if first_s is None else first_s
             self._set(tenant, max(self.of(tenant), floor))
 
     def arrival(self, tenant: str) -> Arrival:
@@ -64,7 +62,7 @@ class TenantCounters:
         self._waiting[tenant] -= 1
         if self._waiting[tenant] == 0:
             del self._waiting[tenant]
-            self._backlogged.discard(tenant)
+            self.backlogged.discard(tenant)
         if counter is None:
             self._counters.pop(tenant, None)
         else:
@@ -74,16 +72,24 @@ class TenantCounters:
 
     def left(self, tenant: str) -> None:
         """A task of the tenant waits no more: it started or ended."""
-        self._waiting[tenant] -= 1
-        if self._waiting[tenant] == 0:
+        waiting = self._waiting[tenant] - 1
+        if waiting:
+            self._waiting[tenant] = waiting
+        else:
             del self._waiting[tenant]
-            self._backlogged.discard(tenant)
+            self.backlogged.discard(tenant)
             self._last_s = self.of(tenant)
+
+    def started(self, tenant: str, device_s: float) -> None:
+        """A task of the tenant waits no more and takes so many device-seconds."""
+        self.left(tenant)
+        self.charge(tenant, device_s)
 
     def charge(self, tenant: str, device_s: float) -> None:
         """Count device-seconds; negative ones correct an estimate."""
         if device_s:
-            self._set(tenant, self.of(tenant) + device_s / self._weights.get(tenant, 1.0))
+            had_s = self._counters.get(tenant, 0.0)
+            self._set(tenant, had_s + device_s / self._weights.get(tenant, 1.0))
 
     def restore(self, tenant: str, counter: float) -> None:
         """Give a tenant exactly the counter that it had."""
@@ -102,12 +108,7 @@ class TenantCounters:
             self._set(tenant, counter)
         self._last_s = last_s
 
-    @property
-    def backlogged(self) -> Ranking[str]:
-        """Tenants with work that waits, by their counters."""
-        return self._backlogged
-
     def _set(self, tenant: str, counter: float) -> None:
         self._counters[tenant] = counter
         if tenant in self._waiting:
-            self._backlogged.put(tenant, counter, self._numbers[tenant])
+            self.backlogged.put(tenant, counter, self._numbers[tenant])

@@ -10,6 +10,16 @@ def quantum_s(load_s: float, share: float = SHARE) -> float:
     return load_s * (1 - share) / share
 
 
+def round_s(*, load_s: float, run_p99_s: float, share: float = SHARE) -> float:
+    """`Q + load + p99 run`: for how long a device may be one class's before the next comes."""
+    return quantum_s(load_s, share) + load_s + run_p99_s
+
+
+def rounds(classes: int, devices: int) -> int:
+    """`ceil(M / K)`: how often each device changes until every waiting class has had one."""
+    return ceil(classes / devices) or 1
+
+
 def wait_bound_s(
     *, classes: int, devices: int, load_s: float, run_p99_s: float, share: float = SHARE
 ) -> float:
@@ -17,5 +27,4 @@ def wait_bound_s(
 
     The head of a class waits 2 B at the most, counted from the moment the class waits.
     """
-    rounds = ceil(classes / devices) or 1
-    return rounds * (quantum_s(load_s, share) + load_s + run_p99_s)
+    return rounds(classes, devices) * round_s(load_s=load_s, run_p99_s=run_p99_s, share=share)

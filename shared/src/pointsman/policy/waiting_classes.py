@@ -1,6 +1,6 @@
 """All classes: which have work, which of those are on no device, and which of these comes first."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Generic
 
 from pointsman.policy.class_queue import LEAST_GAP_S, ClassQueue, TaskT
@@ -25,6 +25,8 @@ class WaitingClasses(Generic[TaskT]):
         self._residents: dict[str, tuple[str, ...]] = {}
         self._holders: dict[ClassId, list[ServingDevice]] = {}
         self._homeless: Ranking[ClassId] = Ranking()
+        self.homeless = 0
+        """Number of classes with work that are on no device."""
         self._since: Ranking[ClassId] = Ranking()
 
     def register(
@@ -62,14 +64,22 @@ class WaitingClasses(Generic[TaskT]):
         """The queue of a class, if it is known."""
         return self._queues.get(class_id)
 
+    def has_work(self, class_id: ClassId) -> bool:
+        """Whether something waits in a class that is known."""
+        return self._queues[class_id].count > 0
+
+    def admitting(self, variant: str) -> Sequence[ClassQueue[TaskT]]:
+        """Classes that the variant may serve, with work or without."""
+        return self._admitting.get(variant, ())
+
     def served_by(self, residents: Collection[str]) -> Iterator[ClassQueue[TaskT]]:
         """Classes with work that one of these variants may serve; one may come twice."""
         for variant in residents:
-            yield from (queue for queue in self._admitting.get(variant, ()) if queue)
+            yield from (queue for queue in self._admitting.get(variant, ()) if queue.count)
 
     def homeless_with_work(self) -> Iterator[ClassQueue[TaskT]]:
         """Classes with work that are on no device, in the order in which loads have to begin."""
-        return (self._queues[class_id] for _, _, class_id in self._homeless)
+        return (self._queues[class_id] for class_id in self._homeless.items())
 
     def holders(self, class_id: ClassId) -> list[ServingDevice]:
         """Devices that have a variant of the class."""
@@ -77,11 +87,15 @@ class WaitingClasses(Generic[TaskT]):
 
     def held_with_work(self) -> Iterator[ClassQueue[TaskT]]:
         """Classes with work that are on some device."""
-        return (queue for class_id in self._holders if (queue := self._queues[class_id]))
+        return (queue for class_id in self._holders if (queue := self._queues[class_id]).count)
 
     def longest_waiting(self) -> Iterator[tuple[float, ClassQueue[TaskT]]]:
         """The classes that wait for a device and since when, the one that waits longest first."""
         return ((since, self._queues[class_id]) for since, _, class_id in self._since)
+
+    def longest_waiting_since(self) -> float | None:
+        """Since when the first of `longest_waiting` waits."""
+        return self._since.first_key()
 
     def waiting_since(self, class_id: ClassId) -> float | None:
         """Since when a class waits for a device, if it does."""
@@ -95,27 +109,31 @@ class WaitingClasses(Generic[TaskT]):
         """What `wait_since` takes; None if the class waits for no device."""
         return self._since.entry_of(class_id)
 
-    @property
-    def homeless(self) -> int:
-        """Number of classes with work that are on no device."""
-        return len(self._homeless)
-
     def put(self, task: TaskT, now: float) -> None:
         """Add a task."""
         class_id = task.class_id
         if self._queues[class_id].put(task) and class_id not in self._holders:
             self._index(class_id, now)
 
-    def discard(self, task: TaskT, now: float) -> None:
-        """Remove a task that waits."""
+    def discard(self, task: TaskT, now: float) -> ClassQueue[TaskT]:
+        """Remove a task that waits; the queue that it waited in."""
         class_id = task.class_id
-        if self._queues[class_id].discard(task) and class_id not in self._holders:
+        queue = self._queues[class_id]
+        if queue.discard(task) and class_id not in self._holders:
             self._index(class_id, now)
+        return queue
 
     def replace(self, before: TaskT, task: TaskT, now: float) -> None:
         """Put a task in the place of another of its class, which does not begin to wait anew."""
+        self._replace(before, before.key, task, now)
+
+    def rekeyed(self, task: TaskT, key: float, now: float) -> None:
+        """A task that waits has another key than this one; it does not begin to wait anew."""
+        self._replace(task, key, task, now)
+
+    def _replace(self, before: TaskT, key: float, task: TaskT, now: float) -> None:
         queue = self._queues[task.class_id]
-        moved = queue.discard(before)
+        moved = queue.discard_as(before, key)
         if (queue.put(task) or moved) and task.class_id not in self._holders:
             self._index(task.class_id, now)
 
@@ -159,9 +177,11 @@ class WaitingClasses(Generic[TaskT]):
         head = None if class_id in self._holders else queue.head()
         if head is None:
             self._homeless.discard(class_id)
+            self.homeless = len(self._homeless)
             self._since.discard(class_id)
             return
         # Equals in time stand in the order of their heads, which no snapshot can lose.
         self._homeless.put(class_id, due_to_begin(head.key, queue.times.load_s), head.number)
+        self.homeless = len(self._homeless)
         if class_id not in self._since:
             self._since.put(class_id, now, head.number)

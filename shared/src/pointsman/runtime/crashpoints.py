@@ -42,7 +42,6 @@ class CrashPoint(StrEnum):
     AFTER_ENGINE_CALL = "after_engine_call"
     BEFORE_RESULT_STORED = "before_result_stored"
     AFTER_RESULT_STORED = "after_result_stored"
-    AFTER_CHECKPOINT_STORED = "after_checkpoint_stored"
     BEFORE_REPORT_SENT = "before_report_sent"
     AFTER_REPORT_SENT = "after_report_sent"
     """The leader has answered it."""

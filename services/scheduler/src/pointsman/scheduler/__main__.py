@@ -199,6 +199,7 @@ class _Process:
             views,
             feed_position=lambda: relay.position,
             pid=os.getpid(),
+            now=self.clock.wall,
             progress=clocks.progress,
         )
 

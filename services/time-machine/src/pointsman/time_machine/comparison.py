@@ -11,11 +11,23 @@ from typing import Final, NamedTuple, TypedDict
 from pointsman.time_machine.bound import wait_bounds
 from pointsman.time_machine.figures import Figures, figures_of
 from pointsman.time_machine.policies import OURS, Fleet, parameters_of, simulate
+from pointsman.time_machine.simulation import Outcome
 from pointsman.time_machine.traces import TracedTask
 from pointsman.time_machine.workload import Workload, faster, generate
 
 COMPARED: Final = ("mean_wait_s", "p50_wait_s", "p99_wait_s", "max_wait_s", "swaps_per_100")
 BOUNDED: Final = ("mean_wait_s", "p99_wait_s", "max_wait_s")
+
+
+class Memory(TypedDict):
+    """Memory held on average, in models: each counts the same, however large it would be."""
+
+    held_models: float
+    """By our policy, median; a device keeps its model until another one comes, as nothing is
+    unloaded for being idle here."""
+    all_models: int
+    share: float
+    """Of what keeping every model resident once would hold."""
 
 
 class Factor(TypedDict):
@@ -26,6 +38,7 @@ class Factor(TypedDict):
     worst: dict[str, float]
     bound: dict[str, float]
     """What no policy can fall below over ours, median; as `pointsman.time_machine.bound` says."""
+    memory: Memory
     seeds: list[dict[str, float]]
 
 
@@ -46,6 +59,7 @@ class _Row(NamedTuple):
 
     ratios: dict[str, float]
     bounds: dict[str, float]
+    held_models: float
 
 
 def compare(workload: Workload, *, seeds: Sequence[int], loads: Sequence[float]) -> Comparison:
@@ -61,17 +75,23 @@ def compare(workload: Workload, *, seeds: Sequence[int], loads: Sequence[float])
         "simulated": SIMULATED,
         "workload": drawn,
         "parameters": parameters_of(OURS, Fleet(workload.devices)),
-        "factors": [_factor(load, rows[load]) for load in loads],
+        "factors": [_factor(load, rows[load], workload.models) for load in loads],
     }
 
 
-def _factor(load: float, rows: list[_Row]) -> Factor:
+def _factor(load: float, rows: list[_Row], models: int) -> Factor:
     ratios, bounds = [row.ratios for row in rows], [row.bounds for row in rows]
+    held = median(row.held_models for row in rows)
     return {
         "load": load,
         "median": {name: round(median(_column(ratios, name)), 4) for name in COMPARED},
         "worst": {name: max(_column(ratios, name)) for name in COMPARED},
         "bound": {name: round(median(_column(bounds, name)), 4) for name in BOUNDED},
+        "memory": {
+            "held_models": round(held, 3),
+            "all_models": models,
+            "share": _ratio(held, models),
+        },
         "seeds": ratios,
     }
 
@@ -85,11 +105,14 @@ def _column(rows: Iterable[dict[str, float]], name: str) -> list[float]:
 
 
 def _row(seed: int, trace: list[TracedTask], devices: int) -> _Row:
-    plain, ours = (_figures(trace, policy, devices) for policy in ("fifo", OURS))
+    fleet = Fleet(devices)
+    queued, switched = (simulate(trace, policy=policy, fleet=fleet) for policy in ("fifo", OURS))
+    plain, ours = _figures(queued, "fifo", devices), _figures(switched, OURS, devices)
     bounds = wait_bounds(trace, devices)
     return _Row(
         {"seed": seed, **{name: _ratio(ours[name], plain[name]) for name in COMPARED}},
         {name: _ratio(bounds[name], ours[name]) for name in BOUNDED},
+        switched.held_s / switched.makespan_s,
     )
 
 
@@ -97,6 +120,5 @@ def _ratio(part: float, whole: float) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def _figures(trace: list[TracedTask], policy: str, devices: int) -> Figures:
-    outcome = simulate(trace, policy=policy, fleet=Fleet(devices))
+def _figures(outcome: Outcome, policy: str, devices: int) -> Figures:
     return figures_of(outcome, policy=policy, parameters={}, slots=devices)

@@ -25,6 +25,8 @@ class Outcome:
     expired: int
     wall_s: float
     """Real seconds that the simulation took."""
+    held_s: float = 0.0
+    """Of all devices together, with a model: from its first load on each has one."""
 
 
 class Simulation:
@@ -36,6 +38,7 @@ class Simulation:
         self._due: list[tuple[float, int, int, TracedTask | float]] = []
         self._order = 0
         self._look: float | None = None
+        self._held_since: dict[int, float] = {}
         self._end_s = trace[0].arrival_s
         self._outcome = Outcome([], len(trace), 0, 0.0, 0.0, 0.0, 0, 0.0)
 
@@ -59,6 +62,7 @@ class Simulation:
             self._look = self._discipline.next_look(now)
         outcome.expired = self._discipline.expired
         outcome.makespan_s = self._end_s - self._trace[0].arrival_s
+        outcome.held_s = sum(max(0.0, self._end_s - at) for at in self._held_since.values())
         outcome.wall_s = time.perf_counter() - began
         return outcome
 
@@ -82,6 +86,7 @@ class Simulation:
         device, load_s = loading
         self._outcome.swaps += 1
         self._outcome.load_s += load_s
+        self._held_since.setdefault(device, now)
         self._push(now + load_s, device, load_s)
 
     def _begin(self, begin: Begin, now: float) -> None:
@@ -92,6 +97,7 @@ class Simulation:
             runs_from += task.load_s
             outcome.swaps += 1
             outcome.load_s += task.load_s
+            self._held_since.setdefault(device, now)
         outcome.service_s += task.service_s
         outcome.waits_s.append(runs_from - task.arrival_s)
         self._push(runs_from + task.service_s, device, task)

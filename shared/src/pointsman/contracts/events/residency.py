@@ -13,7 +13,7 @@ class ClassFigures(Message, frozen=True):
     """What the rule that chose a queue class compared; durations in seconds."""
 
     rule: str
-    """`overdue`, `resident`, `late` or `backlog`; see `pointsman.policy.class_choice`."""
+    """`overdue`, `resident`, `late`, `backlog` or `room`; see `pointsman.policy.class_choice`."""
     family: str
     variants: tuple[str, ...]
     """The class: admissible variants, best first."""

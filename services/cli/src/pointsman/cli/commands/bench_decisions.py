@@ -63,6 +63,8 @@ def bench_policy(
         report = await ask_time_machine("compare", *asked, say=printer.say)
         if printer.for_people:
             printer.rows(_rows(report["factors"]), _COLUMNS)
+            for factor in report["factors"]:
+                printer.line(_held(factor["load"], factor["memory"]))
             printer.line(f"simulated: {report['simulated']}")
         else:
             printer.item(report)
@@ -91,6 +93,12 @@ def bench_fairness(
         return ExitCode.OK
 
     run(output, work)
+
+
+def _held(load: float, memory: dict[str, float]) -> str:
+    held, of = memory["held_models"], memory["all_models"]
+    saved = 1 - memory["share"]
+    return f"load {load:g}: {held:.2f} of {of} models held on average, {saved:.0%} less than all"
 
 
 def _rows(factors: list[dict[str, Any]]) -> list[Document]:

@@ -100,7 +100,6 @@ def submit(  # noqa: PLR0913 - one parameter per option
         allow_degradation, max_attempts, tuple(param or ()), task_id,
         project, conversation, context_tokens, cache, not_before, tuple(after or ()), bulk,
     )  # fmt: skip
-
     check_result_option(result, output, wait=wait and not stream)
 
     async def work(printer: Printer) -> ExitCode:

@@ -18,6 +18,7 @@ from pointsman.contracts.telemetry import (
     READING_EVERY_S,
     STALE_PERIODS,
     DeviceReading,
+    FamilyLoad,
     PoolSample,
 )
 from pointsman.degradation.domain.demand import Demand
@@ -163,14 +164,25 @@ def _share(reading: DeviceReading, known: Surroundings) -> float | None:
 
 def _longest_wait(sample: PoolSample) -> tuple[float | None, str]:
     waits = [
-        (load.predicted_wait_s, load.family)
-        for load in sample.families
-        if load.predicted_wait_s is not None
+        (wait_s, load.family) for load in sample.families if (wait_s := _wait_s(load)) is not None
     ]
     if waits:
         return max(waits)
-    # Tasks that nothing serves wait for a device, which no level brings; how long is unknown.
-    return (None, "") if sample.queued else (0.0, "")
+    # Tasks that nothing serves wait for a device, which no level brings; how long is unknown. Those
+    # that an operator keeps back wait for him.
+    kept_back = sum(load.kept_back for load in sample.families)
+    return (None, "") if sample.queued > kept_back else (0.0, "")
+
+
+def _wait_s(load: FamilyLoad) -> float | None:
+    """How long a task of a family waits for those before it.
+
+    A load that it needs first is not counted: it passes, and no level makes it shorter, whereas the
+    queue behind it grows as behind any device. Nobody waits where nobody asks.
+    """
+    if load.predicted_wait_s is not None or load.load_wait_s is None:
+        return load.predicted_wait_s
+    return load.load_wait_s - load.load_s if load.queued > load.kept_back else None
 
 
 def _counts(alert: StandingAlert, known: Surroundings, pool: str) -> bool:

@@ -11,7 +11,6 @@ from pointsman.contracts.leases import Grant
 from pointsman.executor.ports import Identity, Leader
 from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import BlobCorruptError, BlobMissingError, Blobs, BlobsUnavailableError
-from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 
 LAST_WITHIN_S: Final = 2.5
 """How long the end of an attempt may wait for its last checkpoint to be recorded."""
@@ -110,7 +109,6 @@ class Checkpoints:
             # The next one comes soon, and says more.
             _log.warning("checkpoint_not_stored", task=str(grant.task), reason=str(error))
             return
-        crashpoint(CrashPoint.AFTER_CHECKPOINT_STORED)
         await self._leader.checkpoint(
             CheckpointReport(
                 executor=self._identity.executor,

@@ -8,8 +8,8 @@ from pointsman.runtime.blobs import SqliteBlobs
 from pointsman.runtime.file_lock import FileInUseError
 
 _NAME: Final = "scheduler"
-_MOST: Final = 8
-"""A leader, its standbys, and what a stopped process still holds."""
+_MOST: Final = 32
+"""The leaders of a group's pools, their standbys, and what a stopped process still holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,9 @@ class Gates:
         if not self._steering.pauses and not self._steering.limits:
             return None
         family, variants = class_id
-        paused_by = self._steering.paused(ScopeKind.FAMILY, family)
-        if paused_by is not None:
-            return f"family {family} is paused by {paused_by}"
+        paused = self.family_paused(family)
+        if paused is not None:
+            return paused
         refused = [self.model_refused(variant) for variant in variants]
         return refused[0] if all(refused) else None
 
@@ -68,6 +68,11 @@ class Gates:
             return f"it is held by {task.held}"
         whole = self._pool.parts.whole_of(task)
         return f"its whole is held by {whole.held}" if whole is not None and whole.held else None
+
+    def family_paused(self, family: str) -> str | None:
+        """Why nothing of a family may start."""
+        paused_by = self._steering.paused(ScopeKind.FAMILY, family)
+        return None if paused_by is None else f"family {family} is paused by {paused_by}"
 
     def model_paused(self, variant: str) -> str | None:
         """Why a variant may run nowhere, however many of it run."""

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Mapping
 from math import ceil
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from pointsman.contracts.task_states import TaskState
 from pointsman.contracts.telemetry import FamilyLoad, PoolSample, SlotLoad
 from pointsman.policy.batching import batch_s, largest
+from pointsman.scheduler.domain.gates import Gates
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.variants import in_use, serving_devices
 
@@ -22,7 +23,9 @@ def sample_load(
 
     `refused` counts by family what was shed at the door: it is demand as well.
     """
-    waiting, slots = _waiting(pool), _slots(pool)
+    gates = Gates(pool, at)
+    waiting, slots = _waiting(pool), _slots(pool, gates)
+    kept_back = _kept_back(pool, gates, waiting)
     return PoolSample(
         pool=pool.name,
         at=at,
@@ -30,7 +33,12 @@ def sample_load(
         queued=pool.queued,
         granted=len(pool.tasks) - pool.queued - len(pool.parts.split),
         families=tuple(
-            _family(pool, name, waiting[name], slots, refused.get(name, 0))
+            _family(
+                pool,
+                _Queued(name, waiting[name], kept_back[name], refused.get(name, 0)),
+                slots,
+                gates,
+            )
             for name in pool.models.families()
         ),
         devices=tuple(
@@ -43,8 +51,20 @@ def sample_load(
     )
 
 
-def _family(pool: Pool, family: str, waiting: int, slots: Counter[str], refused: int) -> FamilyLoad:
-    serving = [model.variant for model in pool.models.family(family) if slots[model.variant]]
+class _Queued(NamedTuple):
+    """What waits for a family, and how much of it an operator keeps back."""
+
+    family: str
+    tasks: int
+    kept_back: int
+    refused: int
+
+
+def _family(pool: Pool, queued: _Queued, slots: Counter[str], gates: Gates) -> FamilyLoad:
+    family, waiting = queued.family, queued.tasks - queued.kept_back
+    paused = gates.family_paused(family) is not None
+    models = () if paused else pool.models.family(family)
+    serving = [model.variant for model in models if slots[model.variant]]
     best = serving[0] if serving else ""
     best_s = _share_s(pool, best, _company(pool, best)) if best else 0.0
     wait_s = None
@@ -52,29 +72,42 @@ def _family(pool: Pool, family: str, waiting: int, slots: Counter[str], refused:
         used = in_use(pool, family, serving)
         size = min(_company(pool, used), ceil(waiting / slots[used]) or 1)
         wait_s = waiting * _share_s(pool, used, size) / slots[used]
+    load = None if serving else _load(pool, family, waiting, gates)
     return FamilyLoad(
         family=family,
-        queued=waiting,
+        queued=queued.tasks,
         accepted=pool.accepted_of[family],
         best=best,
         best_slots=slots[best],
         best_service_s=round(best_s, 6),
         predicted_wait_s=None if wait_s is None else round(wait_s, 6),
-        refused=refused,
-        load_wait_s=None if serving else _load_wait_s(pool, family, waiting),
+        refused=queued.refused,
+        load_wait_s=None if load is None else round(sum(load), 6),
+        load_s=0.0 if load is None else round(load[0], 6),
+        kept_back=queued.kept_back,
     )
 
 
-def _load_wait_s(pool: Pool, family: str, waiting: int) -> float | None:
-    """Until a task starts that needs a load first, at the place where that is soonest."""
-    waits = [
-        pool.models.times_of(offered.variant).load_s
-        + waiting * _share_s(pool, offered.variant, 1) / offered.slots
+def _load(pool: Pool, family: str, waiting: int, gates: Gates) -> tuple[float, float] | None:
+    """How long a load takes and the tasks before one that is accepted now, where that is soonest.
+
+    None: nothing can be loaded.
+    """
+    if gates.family_paused(family) is not None:
+        return None
+    loads = (
+        (
+            pool.models.times_of(offered.variant).load_s,
+            waiting * _share_s(pool, offered.variant, 1) / offered.slots,
+        )
         for device in serving_devices(pool)
+        if gates.device_refused(device) is None
         for offered in device.offer.loadable
-        if (model := pool.models.get(offered.variant)) is not None and model.family == family
-    ]
-    return round(min(waits), 6) if waits else None
+        if (model := pool.models.get(offered.variant)) is not None
+        and model.family == family
+        and gates.model_paused(offered.variant) is None
+    )
+    return min(loads, key=sum, default=None)
 
 
 def _share_s(pool: Pool, variant: str, size: int) -> float:
@@ -107,9 +140,26 @@ def _waiting(pool: Pool) -> Counter[str]:
     return waiting
 
 
-def _slots(pool: Pool) -> Counter[str]:
+def _kept_back(pool: Pool, gates: Gates, waiting: Counter[str]) -> Counter[str]:
+    """Waiting tasks of which none may start, whatever becomes free."""
+    if gates.pool_refused() is not None:
+        return waiting
+    kept: Counter[str] = Counter()
+    tenants = [name for name in gates.tenants() if gates.tenant_refused(name, 0) is not None]
+    for class_id, queue in pool.waiting.queues():
+        if gates.class_refused(class_id) is not None:
+            kept[class_id[0]] += len(queue)
+        elif tenants:
+            kept[class_id[0]] += sum(queue.count_of(name) for name in tenants)
+    return kept
+
+
+def _slots(pool: Pool, gates: Gates) -> Counter[str]:
     slots: Counter[str] = Counter()
     for device in serving_devices(pool):
+        if gates.device_refused(device) is not None:
+            continue
         for variant, count in device.slots_of.items():
-            slots[variant] += min(count, device.offer.slots)
+            if gates.model_paused(variant) is None:
+                slots[variant] += min(count, device.offer.slots)
     return slots

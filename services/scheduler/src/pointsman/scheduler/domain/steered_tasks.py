@@ -39,11 +39,12 @@ class SteeredTasks:
         if waits:
             self._drop_hold(task)
         task.take(event, version)
+        key_before = task.key
         task.rekeyed, task.key = event, event.key
         if task.id in self._waiting.desk:
             self._waiting.desk.push(task.id, task.key, task.position)
         elif waits:
-            self._waiting.classes.replace(task, task, event.at)
+            self._waiting.classes.rekeyed(task, key_before, event.at)
 
     def _leave(self, task: OpenTask, event: Decision) -> None:
         if task in self._waiting:

@@ -7,6 +7,7 @@ nothing is answered before the commit.
 
 import asyncio
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 from uuid import UUID
 
@@ -71,6 +72,7 @@ class PoolLeader:
         self._clock = clock
         self._draws = draws
         self._changed = asyncio.Event()
+        self._looked_at = inf
         self._changed.set()  # a predecessor may have left tasks that wait for nothing else
         self._settling = Settling(log)
         self.bulks = Bulks(pool, self._settling, dispatch, clock)
@@ -112,7 +114,8 @@ class PoolLeader:
                 await asyncio.sleep(_LOG_RETRY_S)
                 self._changed.set()
                 continue
-            decided = decide_round(self.pool, at=self._clock.wall())
+            self._looked_at = self._clock.wall()
+            decided = decide_round(self.pool, at=self._looked_at)
             if not decided:
                 continue
             try:
@@ -142,7 +145,8 @@ class PoolLeader:
                     self._dispatch.cancel_all(item.stream, held.get(item.stream, ()))
 
     async def _something_changed(self) -> None:
-        due = self.pool.next_due(self._clock.wall())
+        # What has become due since the last look has not been looked at.
+        due = self.pool.next_due(min(self._looked_at, self._clock.wall()))
         loop = asyncio.get_running_loop()
         timer = None
         if due is not None:

@@ -64,6 +64,7 @@ class Questions:
         *,
         feed_position: Callable[[], int],
         pid: int,
+        now: Callable[[], float],
         progress: ProgressOf = _nobody_says,
     ) -> None:
         self._pool = pool
@@ -72,6 +73,7 @@ class Questions:
         self._views = views
         self._feed_position = feed_position
         self._pid = pid
+        self._now = now
         self._progress = progress
 
     async def tasks(self, query: ListTasks) -> list[TaskRow]:
@@ -156,8 +158,7 @@ class Questions:
 
     def pool(self) -> PoolRow:
         """The pool in one row."""
-        # Its time plays no part in what is shown of it.
-        load = sample_load(self._pool, at=0.0)
+        load = sample_load(self._pool, at=self._now())
         waits = [
             each.predicted_wait_s for each in load.families if each.predicted_wait_s is not None
         ]
