@@ -50,6 +50,7 @@ def outside(name: str, server: ConfServer, tmp: Path, port: int) -> dict[str, st
         "POINTSMAN_NATS_URL": server.url,
         "POINTSMAN_HEALTH_PORT": str(port),
         "POINTSMAN_REGISTRY": str(ROOT / "infra/triton/registry.toml"),
+        "POINTSMAN_ROUTING": str(ROOT / "infra/routing/routing.toml"),
         "POINTSMAN_EXECUTOR_DEVICES": "noop-0=noop:",
         "POINTSMAN_RESOURCE_MONITOR_METRICS": "",
     }

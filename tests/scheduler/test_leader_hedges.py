@@ -11,12 +11,24 @@ from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import AttemptDropped, TaskHedged
 from pointsman.contracts.leases import LEASE_TTL_S, Lease, Renewal
 from pointsman.contracts.streams import stream_id
+from pointsman.testing.clock import FakeClock
 from pointsman.testing.waiting import wait_until
-from tests.support.hedging import HEDGES, RUNS
+from tests.support.hedging import HEDGES, RUNS, USUAL_S
 from tests.support.leading import Scheduler, World, leading
 from tests.support.scheduling import COMPLETED, report, submission
 
 EXECUTOR: Final = "executor-1"
+
+
+@dataclass(slots=True)
+class PassingClock(FakeClock):
+    """Time that passes whenever somebody asks for it, from when `step_s` is set."""
+
+    step_s: float = 0.0
+
+    def wall(self) -> float:
+        self.passes(self.step_s)
+        return self.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +54,25 @@ async def begun(world: World, here: Scheduler, number: int) -> UUID:
     asked = submission(command_id=f"order-{number}")
     answer = await here.submissions.submit(asked, door="command")
     assert isinstance(answer, Accepted)
-    await wait_until(lambda: len(world.orders.grants) == number)
+    await wait_until(lambda: len(world.orders.grants) >= number)
     return answer.task
+
+
+@asynccontextmanager
+async def experienced_leader(world: World) -> AsyncGenerator[Scheduler]:
+    """A leader that may hedge and knows what is usual."""
+    async with leading(world, slots=2) as here:
+        await here.log.record_all([Decided(stream_id("policy", "main"), 0, (HEDGES,))])
+        for number in range(1, RUNS + 1):
+            await here.leader.report(report(await begun(world, here, number), 1, COMPLETED))
+        yield here
 
 
 @asynccontextmanager
 async def hedged() -> AsyncGenerator[Slow]:
     """A task that is slow after enough that were not."""
     world = World()
-    async with leading(world, slots=2) as here:
-        await here.log.record_all([Decided(stream_id("policy", "main"), 0, (HEDGES,))])
-        for number in range(1, RUNS + 1):
-            await here.leader.report(report(await begun(world, here, number), 1, COMPLETED))
+    async with experienced_leader(world) as here:
         task = await begun(world, here, RUNS + 1)
         world.clock.passes(1.0)
         here.leader.wake()
@@ -120,3 +139,15 @@ async def test_the_loser_that_still_renews_under_a_later_leader_is_stopped() -> 
         await wait_until(lambda: len(slow.world.orders.cancels) > told)
 
         assert set(slow.world.orders.cancels) == {slow.lease(2)}
+
+
+async def test_a_moment_that_comes_while_a_round_is_decided_is_not_missed() -> None:
+    clock = PassingClock()
+    world = World(clock=clock)
+    async with experienced_leader(world) as here:
+        clock.step_s = 0.32 * USUAL_S
+        await begun(world, here, RUNS + 1)
+
+        await wait_until(lambda: len(world.orders.grants) == RUNS + 2)
+
+        assert world.orders.grants[-1].attempt == 2

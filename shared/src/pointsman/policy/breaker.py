@@ -108,7 +108,7 @@ class Breaker:
         if self.until is not None:
             self._ended_while_open(key, code)
         elif code == SUCCESS:
-            self.window.append(SUCCESS)
+            self._count(SUCCESS)
         else:
             self._failed(code, payload)
 
@@ -171,9 +171,13 @@ class Breaker:
         blame = blame_of(code)
         if blame is Blame.ENDPOINT or (blame is Blame.PAYLOAD and payload not in self.window):
             self.code = code
-            self.window.append(_OF_ENDPOINT if blame is Blame.ENDPOINT else payload)
-            if self._failing():
-                self.turn = Turn.OPEN
+            self._count(_OF_ENDPOINT if blame is Blame.ENDPOINT else payload)
+
+    def _count(self, call: str) -> None:
+        # A call that came back well may be the one that the window was short of.
+        self.window.append(call)
+        if self._failing():
+            self.turn = Turn.OPEN
 
     def _ended_while_open(self, key: ProbeKey, code: str) -> None:
         # What was granted before it opened says nothing about now.

@@ -66,8 +66,7 @@ class ClassQueue(Generic[TaskT]):
     @property
     def gap_s(self) -> float:
         """How far ahead a tenant may be and still have a late task served first."""
-        longest_s = self.times.longest_s
-        return longest_s if longest_s > self._least_gap_s else self._least_gap_s
+        return max(self._least_gap_s, self.times.longest_s)
 
     def put(self, task: TaskT) -> bool:
         """Add a task; whether it is the head of its tenant now."""
@@ -83,15 +82,14 @@ class ClassQueue(Generic[TaskT]):
         self._first = None
         return True
 
-    def discard(self, task: TaskT) -> bool:
-        """Remove a task that is here; whether it was the head of its tenant."""
-        return self.discard_as(task, task.key)
+    def discard(self, task: TaskT, key: float | None = None) -> bool:
+        """Remove a task that is here; whether it was the head of its tenant.
 
-    def discard_as(self, task: TaskT, key: float) -> bool:
-        """As `discard`, of a task that has another key by now than it was put with."""
+        `key` is the one that it was put with, where it has another by now.
+        """
         tenant = task.tenant
         mine = self._of_tenant[tenant]
-        was_first = mine.remove(task, key)
+        was_first = mine.remove(task, task.key if key is None else key)
         self.count -= 1
         if not was_first:
             return False

@@ -21,8 +21,7 @@ class ClassTimes:
         """Count a run that has ended."""
         self.runs.add(run_s)
         self._ran_s += run_s
-        if run_s > self.longest_s:
-            self.longest_s = run_s
+        self.longest_s = max(self.longest_s, run_s)
 
     def expect_load(self, load_s: float) -> None:
         """Take another figure of the registry; measured loads stay."""

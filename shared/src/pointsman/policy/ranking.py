@@ -79,14 +79,18 @@ class Ranking(Generic[Item]):
 
     def put(self, item: Item, key: float, sequence: int) -> None:
         """Add an item, or give it another key."""
-        entries = self._entries
-        known = entries.get(item)
-        if known is not None:
-            if known.key == key and known.number == sequence:
-                return
+        known = self._entries.get(item)
+        if known is not None and known.key == key and known.number == sequence:
+            return
+        entry = self._entries[item] = _Entry(key, sequence, item)
+        if known is None:
+            self._sorted.put(entry, key)
+        elif len(self._entries) == 1:
+            # As is the only tenant of a class, whose head is another after each start.
+            self._sorted.replace_only(entry, key)
+        else:
             self._sorted.remove(known, known.key)
-        entry = entries[item] = _Entry(key, sequence, item)
-        self._sorted.put(entry, key)
+            self._sorted.put(entry, key)
 
     def discard(self, item: Item) -> bool:
         """Remove an item; false if it is not here."""

@@ -44,8 +44,12 @@ class Block(Generic[NumberedT]):
 
     def among_equals(self, first: int, number: int) -> int:
         """Where a number is or belongs among those with the same key, of which one is `first`."""
-        end = bisect_right(self.keys, self.keys[first], first)
-        return bisect_left(self.items, number, first, end, key=_number)
+        keys, items = self.keys, self.items
+        # Those of a bulk have one key, and mostly come in order, and leave in order.
+        if keys[-1] == keys[first] and items[-1].number < number:
+            return len(keys)
+        end = bisect_right(keys, keys[first], first)
+        return bisect_left(items, number, first, end, key=_number)
 
 
 class SortedBlocks(Generic[NumberedT]):
@@ -72,6 +76,8 @@ class SortedBlocks(Generic[NumberedT]):
     def has(self, item: NumberedT, key: float) -> bool:
         """Whether an item is here with this key."""
         block = self.blocks[self._block_at(item, key) if self._starts else 0]
+        if block.items and block.items[0] is item:
+            return True
         place = bisect_left(block.keys, key)
         if place == len(block.keys) or block.keys[place] != key:
             return False
@@ -91,6 +97,11 @@ class SortedBlocks(Generic[NumberedT]):
         if len(keys) > _LONGEST:
             self._cut(at)
         return place == 0 and at == 0
+
+    def replace_only(self, item: NumberedT, key: float) -> None:
+        """Put an item in the place of the only one that is here."""
+        block = self.blocks[0]
+        block.items[0], block.keys[0] = item, key
 
     def remove(self, item: NumberedT, key: float) -> bool:
         """Remove an item that is here; whether it came first."""

@@ -51,8 +51,7 @@ class SwapCredit:
 
     def earn(self, service_s: float) -> None:
         """Count service that has ended."""
-        spent_s = self._spent_s - self._earned_per_s * service_s
-        self._spent_s = spent_s if spent_s > 0.0 else 0.0
+        self._spent_s = max(0.0, self._spent_s - self._earned_per_s * service_s)
 
     def spend(self, load_s: float, mean_load_s: float) -> None:
         """Pay for a swap; never more than leads to the floor."""

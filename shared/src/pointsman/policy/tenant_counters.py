@@ -102,8 +102,12 @@ class TenantCounters:
 
     def resume(self, counters: Iterable[tuple[str, float]], last_s: float) -> None:
         """Go on from what `totals` gave; who waits stays as it is."""
+        resumed = list(counters)
+        for tenant, _ in resumed:
+            # Before any has its new number: two must not share one.
+            self.backlogged.discard(tenant)
         self._numbers = {}
-        for number, (tenant, counter) in enumerate(counters):
+        for number, (tenant, counter) in enumerate(resumed):
             self._numbers[tenant] = number
             self._set(tenant, counter)
         self._last_s = last_s

@@ -133,7 +133,7 @@ class WaitingClasses(Generic[TaskT]):
 
     def _replace(self, before: TaskT, key: float, task: TaskT, now: float) -> None:
         queue = self._queues[task.class_id]
-        moved = queue.discard_as(before, key)
+        moved = queue.discard(before, key)
         if (queue.put(task) or moved) and task.class_id not in self._holders:
             self._index(task.class_id, now)
 

@@ -49,7 +49,7 @@ class ScheduleWish:
         """Of tasks; raises `InvalidOptionError`."""
         self._check_names()
         if self.family is None:
-            raise InvalidOptionError("name --family with an input of its tasks, or --warm")
+            raise InvalidOptionError("name --family with the input of its tasks, or --warm")
         allowed = self.allow_degradation
         template = TaskTemplate(
             family=self.family,

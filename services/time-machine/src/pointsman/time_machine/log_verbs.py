@@ -10,6 +10,7 @@ import msgspec
 
 from pointsman.runtime.errors import FatalError
 from pointsman.time_machine.device_why import device_why
+from pointsman.time_machine.memory_held import memory_held
 from pointsman.time_machine.moments import moment
 from pointsman.time_machine.pool_log import pools_of
 from pointsman.time_machine.replay.report import verify_log
@@ -53,12 +54,15 @@ def add_log_verbs(verb: Verbs) -> None:
     asked.add_argument("--devices", type=int, default=None)
     _add_moment(asked, "from")
     _add_moment(asked, "to")
-    for reading in (stood, asked):
+    held = verb("device-held", _device_held)
+    _add_moment(held, "from")
+    _add_moment(held, "to")
+    for reading in (stood, asked, held):
         reading.add_argument("--pool", default=None)
     why = verb("device-why", _device_why)
     why.add_argument("--device", required=True)
     why.add_argument("--last", type=int, required=True)
-    for reading in (replayed, stood, asked, why):
+    for reading in (replayed, stood, asked, why, held):
         reading.add_argument("--log", type=Path, required=True)
 
 
@@ -99,6 +103,13 @@ def _begin(log: Path, position: int | None, time: float | None) -> float:
 
 def _device_why(asked: argparse.Namespace) -> dict[str, object]:
     return _said(device_why(asked.log, asked.device, last=asked.last))
+
+
+def _device_held(asked: argparse.Namespace) -> dict[str, object]:
+    log: Path = asked.log
+    begin = _begin(log, asked.from_position, asked.from_time)
+    end = moment(log, position=asked.to_position, time=asked.to_time)
+    return _said(memory_held(log, _pool(log, asked.pool), begin=begin, end=end.time))
 
 
 def _pool(log: Path, asked: str | None) -> str:

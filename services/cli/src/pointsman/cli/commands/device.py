@@ -11,9 +11,10 @@ from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.group import ask_pools
 from pointsman.cli.log_files import Database
+from pointsman.cli.moments import parse_moment
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer, column
-from pointsman.cli.past_logs import Backup, LogFile, log_to_read
+from pointsman.cli.output import OutputFormat, Printer, column, seconds
+from pointsman.cli.past_logs import Backup, LogFile, Pool, log_to_read, moment_arguments
 from pointsman.cli.steering import Reason, said, steer
 from pointsman.cli.time_machine import ask_time_machine
 from pointsman.contracts.queries import AskPool, DeviceRow
@@ -36,6 +37,12 @@ _COLUMNS: Final = (
     column("endpoint"),
     column("models", "variants"),
     column("breakers"),
+)
+_HELD: Final = (
+    column("device"),
+    column("mode"),
+    column("attached", "attached_s", seconds),
+    column("MiB held", "mean_mib"),
 )
 
 
@@ -101,6 +108,50 @@ def why(
             asked = ("--log", file, "--device", name, "--last", last)
             report = await ask_time_machine("device-why", *asked, say=printer.say)
         printer.item(report, "\n".join(report["told"]))
+        return ExitCode.OK
+
+    run(output, work)
+
+
+@app.command()
+def held(
+    *,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="POSITION|TIME", help="Default: the beginning.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="POSITION|TIME", help="Default: the end.")
+    ] = None,
+    pool: Pool = None,
+    log: LogFile = None,
+    backup: Backup = None,
+    data: Data = DEFAULT_DATA,
+    postgres: Database = None,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """How much memory devices that load on demand held, beside all models resident.
+
+    From the log alone, with the sizes that the registry names; during a load the greater of before
+    and after. Time in which none of them was attached is left out. The stack need not run.
+    """
+    asked = moment_arguments("from", parse_moment(first, option="--from"))
+    asked += moment_arguments("to", parse_moment(last, option="--to"))
+    asked += [] if pool is None else ["--pool", pool]
+
+    async def work(printer: Printer) -> ExitCode:
+        source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
+        async with source as file:
+            report = await ask_time_machine("device-held", "--log", file, *asked, say=printer.say)
+        if not printer.for_people:
+            printer.item(report)
+            return ExitCode.OK
+        printer.rows(report["devices"], _HELD)
+        if report["share"] is not None:
+            printer.line(
+                f"{report['held_mib']:.0f} MiB held on average in {report['seconds']:.0f} s; "
+                f"all {report['models']} models resident once: {report['all_resident_mib']:.0f} MiB"
+                f" ({1 - report['share']:.0%} less)"
+            )
         return ExitCode.OK
 
     run(output, work)

@@ -1,6 +1,7 @@
 """`pointsman schedule`: what is done again and again, tasks and warm-ups."""
 
 import getpass
+from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
 
@@ -52,6 +53,24 @@ _COLUMNS: Final = (
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Names it inside its tenant.")]
 Tenant = Annotated[str, typer.Option(help="On whose behalf.")]
+CronTimes = Annotated[
+    str, typer.Option(help="Minute, hour, day of month, month, day of week: '*/5 * * * *'.")
+]
+Family = Annotated[
+    str | None, typer.Option(help="What kind of work its tasks are, for example summarize.")
+]
+Warm = Annotated[
+    str | None, typer.Option(metavar="VARIANT", help="Make no tasks, but have this variant loaded.")
+]
+WarmDevice = Annotated[
+    str | None, typer.Option(help="Load it there; without, where it suits best.")
+]
+Missed = Annotated[
+    MissedTimes | None, typer.Option(help="One task for missed times (as without it), or none.")
+]
+Deadline = Annotated[
+    str | None, typer.Option(help="How long after it was made its result is of use: 30s, 2h.")
+]
 
 
 @app.callback()
@@ -64,29 +83,15 @@ def set_schedule(  # noqa: PLR0913 - one parameter per option
     name: Name,
     text: Annotated[str | None, typer.Option(help="The input of each task.")] = None,
     *,
-    cron: Annotated[
-        str, typer.Option(help="Minute, hour, day of month, month, day of week: '*/5 * * * *'.")
-    ],
-    family: Annotated[
-        str | None, typer.Option(help="What kind of work its tasks are, for example summarize.")
-    ] = None,
-    warm: Annotated[
-        str | None,
-        typer.Option(metavar="VARIANT", help="Make no tasks, but have this variant loaded."),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Load it there; without, where it suits best.")
-    ] = None,
+    cron: CronTimes,
+    family: Family = None,
+    warm: Warm = None,
+    device: WarmDevice = None,
     file: InputFile = None,
     tz: Annotated[str, typer.Option(help="The zone of its times: Europe/Berlin, UTC.")] = "UTC",
-    missed: Annotated[
-        MissedTimes | None,
-        typer.Option(help="One task for missed times (as without it), or none."),
-    ] = None,
+    missed: Missed = None,
     priority_class: Class = PriorityClass.STANDARD,
-    deadline: Annotated[
-        str | None, typer.Option(help="How long after it was made its result is of use: 30s, 2h.")
-    ] = None,
+    deadline: Deadline = None,
     model: Annotated[str | None, typer.Option(help="Only this variant.")] = None,
     boost: Annotated[float, typer.Option(min=0, max=300, help="Due earlier by seconds.")] = 0.0,
     min_quality: Annotated[float, typer.Option(min=0, max=1, help="Not below this.")] = 0.0,
@@ -106,29 +111,8 @@ def set_schedule(  # noqa: PLR0913 - one parameter per option
         allow_degradation, min_quality, max_attempts, tuple(param or ()),
     )  # fmt: skip
 
-    def command() -> SetSchedule:
-        if warm is None and device is not None:
-            raise InvalidOptionError("--device says where --warm loads a model")
-        if warm is None:
-            return wish.command(read_payload(text, file), by=_by())
-        if text is not None or file is not None:
-            raise InvalidOptionError("--text and --file are about tasks, and --warm makes none")
-        return wish.warm_up(warm, device or "", by=_by())
-
     async def work(printer: Printer) -> ExitCode:
-        wanted = command()
-        async with connected(data) as client:
-            answer = await client.command(
-                SCHEDULER, "set_schedule", wanted, pool=client.record.pool
-            )
-            row = await _row(client, tenant, name)
-        detail = answer.detail if isinstance(answer, Done) else ""
-        next_due = clock(row.next_due) if row is not None else "-"
-        printer.item(
-            {"name": name, "detail": detail, "next_due": row.next_due if row else None},
-            f"{detail}; next due {next_due} (UTC)",
-        )
-        return ExitCode.OK
+        return await _set(printer, _wanted(wish, text, file, warm, device), data)
 
     try:
         run(output, work)
@@ -185,6 +169,33 @@ def remove(
         return ExitCode.OK
 
     run(output, work)
+
+
+def _wanted(
+    wish: ScheduleWish, text: str | None, file: Path | None, warm: str | None, device: str | None
+) -> SetSchedule:
+    if warm is None and device is not None:
+        raise InvalidOptionError("--device says where --warm loads a model")
+    if warm is None and wish.family is None:
+        raise InvalidOptionError("name --family with the input of its tasks, or --warm")
+    if warm is None:
+        return wish.command(read_payload(text, file), by=_by())
+    if text is not None or file is not None:
+        raise InvalidOptionError("--text and --file are about tasks, and --warm makes none")
+    return wish.warm_up(warm, device or "", by=_by())
+
+
+async def _set(printer: Printer, wanted: SetSchedule, data: Path) -> ExitCode:
+    async with connected(data) as client:
+        answer = await client.command(SCHEDULER, "set_schedule", wanted, pool=client.record.pool)
+        row = await _row(client, wanted.tenant, wanted.name)
+    detail = answer.detail if isinstance(answer, Done) else ""
+    next_due = clock(row.next_due) if row is not None else "-"
+    printer.item(
+        {"name": wanted.name, "detail": detail, "next_due": row.next_due if row else None},
+        f"{detail}; next due {next_due} (UTC)",
+    )
+    return ExitCode.OK
 
 
 async def _row(client: StackClient, tenant: str, name: str) -> ScheduleRow | None:

@@ -1,8 +1,9 @@
 """Hedges: a second attempt for a task whose first takes long, on a slot that nobody else wants."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import DeviceMode, Explanation, TaskHedged
@@ -77,7 +78,7 @@ class _Look:
             if option.variant != lease.variant:
                 continue
             if option.refused is None and self._is_wanted(self._pool.devices[option.device]):
-                yield replace(option, refused="a task waits that could run there")
+                yield msgspec.structs.replace(option, refused="a task waits that could run there")
             else:
                 yield option
 

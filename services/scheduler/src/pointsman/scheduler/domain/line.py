@@ -93,7 +93,8 @@ class Line:
     def _of_class(self, queue: ClassQueue[OpenTask]) -> OpenTask | None:
         counters = self._pool.waiting.counters
         while (task := queue.next(counters, self._at, self._barred)) is not None:
-            if not self._passes_over(task):
+            # That the head passes was seen a moment ago.
+            if task is queue.head() or not self._passes_over(task):
                 return task
             self.take(task)
         return None

@@ -43,6 +43,7 @@ class Offers:
         )
         self._orders: dict[ClassId, VariantOrder] = {}
         self._expected: dict[str, float] = {}
+        self._closed: dict[str, str | None] = {}
 
     def any_open(self) -> bool:
         """Whether some device has a free slot at all."""
@@ -154,13 +155,19 @@ class Offers:
 
     def _refusal(self, task: OpenTask, device: Device, variant: str) -> str | None:
         return (
-            self._gates.device_refused(device)
-            or self._reserved.get(device.name)
+            self._device_closed(device)
             or self._gates.task_refused(task)
             or self._gates.variant_refused(
                 device, variant, self._taken_by[variant], self._taken[device.name, variant]
             )
         )
+
+    def _device_closed(self, device: Device) -> str | None:
+        # Looked at once in a round, and not for each task.
+        name = device.name
+        if name not in self._closed:
+            self._closed[name] = self._gates.device_refused(device) or self._reserved.get(name)
+        return self._closed[name]
 
     def _no_room(self, task: OpenTask, room: int, expected_s: float) -> str | None:
         if room <= 0:

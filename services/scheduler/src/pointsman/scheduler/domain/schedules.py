@@ -74,7 +74,19 @@ def decide_set(
         cron = Cron.checked(command.cron, command.timezone, at=at)
     except CronError as error:
         return Rejected(code=error.code, message=str(error), next="correct the schedule")
-    terms = ScheduleSet(
+    terms = _terms(pool, command, cron, payload, at=at)
+    refused = _never_accepted(pool, terms, at=at) or refuse_warm_up(pool, terms, at=at)
+    if refused is not None:
+        return refused
+    if known is not None and _wishes(known.terms) == _wishes(terms):
+        return None
+    return _decided(pool, key, terms)
+
+
+def _terms(
+    pool: Pool, command: SetSchedule, cron: Cron, payload: BlobRef | None, *, at: float
+) -> ScheduleSet:
+    return ScheduleSet(
         at=at,
         applied_to=pool.applied_to,
         pool=pool.name,
@@ -88,12 +100,6 @@ def decide_set(
         warm_up=command.warm_up,
         missed=command.missed if command.warm_up is None else MissedTimes.SKIP,
     )
-    refused = _never_accepted(pool, terms, at=at) or refuse_warm_up(pool, terms, at=at)
-    if refused is not None:
-        return refused
-    if known is not None and _wishes(known.terms) == _wishes(terms):
-        return None
-    return _decided(pool, key, terms)
 
 
 def decide_remove(pool: Pool, command: RemoveSchedule, *, at: float) -> Decided | None:

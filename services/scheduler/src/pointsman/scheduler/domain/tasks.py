@@ -183,22 +183,20 @@ class OpenTask:
     """Attempts that counted for what is done: runs, cuts and merges have some of their own."""
     tenant: str = field(init=False, compare=False)
     """On whose behalf; asked for a dozen times per event."""
+    number: int = field(init=False, compare=False)
+    """As the order asks for it: unique, and larger for what was accepted later."""
 
     def __post_init__(self) -> None:
         self.key = self.key or self.accepted.key
         self.plan = self.plan or self.accepted.split
         accepted = self.accepted
         self.tenant = accepted.tenant
+        self.number = self.position
         if self.needs_preparation or accepted.not_before is not None:
             patience_s = PREPARATION_S if self.needs_preparation else 0.0
             self.retry_at = max(accepted.at + patience_s, accepted.not_before or 0.0)
 
     def __hash__(self) -> int:
-        return self.position
-
-    @property
-    def number(self) -> int:
-        """As the order asks for it: unique, and larger for what was accepted later."""
         return self.position
 
     @property

@@ -1,0 +1,57 @@
+"""Sorted blocks give the exact order of keys and numbers, over many blocks and equal keys too."""
+
+import random
+from typing import NamedTuple
+
+import pytest
+from pointsman.policy.sorted_blocks import SortedBlocks
+
+
+class Numbered(NamedTuple):
+    """What has a number only; its key stands beside it."""
+
+    number: int
+
+
+@pytest.mark.parametrize("keys", [1, 3, 100, 1_000_000])
+def test_the_order_is_exact_whatever_was_put_and_removed(keys: int) -> None:
+    draws = random.Random(keys)
+    blocks: SortedBlocks[Numbered] = SortedBlocks()
+    plain: dict[Numbered, float] = {}
+
+    for step in range(12_000):
+        if plain and draws.random() < 0.3:
+            gone = draws.choice(list(plain)) if step % 50 == 0 else next(iter(plain))
+            was_first = blocks.first() is gone
+            assert blocks.remove(gone, plain.pop(gone)) == was_first
+            assert not blocks.has(gone, 0.0)
+        else:
+            come = Numbered(draws.randrange(10**9))
+            key = float(draws.randrange(keys))
+            is_first = blocks.put(come, key)
+            plain[come] = key
+            assert is_first == (blocks.first() is come)
+            assert blocks.has(come, key)
+
+    in_order = sorted(plain, key=lambda item: (plain[item], item.number))
+    assert list(blocks) == in_order
+    assert len(blocks.blocks) > 1
+
+    for item in in_order:
+        assert blocks.first() is item
+        assert blocks.remove(item, plain[item])
+    assert blocks.first() is None
+
+
+def test_an_item_leaves_with_the_key_that_it_was_put_with() -> None:
+    blocks: SortedBlocks[Numbered] = SortedBlocks()
+    first, second = Numbered(1), Numbered(2)
+    blocks.put(first, 1.0)
+    blocks.put(second, 2.0)
+
+    with pytest.raises(KeyError):
+        blocks.remove(second, 1.0)
+
+    assert list(blocks) == [first, second]
+    assert not blocks.has(second, 1.0)
+    assert blocks.has(second, 2.0)
