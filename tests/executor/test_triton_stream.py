@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from pointsman.executor.adapters.triton import TritonEngine
-from pointsman.executor.ports import EngineDeadlineError, EngineError
+from pointsman.executor.ports import EngineDeadlineError, EngineError, Piece
 from pointsman.runtime.servers import LocalTriton
 from pointsman.testing.servers import SAMPLE_MODELS, triton
 from pointsman.testing.waiting import wait_until
@@ -113,19 +113,20 @@ async def test_a_streaming_variant_is_offered_with_its_slots(streaming: Streamin
 
 
 async def test_the_pieces_come_one_by_one_and_are_the_output(streaming: Streaming) -> None:
-    pieces: list[bytes] = []
+    pieces: list[Piece] = []
     asked = call(GENERATE, b"The lock", max_tokens="20", temperature="0.5", seed="7")
 
     output = await streaming.engine.infer(asked, pieces.append)
     again = await streaming.engine.infer(asked)
 
     assert 1 < len(pieces) <= 20
-    assert output.data == b"".join(pieces) == again.data
+    whole = b"".join(piece for piece in pieces if isinstance(piece, bytes))
+    assert output.data == whole == again.data
     assert (output.model_version, output.media_type) == ("1", None)
 
 
 async def test_pieces_are_told_while_the_model_still_works(streaming: Streaming) -> None:
-    pieces: list[bytes] = []
+    pieces: list[Piece] = []
     running = asyncio.create_task(streaming.engine.infer(call("odd", b"endless"), pieces.append))
 
     await wait_until(lambda: len(pieces) > 5)
@@ -150,7 +151,7 @@ async def test_pieces_are_told_while_the_model_still_works(streaming: Streaming)
 async def test_a_failure_between_two_pieces_says_what_it_was(
     streaming: Streaming, wish: bytes, code: str, retryable: bool, reason: str
 ) -> None:
-    pieces: list[bytes] = []
+    pieces: list[Piece] = []
 
     with pytest.raises(EngineError, match=reason) as caught:
         await streaming.engine.infer(call("odd", wish), pieces.append)
@@ -163,7 +164,7 @@ async def test_a_failure_between_two_pieces_says_what_it_was(
 
 
 async def test_a_slow_stream_ends_at_its_deadline(streaming: Streaming) -> None:
-    pieces: list[bytes] = []
+    pieces: list[Piece] = []
 
     with pytest.raises(EngineDeadlineError):
         await streaming.engine.infer(call(GENERATE, b"The", timeout_s=0.3, **SLOWLY), pieces.append)
@@ -187,7 +188,7 @@ async def test_a_stream_of_somebody_else_keeps_it_from_being_quiescent(
     assert await streaming.engine.quiescent()
     other = await opened(streaming.server)
     (streaming.marks / "endless").unlink(missing_ok=True)
-    pieces: list[bytes] = []
+    pieces: list[Piece] = []
     running = asyncio.create_task(other.infer(call("odd", b"endless"), pieces.append))
     await wait_until(lambda: len(pieces) > 0)
 
@@ -204,7 +205,7 @@ async def test_a_stream_of_somebody_else_keeps_it_from_being_quiescent(
 async def test_a_server_that_is_killed_in_the_middle_is_a_lost_device(
     streaming: Streaming,
 ) -> None:
-    pieces: list[bytes] = []
+    pieces: list[Piece] = []
     running = asyncio.create_task(streaming.engine.infer(call("odd", b"endless"), pieces.append))
     await wait_until(lambda: len(pieces) > 5)
 

@@ -4,6 +4,7 @@ import random
 from typing import NamedTuple
 
 import pytest
+
 from pointsman.policy.sorted_blocks import SortedBlocks
 
 
@@ -49,9 +50,9 @@ def test_an_item_leaves_with_the_key_that_it_was_put_with() -> None:
     blocks.put(first, 1.0)
     blocks.put(second, 2.0)
 
-    with pytest.raises(KeyError):
-        blocks.remove(second, 1.0)
+    with pytest.raises(LookupError):
+        blocks.remove(second, 3.0)
 
     assert list(blocks) == [first, second]
-    assert not blocks.has(second, 1.0)
+    assert not blocks.has(second, 3.0)
     assert blocks.has(second, 2.0)

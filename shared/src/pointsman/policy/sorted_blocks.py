@@ -104,7 +104,7 @@ class SortedBlocks(Generic[NumberedT]):
         block.items[0], block.keys[0] = item, key
 
     def remove(self, item: NumberedT, key: float) -> bool:
-        """Remove an item that is here; whether it came first."""
+        """Remove an item; whether it came first. `LookupError` if it is not here with this key."""
         at = self._block_at(item, key) if self._starts else 0
         block = self.blocks[at]
         items = block.items

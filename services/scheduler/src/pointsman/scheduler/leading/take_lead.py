@@ -139,9 +139,7 @@ async def register_files(
     await register_routing(pool, log, rules, clock)
 
 
-async def register_policy(
-    pool: Pool, log: DecisionLog, policy: PolicySource, clock: Clock
-) -> None:
+async def register_policy(pool: Pool, log: DecisionLog, policy: PolicySource, clock: Clock) -> None:
     """Record what the policy is set to, if that is something else than before."""
     event = pool.policy.decide(
         policy.parameters, policy.source, pool.holder, at=clock.wall(), applied_to=pool.applied_to
@@ -157,9 +155,7 @@ async def register_models(pool: Pool, log: DecisionLog, registry: Registry, cloc
     await log.record_all(decide_models(pool, models))
 
 
-async def register_routing(
-    pool: Pool, log: DecisionLog, rules: RoutingRules, clock: Clock
-) -> None:
+async def register_routing(pool: Pool, log: DecisionLog, rules: RoutingRules, clock: Clock) -> None:
     """Record the routing file if it has changed."""
     event = rules.event(pool=pool.name, at=clock.wall(), applied_to=pool.applied_to)
     await log.record_all(decide_routing(pool, event))
