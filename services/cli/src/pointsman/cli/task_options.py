@@ -22,7 +22,10 @@ Class = Annotated[PriorityClass, typer.Option("--class", help="How urgent it is 
 Deadline = Annotated[
     str | None, typer.Option(help="5s, 250ms, 2m, 1h from now, or an RFC 3339 time.")
 ]
-Degraded = Annotated[AllowedDegradation | None, typer.Option(help="What may be done under load.")]
+Degraded = Annotated[
+    AllowedDegradation | None,
+    typer.Option(help="What may be done under load, or with an input that is too long."),
+]
 MaxAttempts = Annotated[int, typer.Option(min=1, max=10, help="How often it is tried at most.")]
 Parameters = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="For the model (repeatable).")

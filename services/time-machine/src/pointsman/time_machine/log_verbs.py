@@ -54,15 +54,15 @@ def add_log_verbs(verb: Verbs) -> None:
     asked.add_argument("--devices", type=int, default=None)
     _add_moment(asked, "from")
     _add_moment(asked, "to")
-    held = verb("device-held", _device_held)
-    _add_moment(held, "from")
-    _add_moment(held, "to")
-    for reading in (stood, asked, held):
+    memory = verb("device-memory", _device_memory)
+    _add_moment(memory, "from")
+    _add_moment(memory, "to")
+    for reading in (stood, asked, memory):
         reading.add_argument("--pool", default=None)
     why = verb("device-why", _device_why)
     why.add_argument("--device", required=True)
     why.add_argument("--last", type=int, required=True)
-    for reading in (replayed, stood, asked, why, held):
+    for reading in (replayed, stood, asked, why, memory):
         reading.add_argument("--log", type=Path, required=True)
 
 
@@ -105,7 +105,7 @@ def _device_why(asked: argparse.Namespace) -> dict[str, object]:
     return _said(device_why(asked.log, asked.device, last=asked.last))
 
 
-def _device_held(asked: argparse.Namespace) -> dict[str, object]:
+def _device_memory(asked: argparse.Namespace) -> dict[str, object]:
     log: Path = asked.log
     begin = _begin(log, asked.from_position, asked.from_time)
     end = moment(log, position=asked.to_position, time=asked.to_time)

@@ -114,7 +114,7 @@ def why(
 
 
 @app.command()
-def held(
+def memory(
     *,
     first: Annotated[
         str | None, typer.Option("--from", metavar="POSITION|TIME", help="Default: the beginning.")
@@ -141,7 +141,7 @@ def held(
     async def work(printer: Printer) -> ExitCode:
         source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
         async with source as file:
-            report = await ask_time_machine("device-held", "--log", file, *asked, say=printer.say)
+            report = await ask_time_machine("device-memory", "--log", file, *asked, say=printer.say)
         if not printer.for_people:
             printer.item(report)
             return ExitCode.OK

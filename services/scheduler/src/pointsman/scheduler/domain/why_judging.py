@@ -57,7 +57,7 @@ def judged(event: TaskAccepted, judgement: Judgement) -> list[str]:
         )
     ]
     off = f", of which half were off by up to {judgement.off:.2f} times" if judgement.off else ""
-    runs = f"; {judgement.runs} tasks of the family counted{off}" if judgement.runs else ""
+    runs = f"; {judgement.runs} task(s) of the family counted{off}" if judgement.runs else ""
     joules = "" if judgement.joules is None else f", {judgement.joules:.3g} J"
     told.append(
         f"Expected on {judgement.variant}: {span(judgement.run_s)} "
