@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from pointsman.cli.failures import ExitCode
+from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.log_files import Database
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, counted, plain
@@ -40,6 +40,8 @@ def replay(  # noqa: PLR0913 - one argument per option
     """
     if not verify:
         raise typer.BadParameter("say what for: --verify compares every decision with the log")
+    if last is not None and last < first:
+        raise typer.BadParameter(f"--to {last} lies before --from {first}: nothing is between")
     asked: list[str | int] = ["--from", first]
     asked += [] if last is None else ["--to", last]
     for pool in pools or ():
@@ -49,6 +51,13 @@ def replay(  # noqa: PLR0913 - one argument per option
         source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
         async with source as file:
             report = await ask_time_machine("replay", "--log", file, *asked, say=printer.say)
+        if first > report["events"]:
+            raise CommandError(
+                f"the log ends at position {report['events']}, before --from {first}",
+                code="position_beyond_log",
+                exit_code=ExitCode.NOT_FOUND,
+                next_step="name an earlier position; `pointsman events ls --last 1` shows the end",
+            )
         printer.item(report, _words(report))
         wrong = report["different"] or report["stopped"]
         return ExitCode.FAILURE if wrong else ExitCode.OK

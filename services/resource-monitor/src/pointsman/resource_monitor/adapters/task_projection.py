@@ -14,6 +14,7 @@ from pointsman.contracts.task_states import TERMINAL
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.projections import Fact
 from pointsman.resource_monitor.domain.quality import WINDOW_S
+from pointsman.resource_monitor.domain.task_window import timed_class
 from pointsman.resource_monitor.ports import OpenTask, RatedVariant
 
 _MICROSECONDS: Final = 1_000_000
@@ -55,6 +56,8 @@ class _Accepted(Decision, frozen=True):
     pool: str
     family: str
     priority_class: str
+    not_before: float | None = None
+    depends_on: tuple[str, ...] = ()
 
 
 class _Ended(Decision, frozen=True):
@@ -65,7 +68,7 @@ class TaskProjection:
     """Implements `eventstore.projections.Projection`."""
 
     name = "resource_monitor_tasks"
-    version = 1
+    version = 2
     topics = frozenset(
         {"task.accepted", "quality.measured", *(topic.removesuffix(".v1") for topic in _STATES)}
     )
@@ -89,7 +92,9 @@ class TaskProjection:
             recorded, event = fact.recorded, fact.event
             task = recorded.stream.bytes
             if isinstance(event, _Accepted):
-                row = (event.pool, event.family, event.priority_class, recorded.time_us)
+                sleeps = event.not_before is not None or bool(event.depends_on)
+                timed = timed_class(event.priority_class, sleeps=sleeps)
+                row = (event.pool, event.family, timed, recorded.time_us)
                 opened[task] = (task, recorded.position, *row)
                 counts[event.family, _ACCEPTED] += 1
             elif isinstance(event, QualityMeasured):

@@ -22,6 +22,14 @@ MAX_OPEN: Final = 250_000
 _PERCENTILE: Final = 0.95
 
 
+def timed_class(priority_class: str, *, sleeps: bool) -> str:
+    """The class that a task is timed as; one that waits for a time or for others is not timed.
+
+    How long it takes from its acceptance on says nothing about the pool.
+    """
+    return "" if sleeps else priority_class
+
+
 class TaskWindow:
     """One pool. Tasks are named by the integer of their id."""
 

@@ -19,7 +19,7 @@ from pointsman.contracts.telemetry import POOL_EVERY_S, PoolSample
 from pointsman.resource_monitor.domain.demand import AcceptedCounts
 from pointsman.resource_monitor.domain.freshness import FeedProgress, fresh
 from pointsman.resource_monitor.domain.quality import QualityWindow
-from pointsman.resource_monitor.domain.task_window import TaskWindow
+from pointsman.resource_monitor.domain.task_window import TaskWindow, timed_class
 from pointsman.resource_monitor.ports import OpenTask, RatedVariant
 from pointsman.runtime.clock import Clock
 
@@ -44,6 +44,8 @@ class _Accepted(Message, frozen=True):
     family: str
     priority_class: str
     split: SplitPlan | None = None
+    not_before: float | None = None
+    depends_on: tuple[str, ...] = ()
 
 
 _accepted: Final = msgspec.json.Decoder(_Accepted)
@@ -123,7 +125,9 @@ class FeedWindow:
         if event.split is None:
             # Of a task that runs in parts, those are the demand.
             self.accepted.accepted(event.family, at)
-        self._pool(event.pool).accepted(recorded.stream.int, event.priority_class, at)
+        sleeps = event.not_before is not None or bool(event.depends_on)
+        timed = timed_class(event.priority_class, sleeps=sleeps)
+        self._pool(event.pool).accepted(recorded.stream.int, timed, at)
 
     def _task_ended(self, recorded: Recorded) -> None:
         task, state = recorded.stream.int, _ENDS[recorded.type]
