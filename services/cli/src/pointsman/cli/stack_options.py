@@ -11,7 +11,7 @@ import typer
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
 from pointsman.cli.stack.keeper import PartFailedError
-from pointsman.contracts.events import DeviceMode
+from pointsman.contracts.device_mode import DeviceMode
 from pointsman.contracts.subjects import TENANT_PATTERN
 from pointsman.runtime.servers import ServerError
 

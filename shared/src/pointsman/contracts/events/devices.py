@@ -1,21 +1,9 @@
 """Events of devices, models and pools; all decided by the pool's leader."""
 
-from enum import StrEnum
-
+from pointsman.contracts.device_mode import DeviceMode
 from pointsman.contracts.events.tasks import Decision
 from pointsman.contracts.message import Message
 from pointsman.contracts.parts import Merge
-
-
-class DeviceMode(StrEnum):
-    """Who decides what is loaded on a device."""
-
-    FIXED = "fixed"
-    """Its engine: it serves what it has loaded."""
-    DEDICATED = "dedicated"
-    """The leader: one model at a time has the whole device."""
-    SHARED = "shared"
-    """The leader: several models as far as memory goes."""
 
 
 class Residency(Message, frozen=True):

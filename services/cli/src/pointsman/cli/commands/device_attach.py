@@ -14,7 +14,7 @@ from pointsman.cli.stack.guests import guest
 from pointsman.cli.stack.plan import NOOP, DeviceTerms
 from pointsman.cli.stack.record import DeviceRecord
 from pointsman.cli.stack_options import Memory, Mode, check_device_options, check_stack_options
-from pointsman.contracts.events import DeviceMode
+from pointsman.contracts.device_mode import DeviceMode
 from pointsman.contracts.queries import AskPool, DeviceRow
 
 

@@ -10,7 +10,6 @@ from pointsman.cli.failures import ExitCode
 from pointsman.cli.hints import data_flag
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
-from pointsman.cli.policy_files import read_policy_file
 from pointsman.cli.stack.plan import DEFAULT_TENANT, DeviceTerms, StackPlan
 from pointsman.cli.stack.project import find_project
 from pointsman.cli.stack.supervisor import Supervisor
@@ -33,7 +32,7 @@ from pointsman.cli.stack_options import (
     services_without,
     stack_errors,
 )
-from pointsman.contracts.events import DeviceMode
+from pointsman.contracts.device_mode import DeviceMode
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -78,6 +77,9 @@ def up(  # noqa: PLR0913 - one parameter per option
 
     async def work(printer: Printer) -> ExitCode:
         if policy is not None:
+            # Not before it is asked for: a supervisor stays small.
+            from pointsman.cli.policy_files import read_policy_file  # noqa: PLC0415 - see above
+
             read_policy_file(policy)
         plan = StackPlan(
             data.absolute(),

@@ -12,7 +12,7 @@ from pointsman.cli.stack.leftovers import STACK_VARIABLE
 from pointsman.cli.stack.plan import POOL, DeviceKind, DeviceTerms, StackPlan
 from pointsman.cli.stack.project import Project, find_project
 from pointsman.cli.stack.record import DeviceRecord
-from pointsman.contracts.events import DeviceMode
+from pointsman.contracts.device_mode import DeviceMode
 
 # What an operator may set for all services; everything else of ours is set here.
 _PASSED_ON: Final = (

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
 from pointsman.cli.stack.project import Project
-from pointsman.contracts.events import DeviceMode
+from pointsman.contracts.device_mode import DeviceMode
 
 DEFAULT_TENANT: Final = "default"
 POOL: Final = "main"

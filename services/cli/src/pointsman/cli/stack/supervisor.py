@@ -29,7 +29,7 @@ from pointsman.cli.stack.record import (
     remove_record,
     write_record,
 )
-from pointsman.contracts.events import DeviceMode
+from pointsman.contracts.device_mode import DeviceMode
 from pointsman.runtime.servers import LocalNats, LocalPostgres, LocalTriton
 
 NATS: Final = "nats"
