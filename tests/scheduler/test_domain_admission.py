@@ -7,8 +7,8 @@ from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import Decision, TaskAccepted
 from pointsman.contracts.levels import Level
 from pointsman.contracts.message import Degradation, Delivery, PriorityClass
-from pointsman.scheduler.domain import admission
-from pointsman.scheduler.domain.admission import OF_THE_MOMENT, decide_submit
+from pointsman.scheduler.domain.admission import submitting
+from pointsman.scheduler.domain.admission.submitting import OF_THE_MOMENT, decide_submit
 from pointsman.scheduler.domain.influences import SHED_LATER_AFTER_S
 from pointsman.scheduler.domain.pool import Pool
 from tests.support.influences import boosted, level_changed, preferred
@@ -86,7 +86,7 @@ def test_what_no_model_can_do_is_refused_with_what_to_do_next(
 
 
 def test_a_full_queue_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "MAX_QUEUED", 1)
+    monkeypatch.setattr(submitting, "MAX_QUEUED", 1)
     history = given(*MODELS, (A, accepted()))
 
     assert refused(submission(), history.pool).code == "queue_full"

@@ -21,7 +21,7 @@ from pointsman.scheduler.domain.attachment import (
     decide_models,
     decide_return,
 )
-from pointsman.scheduler.domain.attempts import decide_cancel
+from pointsman.scheduler.domain.attempts.ends import decide_cancel
 from pointsman.scheduler.domain.devices import DeviceStatus
 from tests.support.device_health import health
 from tests.support.scheduling import (

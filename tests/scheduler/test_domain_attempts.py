@@ -17,7 +17,7 @@ from pointsman.contracts.events import (
 )
 from pointsman.contracts.leases import Outcome, RunCancelled, RunFailed, RunTimedOut
 from pointsman.contracts.streams import stream_id
-from pointsman.scheduler.domain.attempts import MAX_LOST, decide_lost, decide_report
+from pointsman.scheduler.domain.attempts.ends import MAX_LOST, decide_lost, decide_report
 from tests.support.one_slot import REFUSED, device, reported, running
 from tests.support.scheduling import (
     COMPLETED,

@@ -7,8 +7,8 @@ from pointsman.contracts.events import AttemptLost, DeviceResumed, SlotReleased,
 from pointsman.contracts.leases import RunCompleted, RunFailed, RunTimedOut
 from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.attachment import decide_absent
-from pointsman.scheduler.domain.attempts import decide_cancel
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.attempts.ends import decide_cancel
+from pointsman.scheduler.domain.why.history import sentences
 from tests.support.batching import device, sizes, task, tell, waiting
 from tests.support.scheduling import (
     NOON,

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from pointsman.contracts.message import PriorityClass
 from pointsman.policy.batching import MAX_BYTES
 from pointsman.scheduler.domain.load import sample_load
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.why.history import sentences
 from tests.support.batching import FAST, device, sizes, task, waiting
 from tests.support.scheduling import (
     NOON,

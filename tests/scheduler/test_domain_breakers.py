@@ -16,11 +16,11 @@ from pointsman.contracts.events import (
 )
 from pointsman.contracts.leases import RunCancelled, RunFailed, RunTimedOut
 from pointsman.policy.breaker import IN_A_ROW, OPEN_S
-from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy, decode_facts, decode_tasks
-from pointsman.scheduler.domain.snapshot_facts import restore
-from pointsman.scheduler.domain.waits import waits_for
+from pointsman.scheduler.domain.rounds.granting import decide_round
+from pointsman.scheduler.domain.snapshot.facts import restore
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy, decode_facts, decode_tasks
+from pointsman.scheduler.domain.why.waits import waits_for
 from pointsman.scheduler.leading.pool_rows import device_rows, model_rows
 from tests.support.failing import MODEL_ERROR, end, fail, more, task
 from tests.support.scheduling import (

@@ -9,7 +9,7 @@ from pointsman.contracts.events import (
     TaskCancelled,
 )
 from pointsman.contracts.leases import RunCancelled
-from pointsman.scheduler.domain.attempts import decide_cancel
+from pointsman.scheduler.domain.attempts.ends import decide_cancel
 from tests.support.one_slot import REFUSED, device, reported, running
 from tests.support.scheduling import (
     COMPLETED,

@@ -12,9 +12,9 @@ from pointsman.contracts.events import DeviceResumed, TaskCheckpointed
 from pointsman.contracts.leases import Outcome, RunCancelled, RunFailed, RunTimedOut
 from pointsman.contracts.message import BlobRef
 from pointsman.contracts.streams import stream_id
-from pointsman.scheduler.domain.attempts import decide_lost, decide_report
-from pointsman.scheduler.domain.checkpoints import decide_checkpoint
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.attempts.checkpoints import decide_checkpoint
+from pointsman.scheduler.domain.attempts.ends import decide_lost, decide_report
+from pointsman.scheduler.domain.why.history import sentences
 from tests.support.scheduling import (
     COMPLETED,
     NOON,

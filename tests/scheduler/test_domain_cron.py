@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.contracts.schedules import MOST_COUNTED
-from pointsman.scheduler.domain.cron import Cron, CronError
+from pointsman.scheduler.domain.schedules.cron import Cron, CronError
 
 BERLIN = "Europe/Berlin"
 DAY_S = 86_400.0

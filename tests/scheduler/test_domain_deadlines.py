@@ -10,8 +10,8 @@ from pointsman.contracts.events import (
     TaskGranted,
 )
 from pointsman.contracts.message import PriorityClass
-from pointsman.scheduler.domain.admission import decide_submit
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from tests.support.scheduling import (
     NOON,
     PAYLOAD,

@@ -12,15 +12,15 @@ from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskAccepted, TaskFailed
 from pointsman.contracts.leases import Outcome, RunCompleted, RunFailed
 from pointsman.contracts.task_states import TaskState
-from pointsman.scheduler.domain.admission import decide_submit
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
-from pointsman.scheduler.domain.dependencies import (
+from pointsman.scheduler.domain.admission.dependencies import (
     DEPENDENCY_FAILED,
     FAILURES_PER_ROUND,
     REMEMBERED_ENDS,
     PastTask,
 )
-from pointsman.scheduler.domain.waits import waits_for
+from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_report
+from pointsman.scheduler.domain.why.waits import waits_for
 from tests.support.scheduling import (
     NOON,
     PAYLOAD,

@@ -11,10 +11,10 @@ from pointsman.contracts.commands import CancelTask, Rejected
 from pointsman.contracts.events import TaskAccepted, TaskGranted
 from pointsman.contracts.leases import Outcome, RunCompleted, RunFailed
 from pointsman.contracts.task_states import TERMINAL, TaskState
-from pointsman.scheduler.domain.admission import decide_submit
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
-from pointsman.scheduler.domain.dependencies import DEPENDENCY_FAILED, PastTask
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.admission.dependencies import DEPENDENCY_FAILED, PastTask
+from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_report
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from tests.support.pool_state import ended, state, state_of
 from tests.support.scheduling import (
     NOON,

@@ -12,8 +12,8 @@ from pointsman.contracts.events import (
     TaskGranted,
 )
 from pointsman.contracts.leases import RunTimedOut
-from pointsman.scheduler.domain.attempts import decide_report
-from pointsman.scheduler.domain.granting import ROUND_LIMIT, decide_round
+from pointsman.scheduler.domain.attempts.ends import decide_report
+from pointsman.scheduler.domain.rounds.granting import ROUND_LIMIT, decide_round
 from tests.support.scheduling import (
     NOON,
     A,

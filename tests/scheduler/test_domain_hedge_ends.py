@@ -16,9 +16,9 @@ from pointsman.contracts.events import (
 from pointsman.contracts.leases import Outcome, RunCancelled, RunFailed, RunTimedOut
 from pointsman.contracts.task_states import TaskState
 from pointsman.scheduler.domain.attachment import decide_absent, decide_attach
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_lost
-from pointsman.scheduler.domain.waits import waits_for
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_lost
+from pointsman.scheduler.domain.why.history import sentences
+from pointsman.scheduler.domain.why.waits import waits_for
 from tests.support.hedging import (
     LATE,
     USUAL_S,

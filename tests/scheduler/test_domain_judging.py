@@ -12,10 +12,10 @@ from pointsman.contracts.events import RoutingChanged, TaskAccepted, TaskComplet
 from pointsman.contracts.message import BlobRef
 from pointsman.contracts.routing import Judgement
 from pointsman.contracts.streams import stream_id
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from pointsman.scheduler.domain.attachment import decide_routing
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.snapshot_facts import facts_of, restore
+from pointsman.scheduler.domain.snapshot.facts import facts_of, restore
 from tests.support.influences import sampled
 from tests.support.routing import routing
 from tests.support.scheduling import (

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pointsman.contracts.endurance import AttemptProgress
 from pointsman.contracts.leases import LEASE_TTL_S, Lease, Renewal
-from pointsman.scheduler.domain.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.attempts.lease_clocks import LeaseClocks
 from tests.support.scheduling import A, B
 
 ALL = ("executor-1", "executor-2")

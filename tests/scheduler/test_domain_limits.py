@@ -7,8 +7,8 @@ from pointsman.contracts.commands import CancelTask, Rejected
 from pointsman.contracts.events import ScopeKind
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.steering import NO_LIMIT, SteeringCommand
-from pointsman.scheduler.domain.admission import OF_THE_MOMENT, decide_submit
-from pointsman.scheduler.domain.attempts import decide_cancel
+from pointsman.scheduler.domain.admission.submitting import OF_THE_MOMENT, decide_submit
+from pointsman.scheduler.domain.attempts.ends import decide_cancel
 from tests.support.scheduling import (
     COMPLETED,
     NOON,

@@ -11,7 +11,7 @@ from pointsman.contracts.events import Decision
 from pointsman.contracts.levels import Level
 from pointsman.contracts.task_states import TaskState
 from pointsman.contracts.telemetry import FamilyLoad, PoolSample, SlotLoad
-from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
 from tests.support.busy_day import busy_day

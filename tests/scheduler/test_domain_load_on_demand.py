@@ -15,7 +15,7 @@ from pointsman.contracts.telemetry import FamilyLoad
 from pointsman.policy.batching import batch_s, largest
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.variants import in_use, serving_devices
+from pointsman.scheduler.domain.rounds.variants import in_use, serving_devices
 from tests.support.asked_residency import a_pool, dedicated
 from tests.support.busy_day import busy_day
 from tests.support.scheduling import NOON, A, B, C, History, accepted, attached

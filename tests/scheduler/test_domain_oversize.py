@@ -18,9 +18,9 @@ from pointsman.contracts.leases import RunFailed
 from pointsman.contracts.message import Degradation, PriorityClass
 from pointsman.contracts.parts import MAX_PARTS, Merge, SplitPlan
 from pointsman.contracts.streams import part_id
-from pointsman.scheduler.domain.admission import decide_submit
-from pointsman.scheduler.domain.oversize import LEAST_BYTES
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.admission.oversize import LEAST_BYTES
+from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.why.history import sentences
 from tests.support.scheduling import attached, given, submission
 from tests.support.splitting import LIMIT, Splitting, input_of, limited, live
 

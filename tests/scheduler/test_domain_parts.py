@@ -15,7 +15,7 @@ from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.parts import FailedPart, PartsOutcome, PartsWork
 from pointsman.contracts.streams import is_part, part_id
 from pointsman.contracts.task_states import TaskState
-from pointsman.scheduler.domain.parts_work import merge_work, split_work
+from pointsman.scheduler.domain.parts.work import merge_work, split_work
 from tests.support.scheduling import RESULT
 from tests.support.splitting import LIMIT, Splitting, cut, done, live, merged, parts_of
 

@@ -10,9 +10,9 @@ from pointsman.contracts.leases import RunCancelled, RunFailed
 from pointsman.contracts.parts import FailedPart, PartsOutcome
 from pointsman.contracts.steering import HoldTask, ReleaseTask
 from pointsman.scheduler.domain.load import sample_load
-from pointsman.scheduler.domain.parts_work import AT_ONCE
-from pointsman.scheduler.domain.waits import waits_for
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.parts.work import AT_ONCE
+from pointsman.scheduler.domain.why.history import sentences
+from pointsman.scheduler.domain.why.waits import waits_for
 from tests.support.splitting import LIMIT, Splitting, cut
 
 BAD = RunFailed(code="bad_output", message="wrong shape", retryable=False)

@@ -5,7 +5,7 @@ import pytest
 from pointsman.contracts.commands import Rejected
 from pointsman.contracts.events import ScopeKind, TaskCompleted, TaskGranted
 from pointsman.contracts.steering import SteeringCommand
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from tests.support.scheduling import (
     NOON,
     PAYLOAD,

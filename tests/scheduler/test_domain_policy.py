@@ -17,13 +17,13 @@ from pointsman.policy.parameters import (
     from_figures,
     rules_of,
 )
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy, decode_facts
-from pointsman.scheduler.domain.snapshot_facts import restore
-from pointsman.scheduler.domain.steering import Agreed
-from pointsman.scheduler.domain.task_steering import decide_task_steering
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.snapshot.facts import restore
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy, decode_facts
+from pointsman.scheduler.domain.steering.agreed import Agreed
+from pointsman.scheduler.domain.steering.tasks import decide_task_steering
+from pointsman.scheduler.domain.why.history import sentences
 from tests.support.hedging import OF_POLICY, policy_set
 from tests.support.pool_state import state
 from tests.support.scheduling import (

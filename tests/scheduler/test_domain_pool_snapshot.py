@@ -7,16 +7,16 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import (
+from pointsman.scheduler.domain.rounds.granting import decide_round
+from pointsman.scheduler.domain.snapshot.facts import facts_of, restore
+from pointsman.scheduler.domain.snapshot.pool_copy import (
     PoolCopy,
     UnreadableSnapshotError,
     decode_facts,
     decode_tasks,
     snapshot_format,
 )
-from pointsman.scheduler.domain.snapshot_facts import facts_of, restore
 from tests.support.busy_day import busy_day
 from tests.support.pool_state import state
 from tests.support.scheduling import NOON, A, B, Entry, accepted, attached, folded, given, model

@@ -10,9 +10,9 @@ from pointsman.contracts.commands import CancelTask, PrepareTask, Rejected
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskCompleted, TaskExpired, TaskPrepared
 from pointsman.contracts.leases import RunFailed
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
+from pointsman.scheduler.domain.admission.preparation import TOO_LONG, decide_prepare
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_report
 from pointsman.scheduler.domain.load import sample_load
-from pointsman.scheduler.domain.preparation import TOO_LONG, decide_prepare
 from pointsman.scheduler.domain.tasks import PREPARATION_S
 from tests.support.influences import CONTEXT, with_context, with_result, without_context
 from tests.support.scheduling import (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pointsman.contracts.message import PriorityClass
 from pointsman.policy.order import WINDOWS, operator_boost, steered_deadline, virtual_deadline
-from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from tests.support.scheduling import (
     NOON,
     A,

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.contracts.events import DeviceMode
-from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy, decode_facts, decode_tasks
-from pointsman.scheduler.domain.snapshot_facts import facts_of, restore
+from pointsman.scheduler.domain.rounds.granting import decide_round
+from pointsman.scheduler.domain.snapshot.facts import facts_of, restore
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy, decode_facts, decode_tasks
 from tests.support.loading_world import LoadingWorld, loading_model
 from tests.support.scheduling import folded
 

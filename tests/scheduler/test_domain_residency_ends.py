@@ -12,12 +12,12 @@ from pointsman.contracts.events import (
 )
 from pointsman.contracts.leases import ResidencyDone, ResidencyRefused, ResidencyReport
 from pointsman.scheduler.domain.attachment import decide_absent, decide_attach, decide_return
-from pointsman.scheduler.domain.granting import decide_round
-from pointsman.scheduler.domain.residency_ends import (
+from pointsman.scheduler.domain.residency.ends import (
     RETRY_AFTER_S,
     decide_residency_lost,
     decide_residency_report,
 )
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from tests.support.loading_world import LoadingWorld, loading_model
 from tests.support.scheduling import NOON, History, attach
 

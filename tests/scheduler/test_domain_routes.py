@@ -7,10 +7,10 @@ from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import Decision, TaskAccepted
 from pointsman.contracts.routing import AUTO, Route
 from pointsman.policy.prototypes import Prototypes
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.routes import Seen, seen_in
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.routes import Seen, seen_in
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.why.history import sentences
 from pointsman.scheduler.leading.content import ContentReader
 from tests.support.routing import FILE, routing
 from tests.support.scheduling import NOON, PAYLOAD, A, accepted, given, model, submission

@@ -23,14 +23,14 @@ from pointsman.contracts.events import (
 )
 from pointsman.contracts.schedules import SetSchedule
 from pointsman.contracts.streams import stream_id
-from pointsman.scheduler.domain.cron import Cron
-from pointsman.scheduler.domain.schedules import (
+from pointsman.scheduler.domain.schedules.cron import Cron
+from pointsman.scheduler.domain.schedules.decisions import (
     decide_missed,
     decide_set,
     decide_warmed,
     submission,
 )
-from pointsman.scheduler.domain.timetable import WARM_IN_TIME_S, Due
+from pointsman.scheduler.domain.schedules.timetable import WARM_IN_TIME_S, Due
 from pointsman.time_machine.replay.verification import Verification
 from tests.support.asked_residency import a_pool, change_ends, changes, dedicated
 from tests.support.log_rows import rows_of

@@ -8,7 +8,7 @@ import pytest
 from pointsman.contracts.events import Decision, TaskAccepted
 from pointsman.contracts.message import BlobRef, Degradation
 from pointsman.contracts.routing import Judgement
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from pointsman.scheduler.domain.pool import Pool
 from tests.support.influences import preferred, threshold_moved
 from tests.support.routing import routing

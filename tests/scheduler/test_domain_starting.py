@@ -6,11 +6,11 @@ import pytest
 from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskAccepted
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.preparation import decide_prepare
+from pointsman.scheduler.domain.admission.starting import MAX_AHEAD_S
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from pointsman.scheduler.domain.load import sample_load
-from pointsman.scheduler.domain.preparation import decide_prepare
-from pointsman.scheduler.domain.starting import MAX_AHEAD_S
-from pointsman.scheduler.domain.waits import waits_for
+from pointsman.scheduler.domain.why.waits import waits_for
 from tests.support.influences import with_context, with_result
 from tests.support.scheduling import (
     NOON,

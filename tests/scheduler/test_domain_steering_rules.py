@@ -17,8 +17,8 @@ from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.steering import NO_LIMIT, SteeringCommand
 from pointsman.contracts.task_states import TaskState
 from pointsman.policy.order import WINDOWS
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_lost, decide_report
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_lost, decide_report
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from tests.support.pool_state import state
 from tests.support.scheduling import (
     COMPLETED,

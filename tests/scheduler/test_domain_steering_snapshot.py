@@ -8,11 +8,11 @@ import pytest
 
 from pointsman.contracts.events import DeviceMode, Residency, ScopeKind
 from pointsman.contracts.message import PriorityClass
-from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy, decode_facts, decode_tasks
-from pointsman.scheduler.domain.snapshot_facts import restore
-from pointsman.scheduler.domain.steering import Steering
+from pointsman.scheduler.domain.rounds.granting import decide_round
+from pointsman.scheduler.domain.snapshot.facts import restore
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy, decode_facts, decode_tasks
+from pointsman.scheduler.domain.steering.agreed import Steering
 from tests.support.pool_state import state
 from tests.support.scheduling import NOON, A, Entry, accepted, attached, folded, given, model
 from tests.support.steering import (

@@ -7,8 +7,8 @@ from pointsman.contracts.commands import CancelTask
 from pointsman.contracts.events import TaskCompleted, TaskExpired, TaskGranted
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.steering import SteeringCommand
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_report
+from pointsman.scheduler.domain.why.history import sentences
 from tests.support.scheduling import (
     NOON,
     A,

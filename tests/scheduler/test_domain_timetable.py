@@ -19,9 +19,9 @@ from pointsman.contracts.events import (
     TaskTemplate,
 )
 from pointsman.contracts.schedules import SetSchedule
-from pointsman.scheduler.domain.admission import decide_submit
-from pointsman.scheduler.domain.cron import Cron
-from pointsman.scheduler.domain.schedules import (
+from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.schedules.cron import Cron
+from pointsman.scheduler.domain.schedules.decisions import (
     MAX_SCHEDULES,
     decide_fired,
     decide_made,
@@ -30,7 +30,7 @@ from pointsman.scheduler.domain.schedules import (
     stream_of,
     submission,
 )
-from pointsman.scheduler.domain.timetable import due_of, message_id
+from pointsman.scheduler.domain.schedules.timetable import due_of, message_id
 from tests.support.scheduling import NOON, PAYLOAD, History, folded, given, model
 
 KEY = ("acme", "digest")

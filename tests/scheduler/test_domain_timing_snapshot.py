@@ -14,14 +14,14 @@ from pointsman.contracts.commands import CancelTask, Rejected, SubmitTask
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskTemplate
 from pointsman.contracts.schedules import SetSchedule
-from pointsman.scheduler.domain.admission import decide_submit
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_report
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy, decode_facts, decode_tasks
-from pointsman.scheduler.domain.schedules import decide_fired, decide_set
-from pointsman.scheduler.domain.schedules import submission as made
-from pointsman.scheduler.domain.snapshot_facts import restore
+from pointsman.scheduler.domain.rounds.granting import decide_round
+from pointsman.scheduler.domain.schedules.decisions import decide_fired, decide_set
+from pointsman.scheduler.domain.schedules.decisions import submission as made
+from pointsman.scheduler.domain.snapshot.facts import restore
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy, decode_facts, decode_tasks
 from tests.support.pool_state import state
 from tests.support.scheduling import (
     NOON,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pointsman.contracts.events import Decision, TaskGranted
 from pointsman.contracts.levels import LEVELS, Level
-from pointsman.scheduler.domain.variants import in_use, order_variants
+from pointsman.scheduler.domain.rounds.variants import in_use, order_variants
 from tests.support.influences import (
     fallback_started,
     level_changed,

@@ -6,7 +6,7 @@ import msgspec
 
 from pointsman.contracts import events
 from pointsman.contracts.events import DeviceMode, Residency
-from pointsman.scheduler.domain.waits import waits_for
+from pointsman.scheduler.domain.why.waits import waits_for
 from tests.support.scheduling import NOON, A, B, History, accepted, attached, given, model
 
 LOADABLE: Final = tuple(Residency(variant=name, slots=1) for name in ("fast", "label"))

@@ -10,9 +10,9 @@ from pointsman.contracts.decided import Decided
 from pointsman.contracts.leases import RunFailed
 from pointsman.contracts.levels import Level
 from pointsman.contracts.topics import TOPICS, EventCodec
-from pointsman.scheduler.domain.attempts import decide_report
-from pointsman.scheduler.domain.preparation import decide_prepare
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.admission.preparation import decide_prepare
+from pointsman.scheduler.domain.attempts.ends import decide_report
+from pointsman.scheduler.domain.why.history import sentences
 from tests.support.golden_files import golden_documents
 from tests.support.influences import level_changed, sampled, with_context, with_result
 from tests.support.scheduling import (

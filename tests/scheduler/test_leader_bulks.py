@@ -10,7 +10,7 @@ from pointsman.contracts.bulk import BulkCancelled, CancelBulk
 from pointsman.contracts.commands import Accepted, CancelTask, Duplicate, Rejected
 from pointsman.contracts.events import TaskAccepted, TaskCancelled, TaskFailed
 from pointsman.contracts.task_states import TaskState
-from pointsman.scheduler.domain.dependencies import PastTask
+from pointsman.scheduler.domain.admission.dependencies import PastTask
 from pointsman.scheduler.leading.bulks import Bulks
 from pointsman.scheduler.leading.past_tasks import PastTasks
 from pointsman.scheduler.leading.settling import Settling

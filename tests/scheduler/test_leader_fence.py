@@ -14,8 +14,8 @@ from pointsman.contracts.events import Decision
 from pointsman.contracts.leases import Lease
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.topics import EventCodec
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_report
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.scheduler.leading.lead import LEAD_TTL_S, FencedError
 from pointsman.testing.clock import FakeClock
 from pointsman.testing.waiting import wait_until

@@ -12,8 +12,8 @@ from pointsman.contracts.telemetry import FamilyLoad, PoolSample
 from pointsman.policy.group_load import GroupLoad
 from pointsman.policy.pool_choice import STALE_S
 from pointsman.scheduler.domain.load import sample_load
-from pointsman.scheduler.domain.why import sentences
-from pointsman.scheduler.domain.why_pool import pool_chosen
+from pointsman.scheduler.domain.why.history import sentences
+from pointsman.scheduler.domain.why.pools import pool_chosen
 from pointsman.scheduler.leading.group_door import GroupDoor
 from tests.support.leading import FixedDraws, Scheduler, World, scheduler
 from tests.support.scheduling import attach, offer, submission

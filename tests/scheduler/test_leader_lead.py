@@ -10,7 +10,7 @@ from pointsman.contracts.events import TaskCancelled
 from pointsman.contracts.leases import LEASE_TTL_S
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import LogUnavailableError
-from pointsman.scheduler.domain.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.attempts.lease_clocks import LeaseClocks
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.lead import LEAD_TTL_S, FencedError, Lead
 from pointsman.testing.clock import FakeClock

@@ -11,7 +11,7 @@ from pointsman.contracts.leases import LEASE_TTL_S, Renewal, RunFailed
 from pointsman.contracts.task_states import TERMINAL, TaskState, next_state
 from pointsman.contracts.topics import EventCodec
 from pointsman.scheduler.domain.devices import DeviceStatus
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.scheduler.leading.lead import FencedError
 from pointsman.testing.waiting import wait_until
 from tests.support.electing import elected

@@ -11,7 +11,7 @@ import pytest
 from pointsman.contracts.topics import EventCodec
 from pointsman.scheduler.adapters.snapshot_files import SnapshotFiles
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy
 from pointsman.scheduler.leading.folding import Folding
 from pointsman.scheduler.leading.pool_snapshots import (
     EVERY_EVENTS,

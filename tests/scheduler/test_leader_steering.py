@@ -17,7 +17,7 @@ from pointsman.contracts.steering import SteeringCommand
 from pointsman.eventstore.ports import LogUnavailableError
 from pointsman.runtime.broker import build_broker
 from pointsman.runtime.settings import NatsSettings
-from pointsman.scheduler.domain.waits import waits_for
+from pointsman.scheduler.domain.why.waits import waits_for
 from pointsman.scheduler.handlers import build_steering_router
 from pointsman.scheduler.leading.pool_rows import (
     device_rows,

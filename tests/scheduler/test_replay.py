@@ -8,7 +8,7 @@ import pytest
 
 from pointsman.contracts.events import Decision, SlotReleased, TaskExpired, TaskGranted
 from pointsman.contracts.topics import EventCodec
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.scheduler.domain.tasks import PREPARATION_S
 from pointsman.testing.waiting import wait_until
 from tests.support.busy_day import busy_day

@@ -7,9 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from pointsman.scheduler.adapters.snapshot_files import SnapshotFiles
-from pointsman.scheduler.domain import pool_snapshot
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy
+from pointsman.scheduler.domain.snapshot import pool_copy
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy
 from tests.support.busy_day import busy_day
 from tests.support.pool_state import state
 from tests.support.scheduling import folded
@@ -145,15 +145,15 @@ async def test_another_releases_snapshot_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await saved(tmp_path)
-    monkeypatch.setattr(pool_snapshot, "VERSION", 99)
-    pool_snapshot.snapshot_format.cache_clear()
+    monkeypatch.setattr(pool_copy, "VERSION", 99)
+    pool_copy.snapshot_format.cache_clear()
 
     try:
         with capture_logs() as lines:
             pool = await restored(tmp_path)
     finally:
         monkeypatch.undo()
-        pool_snapshot.snapshot_format.cache_clear()
+        pool_copy.snapshot_format.cache_clear()
 
     assert pool.applied_to == 0
     assert "its format is" in lines[0]["reason"]

@@ -8,7 +8,7 @@ import msgspec
 from pointsman.contracts import events
 from pointsman.contracts.events import DeviceMode, Residency, ResidencyGranted
 from pointsman.contracts.streams import stream_id
-from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from tests.support.scheduling import (
     NOON,
     History,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pointsman.contracts.events import TaskGranted
 from pointsman.contracts.leases import Outcome
-from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from pointsman.scheduler.domain.devices import Device
 from tests.support.scheduling import NOON, History, accepted, attached, given, model, report
 

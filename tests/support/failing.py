@@ -7,7 +7,7 @@ import msgspec
 
 from pointsman.contracts.events import Decision, TaskAccepted
 from pointsman.contracts.leases import Outcome, RunFailed
-from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from tests.support.scheduling import NOON, History, accepted, granted_events, report
 
 MODEL_ERROR = RunFailed(code="model_error", message="it raised", retryable=False)

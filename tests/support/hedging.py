@@ -16,7 +16,7 @@ from pointsman.contracts.events import (
 from pointsman.contracts.leases import AttemptReport, Outcome, RunCompleted
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.parameters import MOST_HEDGED, Parameters, config_of
-from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from tests.support.scheduling import (
     COMPLETED,
     NOON,

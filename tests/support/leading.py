@@ -9,9 +9,9 @@ from pointsman.contracts.events import Decision, ModelRegistered
 from pointsman.contracts.leases import Grant, Lease, LeaseOrder, LeaseReceipt
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.dead_letters import DeadLetterBox
-from pointsman.scheduler.domain.granting import decide_round
-from pointsman.scheduler.domain.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.attempts.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.scheduler.leading.content import ContentReader
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.dispatch import Dispatch

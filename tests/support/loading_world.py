@@ -30,10 +30,10 @@ from pointsman.contracts.leases import (
 from pointsman.contracts.message import PriorityClass
 from pointsman.policy.order import virtual_deadline
 from pointsman.scheduler.domain.attachment import decide_attach
-from pointsman.scheduler.domain.attempts import decide_report
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.residency_ends import decide_residency_report
+from pointsman.scheduler.domain.residency.ends import decide_residency_report
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from tests.support.scheduling import NOON, RESULT, accepted, attach, folded, given, model
 
 EXECUTOR: Final = "executor-1"

@@ -2,7 +2,7 @@
 
 from pointsman.contracts.events import Decision
 from pointsman.contracts.leases import Outcome, RunFailed
-from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from pointsman.scheduler.domain.devices import Device
 from tests.support.scheduling import NOON, A, B, History, accepted, attached, given, model, report
 

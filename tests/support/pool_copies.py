@@ -1,8 +1,8 @@
 """Pools in values that can be compared, and pools made from the bytes of others."""
 
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy, decode_facts, decode_tasks
-from pointsman.scheduler.domain.snapshot_facts import PoolFacts, facts_of, restore
+from pointsman.scheduler.domain.snapshot.facts import PoolFacts, facts_of, restore
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy, decode_facts, decode_tasks
 
 
 def facts(pool: Pool) -> tuple[PoolFacts, object, object]:

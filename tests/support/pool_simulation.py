@@ -22,18 +22,18 @@ from pointsman.contracts.events import (
 from pointsman.contracts.leases import DeviceHealth, Outcome, RunFailed
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.task_states import TERMINAL, TaskState
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.preparation import decide_prepare
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from pointsman.scheduler.domain.attachment import (
     decide_absent,
     decide_attach,
     decide_health,
     decide_return,
 )
-from pointsman.scheduler.domain.attempts import MAX_LOST, decide_cancel, decide_report
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.attempts.ends import MAX_LOST, decide_cancel, decide_report
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.preparation import decide_prepare
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from tests.support.hedging import Attempt, check_hedge, hedged_events, told_by
 from tests.support.influences import OTHERS
 from tests.support.pool_state import check_batches, check_grant, ended, state, state_of

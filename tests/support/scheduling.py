@@ -19,9 +19,9 @@ from pointsman.contracts.leases import (
 from pointsman.contracts.message import BlobRef, PriorityClass
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.topics import EventCodec
-from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.influences import Influences
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.rounds.granting import decide_round
 
 NOON: Final = 1_767_268_800.0
 """2026-01-01 12:00 UTC."""

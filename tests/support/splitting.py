@@ -30,12 +30,12 @@ from pointsman.contracts.parts import Merge, PartsWork
 from pointsman.contracts.steering import HoldTask, ReleaseTask
 from pointsman.contracts.streams import part_id
 from pointsman.contracts.task_states import TERMINAL
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from pointsman.scheduler.domain.attachment import decide_absent, decide_attach, decide_return
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_report
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.task_steering import decide_task_steering
+from pointsman.scheduler.domain.rounds.granting import decide_round
+from pointsman.scheduler.domain.steering.tasks import decide_task_steering
 from tests.support.pool_copies import copied, facts
 from tests.support.pool_state import state_of
 from tests.support.scheduling import NOON, RESULT, History, attach, folded, given, model, offer

@@ -26,8 +26,8 @@ from pointsman.contracts.steering import (
     UndrainDevice,
     UnloadModel,
 )
-from pointsman.scheduler.domain.attempts import decide_report
-from pointsman.scheduler.domain.steering import Agreed
+from pointsman.scheduler.domain.attempts.ends import decide_report
+from pointsman.scheduler.domain.steering.agreed import Agreed
 from pointsman.scheduler.leading.steering import decide_steering
 from tests.support.scheduling import (
     NOON,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
-from pointsman.scheduler.domain.admission import decide_submit
-from pointsman.scheduler.domain.granting import decide_round
+from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.time_machine.replay.verification import Verification
 from tests.support.busy_day import busy_day
 from tests.support.log_rows import changed, rows_of

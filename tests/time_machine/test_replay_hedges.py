@@ -7,9 +7,9 @@ import msgspec
 from pointsman.contracts.events import AttemptDropped, PolicySet, TaskAccepted, TaskHedged
 from pointsman.contracts.leases import Outcome, RunFailed, RunTimedOut
 from pointsman.policy.parameters import DEFAULTS, Parameters
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from pointsman.scheduler.domain.attachment import decide_absent
-from pointsman.scheduler.domain.attempts import decide_report
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from pointsman.time_machine.replay.verification import Verification
 from tests.support.hedging import experienced, hedged_events
 from tests.support.log_rows import changed, rows_of

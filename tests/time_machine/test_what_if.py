@@ -12,7 +12,7 @@ from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore import SqliteEventStore
 from pointsman.eventstore.ports import Append, NewEvent
 from pointsman.policy.parameters import ParametersError, read_parameters
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_report
 from pointsman.time_machine.whatif.calibration import calibrate
 from pointsman.time_machine.whatif.comparison import NothingAskedError, what_if
 from pointsman.time_machine.whatif.recorded_load import RecordedLoad, read_load

@@ -33,7 +33,7 @@ from pointsman.scheduler.adapters.routing_file import RoutingOnDisk
 from pointsman.scheduler.adapters.snapshot_files import SnapshotFiles
 from pointsman.scheduler.adapters.system import SystemDraws
 from pointsman.scheduler.adapters.views import TaskViews
-from pointsman.scheduler.domain.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.attempts.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.handlers import (
     build_archive_router,

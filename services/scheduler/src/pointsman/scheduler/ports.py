@@ -14,7 +14,7 @@ from pointsman.contracts.telemetry import PoolSample
 from pointsman.policy.disk_room import DiskReading
 from pointsman.policy.parameters import Parameters
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy
 
 
 class Contents(Protocol):

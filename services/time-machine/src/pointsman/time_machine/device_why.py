@@ -12,7 +12,7 @@ from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.log_rows import row_pages
 from pointsman.eventstore.reading import read_event
 from pointsman.runtime.errors import FatalError
-from pointsman.scheduler.domain.why_words import clock, span
+from pointsman.scheduler.domain.why.words import clock, span
 from pointsman.time_machine.pool_log import recorded
 from pointsman.time_machine.replay.differences import TOPIC_OF
 

@@ -11,7 +11,7 @@ from pointsman.runtime.acknowledgement import DeadLetter, DeadLetters
 from pointsman.runtime.clock import Clock
 from pointsman.runtime.puller import Puller
 from pointsman.runtime.work_queue import WorkQueue
-from pointsman.scheduler.domain.admission import OF_THE_MOMENT
+from pointsman.scheduler.domain.admission.submitting import OF_THE_MOMENT
 from pointsman.scheduler.leading.group_door import GroupDoor
 from pointsman.scheduler.leading.inbox_message import read_inbox_message
 

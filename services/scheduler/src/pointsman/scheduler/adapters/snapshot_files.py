@@ -18,14 +18,14 @@ import structlog
 
 from pointsman.contracts.message import Message
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import (
+from pointsman.scheduler.domain.snapshot.facts import restore
+from pointsman.scheduler.domain.snapshot.pool_copy import (
     PoolCopy,
     UnreadableSnapshotError,
     decode_facts,
     decode_tasks,
     snapshot_format,
 )
-from pointsman.scheduler.domain.snapshot_facts import restore
 from pointsman.scheduler.domain.tasks import OpenTask
 
 SLICE_TASKS: Final = 250

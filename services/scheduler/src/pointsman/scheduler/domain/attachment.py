@@ -18,7 +18,7 @@ from pointsman.contracts.events import (
 )
 from pointsman.contracts.leases import AttachExecutor, DeviceHealth, DeviceOffer
 from pointsman.contracts.streams import stream_id
-from pointsman.scheduler.domain.attempts import decide_lost
+from pointsman.scheduler.domain.attempts.ends import decide_lost
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import LiveLease

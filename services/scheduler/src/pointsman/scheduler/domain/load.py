@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from pointsman.contracts.task_states import TaskState
 from pointsman.contracts.telemetry import FamilyLoad, PoolSample, SlotLoad
 from pointsman.policy.batching import batch_s, largest
-from pointsman.scheduler.domain.gates import Gates
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.variants import in_use, serving_devices
+from pointsman.scheduler.domain.rounds.gates import Gates
+from pointsman.scheduler.domain.rounds.variants import in_use, serving_devices
 
 NOTHING_REFUSED: Final[Mapping[str, int]] = MappingProxyType({})
 

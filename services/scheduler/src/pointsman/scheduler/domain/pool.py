@@ -9,22 +9,22 @@ from pointsman.contracts import events
 from pointsman.contracts.events import Decision
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import WITHOUT_RESULT, TaskState
-from pointsman.scheduler.domain.batch_limits import BatchLimits
-from pointsman.scheduler.domain.breakers import Breakers
-from pointsman.scheduler.domain.bulks import OpenBulks
-from pointsman.scheduler.domain.dependencies import Dependencies
+from pointsman.scheduler.domain.admission.bulks import OpenBulks
+from pointsman.scheduler.domain.admission.dependencies import Dependencies
+from pointsman.scheduler.domain.admission.grounds import Grounds
+from pointsman.scheduler.domain.attempts.batch_limits import BatchLimits
+from pointsman.scheduler.domain.attempts.breakers import Breakers
+from pointsman.scheduler.domain.attempts.live import LiveAttempts
+from pointsman.scheduler.domain.attempts.slow import SlowAttempts
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.fleet import Devices, OfDevice
-from pointsman.scheduler.domain.grounds import Grounds
 from pointsman.scheduler.domain.influences import Influences
-from pointsman.scheduler.domain.live_attempts import LiveAttempts
-from pointsman.scheduler.domain.parts import Parts
+from pointsman.scheduler.domain.parts.wholes import Parts
 from pointsman.scheduler.domain.policy import Policy
 from pointsman.scheduler.domain.registered import Models
-from pointsman.scheduler.domain.slow_attempts import SlowAttempts
-from pointsman.scheduler.domain.steering import Steering
+from pointsman.scheduler.domain.schedules.timetable import Timetable
+from pointsman.scheduler.domain.steering.agreed import Steering
 from pointsman.scheduler.domain.tasks import LiveLease, OpenTask, Words
-from pointsman.scheduler.domain.timetable import Timetable
 from pointsman.scheduler.domain.waiting import Waiting
 
 

@@ -23,7 +23,7 @@ from pointsman.contracts.events.tasks import BatchPlace
 from pointsman.contracts.message import BlobRef, PriorityClass
 from pointsman.contracts.parts import PartsWork, SplitPlan
 from pointsman.contracts.task_states import TaskState, next_state
-from pointsman.scheduler.domain.part_results import PartResults
+from pointsman.scheduler.domain.parts.results import PartResults
 
 PREPARATION_S: Final = 2.0
 """How long a task waits for its context or a cached result before it runs without."""

@@ -10,7 +10,7 @@ from pointsman.contracts.commands import Answer, CancelTask
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.task_states import TaskState
 from pointsman.runtime.clock import Clock
-from pointsman.scheduler.domain.attempts import decide_cancel
+from pointsman.scheduler.domain.attempts.ends import decide_cancel
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import LiveLease
 from pointsman.scheduler.leading.dispatch import Dispatch

@@ -4,7 +4,7 @@ from pointsman.contracts.commands import SubmitTask
 from pointsman.contracts.routing import AUTO
 from pointsman.policy.hashed_text import read_text
 from pointsman.policy.prototypes import Prototypes
-from pointsman.scheduler.domain.routes import Seen
+from pointsman.scheduler.domain.admission.routes import Seen
 
 
 class ContentReader:

@@ -12,8 +12,8 @@ from uuid import UUID
 from pointsman.contracts.leases import Grant, Lease, LeaseOrder, LeaseReceipt, ResidencyGrant
 from pointsman.runtime.clock import Clock
 from pointsman.runtime.crashpoints import CrashPoint, crashpoint
-from pointsman.scheduler.domain.lease_clocks import LeaseClocks
-from pointsman.scheduler.domain.parts_work import merge_work, split_work
+from pointsman.scheduler.domain.attempts.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.parts.work import merge_work, split_work
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import LiveLease
 from pointsman.scheduler.leading.lead import Lead

@@ -10,7 +10,7 @@ import structlog
 from pointsman.eventstore.ports import EventStore, Leadership, LogUnavailableError
 from pointsman.runtime.clock import Clock
 from pointsman.runtime.errors import NotLeaderError
-from pointsman.scheduler.domain.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.attempts.lease_clocks import LeaseClocks
 
 LEAD_TTL_S: Final = 4.0
 """How long a lead lasts in the time of the log's database; a standby waits for so long."""

@@ -12,11 +12,11 @@ from pointsman.contracts.streams import stream_id
 from pointsman.eventstore.ports import LogUnavailableError
 from pointsman.runtime.clock import Clock
 from pointsman.scheduler.domain.attachment import decide_absent, decide_return
-from pointsman.scheduler.domain.attempts import decide_lost
+from pointsman.scheduler.domain.attempts.ends import decide_lost
+from pointsman.scheduler.domain.attempts.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.devices import DeviceStatus
-from pointsman.scheduler.domain.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.residency_ends import decide_residency_lost
+from pointsman.scheduler.domain.residency.ends import decide_residency_lost
 from pointsman.scheduler.leading.dispatch import Dispatch
 from pointsman.scheduler.leading.settling import Settling
 

@@ -9,7 +9,7 @@ from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.task_states import TRANSITIONS, TaskState
 from pointsman.contracts.topics import TOPICS, version_of
 from pointsman.eventstore.ports import EventStore
-from pointsman.scheduler.domain.dependencies import PastTask
+from pointsman.scheduler.domain.admission.dependencies import PastTask
 
 _ACCEPTED: Final = "task.accepted"
 

@@ -30,14 +30,14 @@ from pointsman.eventstore.ports import Appended, LogUnavailableError
 from pointsman.runtime.clock import Clock
 from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.scheduler import telemetry
+from pointsman.scheduler.domain.admission.preparation import decide_prepare
 from pointsman.scheduler.domain.attachment import decide_attach, decide_health
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_report
-from pointsman.scheduler.domain.checkpoints import decide_checkpoint
-from pointsman.scheduler.domain.granting import decide_round
-from pointsman.scheduler.domain.lease_clocks import LeaseClocks
+from pointsman.scheduler.domain.attempts.checkpoints import decide_checkpoint
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_report
+from pointsman.scheduler.domain.attempts.lease_clocks import LeaseClocks
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.preparation import decide_prepare
-from pointsman.scheduler.domain.residency_ends import decide_residency_report
+from pointsman.scheduler.domain.residency.ends import decide_residency_report
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.scheduler.domain.tasks import LiveLease
 from pointsman.scheduler.leading.bulks import Bulks
 from pointsman.scheduler.leading.decision_log import DecisionLog

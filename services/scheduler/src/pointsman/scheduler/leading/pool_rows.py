@@ -9,7 +9,7 @@ from pointsman.contracts.steering import PauseRow, TenantRow
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.running import Running
-from pointsman.scheduler.domain.timetable import Schedule
+from pointsman.scheduler.domain.schedules.timetable import Schedule
 
 DRAINING = "draining"
 DRAINED = "drained"

@@ -8,7 +8,7 @@ import structlog
 from pointsman.eventstore.ports import EventStore
 from pointsman.runtime.clock import Clock
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_snapshot import PoolCopy
+from pointsman.scheduler.domain.snapshot.pool_copy import PoolCopy
 from pointsman.scheduler.ports import Snapshots
 
 EVERY_EVENTS: Final = 50_000

@@ -4,7 +4,7 @@ from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import TaskAccepted
 from pointsman.contracts.message import BlobRef
 from pointsman.runtime.clock import Clock
-from pointsman.scheduler.domain.admission import decide_submit
+from pointsman.scheduler.domain.admission.submitting import decide_submit
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.content import ContentReader
 

@@ -29,8 +29,8 @@ from pointsman.eventstore.ports import EventStore
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.waits import waits_for
-from pointsman.scheduler.domain.why import sentences
+from pointsman.scheduler.domain.why.history import sentences
+from pointsman.scheduler.domain.why.waits import waits_for
 from pointsman.scheduler.leading.pool_rows import (
     device_rows,
     model_rows,

@@ -29,7 +29,7 @@ from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import Blobs, BlobsUnavailableError
 from pointsman.runtime.clock import Clock
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.schedules import (
+from pointsman.scheduler.domain.schedules.decisions import (
     decide_fired,
     decide_made,
     decide_missed,
@@ -38,7 +38,7 @@ from pointsman.scheduler.domain.schedules import (
     decide_warmed,
     submission,
 )
-from pointsman.scheduler.domain.timetable import Due, ScheduleId
+from pointsman.scheduler.domain.schedules.timetable import Due, ScheduleId
 from pointsman.scheduler.leading.settling import Settling
 from pointsman.scheduler.leading.submissions import Submissions
 

@@ -29,12 +29,12 @@ from pointsman.eventstore.ports import (
 )
 from pointsman.runtime.clock import Clock
 from pointsman.scheduler import telemetry
-from pointsman.scheduler.domain.device_steering import decide_device_steering
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.pool_steering import decide_pool_steering
-from pointsman.scheduler.domain.steering import Agreed, Steer
-from pointsman.scheduler.domain.task_steering import decide_task_steering
-from pointsman.scheduler.domain.tenants import decide_tenant
+from pointsman.scheduler.domain.steering.agreed import Agreed, Steer
+from pointsman.scheduler.domain.steering.devices import decide_device_steering
+from pointsman.scheduler.domain.steering.pools import decide_pool_steering
+from pointsman.scheduler.domain.steering.tasks import decide_task_steering
+from pointsman.scheduler.domain.steering.tenants import decide_tenant
 from pointsman.scheduler.leading.decision_log import DecisionLog
 
 _TRIES: Final = 8

@@ -38,15 +38,15 @@ from pointsman.runtime.blobs import Blobs, BlobsUnavailableError
 from pointsman.runtime.clock import Clock
 from pointsman.runtime.crashpoints import CrashPoint, crashpoint
 from pointsman.scheduler import telemetry
-from pointsman.scheduler.domain.admission import (
+from pointsman.scheduler.domain.admission.dependencies import NOTHING_FOUND
+from pointsman.scheduler.domain.admission.routes import Seen
+from pointsman.scheduler.domain.admission.submitting import (
     MAY_COME_LATER,
     SHED,
     decide_submit,
     refuse_submit,
 )
-from pointsman.scheduler.domain.dependencies import NOTHING_FOUND
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.routes import Seen
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.lead import FencedError
 from pointsman.scheduler.leading.past_tasks import PastTasks

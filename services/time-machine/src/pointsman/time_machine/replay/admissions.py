@@ -16,11 +16,11 @@ from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskAccepted, TaskSplit
 from pointsman.contracts.routing import AUTO
 from pointsman.contracts.task_states import TaskState
-from pointsman.scheduler.domain.admission import decide_submit
-from pointsman.scheduler.domain.dependencies import PastTask
-from pointsman.scheduler.domain.parts_work import decide_completeness
+from pointsman.scheduler.domain.admission.dependencies import PastTask
+from pointsman.scheduler.domain.admission.routes import seen_in
+from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.parts.work import decide_completeness
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.routes import seen_in
 from pointsman.time_machine.replay.appends import Append, Moment
 from pointsman.time_machine.replay.attempt_ends import split
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
-from pointsman.scheduler.domain.dependencies import DEPENDENCY_FAILED
-from pointsman.scheduler.domain.parts_work import PARTS_FAILED
+from pointsman.scheduler.domain.admission.dependencies import DEPENDENCY_FAILED
+from pointsman.scheduler.domain.parts.work import PARTS_FAILED
 from pointsman.time_machine.pool_log import Entry
 
 OF_ROUNDS: Final = frozenset(

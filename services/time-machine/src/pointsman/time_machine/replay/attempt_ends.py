@@ -22,10 +22,10 @@ from pointsman.contracts.leases import (
     RunSplit,
     RunTimedOut,
 )
-from pointsman.scheduler.domain.attempts import decide_cancel, decide_lost, decide_report
-from pointsman.scheduler.domain.checkpoints import decide_checkpoint
+from pointsman.scheduler.domain.admission.preparation import decide_prepare
+from pointsman.scheduler.domain.attempts.checkpoints import decide_checkpoint
+from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_lost, decide_report
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.preparation import decide_prepare
 from pointsman.time_machine.replay.appends import Append
 
 OfAttempts = (

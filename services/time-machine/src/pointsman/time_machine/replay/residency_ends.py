@@ -4,7 +4,7 @@ from pointsman.contracts import events
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.leases import ResidencyDone, ResidencyRefused, ResidencyReport
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.residency_ends import (
+from pointsman.scheduler.domain.residency.ends import (
     decide_residency_lost,
     decide_residency_report,
 )

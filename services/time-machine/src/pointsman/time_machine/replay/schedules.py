@@ -7,7 +7,7 @@ from pointsman.contracts.commands import Rejected
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.schedules import RemoveSchedule, SetSchedule
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.schedules import (
+from pointsman.scheduler.domain.schedules.decisions import (
     NOT_IN_TIME,
     decide_fired,
     decide_made,
@@ -16,7 +16,7 @@ from pointsman.scheduler.domain.schedules import (
     decide_set,
     decide_warmed,
 )
-from pointsman.scheduler.domain.timetable import Due, ScheduleId
+from pointsman.scheduler.domain.schedules.timetable import Due, ScheduleId
 from pointsman.time_machine.replay.appends import Append
 
 

@@ -16,8 +16,8 @@ from pointsman.contracts import events
 from pointsman.contracts.events import Decision
 from pointsman.eventstore.log_rows import LogRow
 from pointsman.policy.parameters import RULES, rules_of
-from pointsman.scheduler.domain.granting import decide_round
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.time_machine.pool_log import Entry, PoolLog
 from pointsman.time_machine.replay.appends import Append, Moment, moments
 from pointsman.time_machine.replay.differences import TOPIC_OF, Difference, differences

@@ -6,7 +6,7 @@ from pointsman.contracts.events import ScopeKind
 from pointsman.scheduler.domain.influences import EventT, Standing
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.running import Running
-from pointsman.scheduler.domain.steering import said
+from pointsman.scheduler.domain.steering.agreed import said
 
 
 class Stands(TypedDict):

@@ -1,0 +1,1 @@
+"""Who gets in, as what, and when it may run."""

@@ -1,0 +1,1 @@
+"""What became of attempts, and what follows from their ends."""

@@ -1,0 +1,1 @@
+"""Tasks whose input is cut: the whole and its parts."""

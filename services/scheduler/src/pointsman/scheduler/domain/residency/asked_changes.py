@@ -1,0 +1,132 @@
+"""Changes of residency that operators have asked for; they come before the queue's own.
+
+A dedicated device that still runs something, and a shared one on which what has to go does, take
+nothing new until that has ended.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from pointsman.contracts.decided import Decided
+from pointsman.contracts.events import DeviceMode, DeviceScore, ResidencyAsked, ResidencyGranted
+from pointsman.contracts.streams import stream_id
+from pointsman.policy.timing import load_timeout_s
+from pointsman.scheduler.domain.devices import Device, DeviceStatus
+from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.residency.asks import OPERATOR, Ask
+from pointsman.scheduler.domain.residency.fitting import Fitting
+from pointsman.scheduler.domain.rounds.gates import Gates
+
+_MOST_SCORES = 8
+
+
+@dataclass(slots=True)
+class AskedChange:
+    """At most one change, and the devices that make room for others."""
+
+    granted: Decided | None = None
+    reserved: dict[str, str] = field(default_factory=dict[str, str])
+    """By device: why."""
+
+
+def decide_asked(
+    pool: Pool, gates: Gates, fitting: Fitting, *, at: float, skip: Collection[UUID]
+) -> AskedChange:
+    """The oldest ask that can be granted now; streams in `skip` have a decision already."""
+    return _Asked(pool, gates, fitting, at, skip).change()
+
+
+class _Asked:
+    def __init__(
+        self, pool: Pool, gates: Gates, fitting: Fitting, at: float, skip: Collection[UUID]
+    ) -> None:
+        self._pool = pool
+        self._gates = gates
+        self._fitting = fitting
+        self._at = at
+        self._skip = skip
+        self._change = AskedChange()
+
+    def change(self) -> AskedChange:
+        for ask in self._pool.steering.asks.waiting():
+            self._change.granted = self._load(ask) if ask.event.load else self._unload(ask)
+            if self._change.granted is not None:
+                break
+        return self._change
+
+    def _load(self, ask: Ask) -> Decided | None:
+        variant = ask.event.variant
+        if self._gates.model_paused(variant) is not None:
+            return None
+        scores = {
+            device.name: self._fitting.score(device, variant) for device in self._able(ask.event)
+        }
+        best_first = sorted(scores, key=lambda name: (-scores[name].score, name))
+        for name in best_first:
+            device = self._pool.devices[name]
+            unload = self._fitting.room_for(device, variant, displacing=True)
+            dedicated = device.offer.mode is DeviceMode.DEDICATED
+            if unload is not None and not (dedicated and device.occupied):
+                ranked = tuple(scores[each] for each in best_first[:_MOST_SCORES])
+                return self._granted(device, ask, unload=unload, load=variant, scores=ranked)
+        if best_first:
+            self._reserve(best_first[0], f"makes room for {variant}", ask)
+        return None
+
+    def _unload(self, ask: Ask) -> Decided | None:
+        device, variant = self._pool.devices.get(ask.event.device), ask.event.variant
+        if device is None or not self._free_to_change(device):
+            return None
+        if device.in_flight(variant):
+            self._reserve(device.name, f"gives {variant} up", ask)
+            return None
+        return self._granted(device, ask, unload=(variant,))
+
+    def _able(self, asked: ResidencyAsked) -> Iterator[Device]:
+        """Devices that could take the load, now or when they have nothing in flight."""
+        for device in self._pool.devices.values():
+            named = asked.device in {"", device.name}
+            loadable = any(each.variant == asked.variant for each in device.offer.loadable)
+            free = named and loadable and self._free_to_change(device)
+            if free and self._gates.device_refused(device) is None:
+                yield device
+
+    def _free_to_change(self, device: Device) -> bool:
+        return (
+            device.offer.mode is not DeviceMode.FIXED
+            and device.status is DeviceStatus.READY
+            and device.changing is None
+            and stream_id("device", device.name) not in self._skip
+        )
+
+    def _reserve(self, name: str, what: str, ask: Ask) -> None:
+        self._change.reserved.setdefault(name, f"{name} {what}, as {ask.event.by} has asked")
+
+    def _granted(
+        self,
+        device: Device,
+        ask: Ask,
+        *,
+        unload: tuple[str, ...],
+        load: str = "",
+        scores: tuple[DeviceScore, ...] = (),
+    ) -> Decided:
+        stream = stream_id("device", device.name)
+        event = ResidencyGranted(
+            at=self._at,
+            applied_to=self._pool.applied_to,
+            device=device.name,
+            generation=device.generation + 1,
+            executor=device.offer.executor,
+            incarnation=device.offer.incarnation,
+            unload=unload,
+            load=load,
+            expected_s=round(self._pool.models.times_of(load).load_s, 6) if load else 0.0,
+            timeout_s=self._fitting.timeout_s(load) if load else load_timeout_s(0.0, 0.0),
+            cause=OPERATOR,
+            reason=ask.event.reason,
+            by=ask.event.by,
+            scores=scores,
+        )
+        return Decided(stream, self._pool.version_of(stream), (event,))

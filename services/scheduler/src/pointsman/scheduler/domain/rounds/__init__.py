@@ -1,0 +1,1 @@
+"""What runs next, where and with which variant: one round of grants."""

@@ -1,0 +1,1 @@
+"""Tasks and loads that are due at times of the clock."""

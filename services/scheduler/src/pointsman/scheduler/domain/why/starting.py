@@ -1,0 +1,28 @@
+"""Where a task comes from and what it has to wait for, in sentences."""
+
+from datetime import UTC, datetime
+
+from pointsman.contracts.events import TaskAccepted
+from pointsman.scheduler.domain.why.pools import pool_chosen
+
+
+def starting(event: TaskAccepted) -> list[str]:
+    """What its sender said about when it may run, and what it belongs to."""
+    told = [] if event.pool_choice is None else pool_chosen(event.pool_choice)
+    if event.schedule:
+        told.append(f"Schedule {event.schedule} made it, as {event.message_id}.")
+    if event.bulk:
+        told.append(f"It was submitted as a part of bulk {event.bulk}.")
+    if event.not_before is not None:
+        moment = datetime.fromtimestamp(event.not_before, tz=UTC)
+        told.append(
+            f"It may not run before {moment:%Y-%m-%d %H:%M:%S}; its place counts from then."
+        )
+    if event.depends_on:
+        done = len(event.depends_on) - len(event.awaits)
+        names = ", ".join(event.awaits)
+        told.append(
+            f"It depends on {len(event.depends_on)} task(s), of which {done} had completed"
+            + (f"; it waits for {names}." if names else ".")
+        )
+    return told
