@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A frozen fact or request.
 
     Unknown fields are ignored: a new optional field keeps the version of its message.

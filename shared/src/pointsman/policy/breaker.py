@@ -90,7 +90,7 @@ class Breaker:
     window: deque[str] = field(default_factory=lambda: deque(maxlen=WINDOW))
     """The last calls that count since it was closed: `SUCCESS`, or whom the failure speaks of."""
     code: str = ""
-    """Of the last failure that counted."""
+    """Of the last failure that ever counted."""
     until: float | None = None
     """It is open until then, and half-open afterwards; None: closed."""
     probe: ProbeKey | None = None
@@ -176,7 +176,7 @@ class Breaker:
     def _count(self, call: str) -> None:
         # A call that came back well may be the one that the window was short of.
         self.window.append(call)
-        if self._failing():
+        if self.code and self._failing():
             self.turn = Turn.OPEN
 
     def _ended_while_open(self, key: ProbeKey, code: str) -> None:

@@ -7,17 +7,19 @@ from math import ceil
 from typing import Final
 
 WINDOW: Final = 64
-"""As many as run times are remembered."""
+"""Values that are remembered: a window that follows a change of load within a minute at one run a
+second, and is small enough to keep sorted."""
 
 
 class RecentValues:
-    """At most `WINDOW` values, kept sorted beside their order of arrival."""
+    """At most `WINDOW` values, beside their order of arrival sorted while somebody asks."""
 
-    __slots__ = ("_last", "_sorted", "count")
+    __slots__ = ("_asked", "_last", "_sorted", "count")
 
     def __init__(self, values: Iterable[float] = (), *, count: int | None = None) -> None:
         self._last = deque(values, maxlen=WINDOW)
-        self._sorted = sorted(self._last)
+        self._sorted: list[float] | None = None
+        self._asked = False
         self.count = len(self._last) if count is None else count
         """Values ever added."""
 
@@ -31,11 +33,23 @@ class RecentValues:
 
     def add(self, value: float) -> None:
         self.count += 1
-        if len(self._last) == WINDOW:
-            del self._sorted[bisect_left(self._sorted, self._last[0])]
-        self._last.append(value)
-        insort(self._sorted, value)
+        last, ordered = self._last, self._sorted
+        if ordered is not None:
+            # Most windows are asked less often than added to: sorting one now and then takes less
+            # time than keeping it sorted. Where each value is followed by a question it does not.
+            if self._asked:
+                if len(last) == WINDOW:
+                    del ordered[bisect_left(ordered, last[0])]
+                insort(ordered, value)
+                self._asked = False
+            else:
+                self._sorted = None
+        last.append(value)
 
     def quantile(self, share: float) -> float:
         """The nearest rank; raises `IndexError` while there is no value."""
-        return self._sorted[max(0, ceil(share * len(self._sorted)) - 1)]
+        self._asked = True
+        ordered = self._sorted
+        if ordered is None:
+            ordered = self._sorted = sorted(self._last)
+        return ordered[max(0, ceil(share * len(ordered)) - 1)]

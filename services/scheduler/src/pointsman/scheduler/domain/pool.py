@@ -175,10 +175,11 @@ class Pool:
         self.accepted_of[event.family] += event.split is None
         self.attempts.hedges.earn(self.policy.parameters.hedge_share)
         self.grounds.accepted(event)
-        accepted = self.words.shared(event)
-        task = OpenTask(id=stream, accepted=accepted, position=position, version=version)
+        task = OpenTask(id=stream, accepted=event, position=position, version=version)
+        self.words.share(task)
         self.dependencies.accepted(task)
-        self.timetable.accepted(stream, accepted)
+        if event.schedule:
+            self.timetable.accepted(stream, event)
         task.estimated_s = event.judged.run_s if event.judged is not None else 0.0
         self.adopt(task, event.at)
 

@@ -42,17 +42,18 @@ def attempt_name(task: UUID, attempt: int) -> str:
 
 
 class Words:
-    """Words that many tasks have in common, held once: a task then takes half the memory."""
+    """What many tasks have in common, held once: a task then takes half the memory."""
 
     def __init__(self) -> None:
         self._classes: dict[ClassId, ClassId] = {}
 
-    def shared(self, accepted: TaskAccepted) -> TaskAccepted:
-        """The same event with shared words."""
-        class_id = (accepted.family, accepted.variants)
-        family, variants = self._classes.setdefault(class_id, class_id)
+    def share(self, task: "OpenTask") -> None:
+        """Have a task hold the words of those before it."""
+        accepted = task.accepted
+        class_id = task.class_id = self._classes.setdefault(task.class_id, task.class_id)
+        family, variants = class_id
         payload = accepted.payload
-        return replace(
+        task.accepted = replace(
             accepted,
             pool=intern(accepted.pool),
             tenant=intern(accepted.tenant),
@@ -185,15 +186,19 @@ class OpenTask:
     """On whose behalf; asked for a dozen times per event."""
     number: int = field(init=False, compare=False)
     """As the order asks for it: unique, and larger for what was accepted later."""
+    class_id: ClassId = field(init=False, compare=False)
+    """The queue that it waits in."""
 
     def __post_init__(self) -> None:
-        self.key = self.key or self.accepted.key
-        self.plan = self.plan or self.accepted.split
         accepted = self.accepted
+        self.key = self.key or accepted.key
+        self.plan = self.plan or accepted.split
         self.tenant = accepted.tenant
         self.number = self.position
-        if self.needs_preparation or accepted.not_before is not None:
-            patience_s = PREPARATION_S if self.needs_preparation else 0.0
+        self.class_id = (accepted.family, accepted.variants)
+        needs_preparation = self.needs_preparation
+        if needs_preparation or accepted.not_before is not None:
+            patience_s = PREPARATION_S if needs_preparation else 0.0
             self.retry_at = max(accepted.at + patience_s, accepted.not_before or 0.0)
 
     def __hash__(self) -> int:
@@ -232,6 +237,8 @@ class OpenTask:
     @property
     def at_desk(self) -> bool:
         """Whether it waits for an executor and no device: to be cut, or its parts have ended."""
+        if self.plan is None and self.parts is None:
+            return False
         if self.state is TaskState.SPLIT:
             return self.lease is None and self.parts is not None and self.parts.complete
         return self.state is TaskState.QUEUED and self.plan is not None
@@ -253,7 +260,10 @@ class OpenTask:
 
     def lease_of(self, attempt: int) -> LiveLease | None:
         """The lease of an attempt, if it is live."""
-        return next((lease for lease in self.leases if lease.attempt == attempt), None)
+        for lease in (self.lease, self.hedge):
+            if lease is not None and lease.attempt == attempt:
+                return lease
+        return None
 
     def drop(self, attempt: int) -> LiveLease | None:
         """Of two live attempts one has ended; its lease, and the other's is the task's."""
@@ -268,11 +278,6 @@ class OpenTask:
         """What its attempts run on."""
         given = self.prepared.payload if self.prepared is not None else None
         return given or self.accepted.payload
-
-    @property
-    def class_id(self) -> ClassId:
-        """The queue that it waits in."""
-        return self.accepted.family, self.accepted.variants
 
     def checkpoint_for(self, variant: str) -> TaskCheckpointed | None:
         """Where an attempt with a variant may begin; another variant makes nothing of it."""

@@ -86,19 +86,19 @@ class Waiting:
 
     def unplace(self, task: OpenTask, now: float) -> None:
         """Take a task out of its queue, if it stands in one."""
-        queue = self._queues.get(task.class_id)
-        if queue is not None and task in queue:
+        try:
             self.classes.discard(task, now)
-            self.counters.left(task.tenant)
-        else:
+        except LookupError:
             self.desk.discard(task.id)
+        else:
+            self.counters.left(task.tenant)
 
     def release(self, now: float) -> None:
         """Queue the tasks whose moment has come, each as of that moment."""
         # Asked before every event, and mostly no moment has come.
         for timer in (self.retries, self.later):
-            first = timer.first()
-            if first is not None and first[0] <= now:
+            due = timer.first_key()
+            if due is not None and due <= now:
                 for _ in self._released(now):
                     pass
                 return
@@ -193,12 +193,14 @@ class Waiting:
     def changes(self, device: Device, event: Decision) -> None:
         """What a device has loaded changes: who pays for it, and how long it took."""
         if isinstance(event, ResidencyGranted) and event.cause == "queue":
-            device.credit.spend(event.expected_s, self._models.load_s[0])
+            device.credit.spend(event.expected_s, self._models.swap_s[0])
             if event.tenant:
                 self.counters.charge(event.tenant, event.expected_s)
-        elif isinstance(event, ResidencyChanged) and event.loaded:
-            self._models.loaded(event.loaded, event.load_s)
-            self.classes.reindex(event.loaded, event.at)
+        elif isinstance(event, ResidencyChanged):
+            self._models.unloaded(event.unloads_s or {})
+            if event.loaded:
+                self._models.loaded(event.loaded, event.load_s)
+                self.classes.reindex(event.loaded, event.at)
 
     def _enqueue(self, task: OpenTask, now: float) -> None:
         if task.at_desk:

@@ -18,6 +18,8 @@ class OpenBulks(dict[BulkId, dict[UUID, None]]):
 
     def ended(self, task: OpenTask) -> None:
         """A task is not open any more."""
+        if not task.accepted.bulk:
+            return
         bulk = (task.tenant, task.accepted.bulk)
         if (tasks := self.get(bulk)) is not None:
             tasks.pop(task.id, None)

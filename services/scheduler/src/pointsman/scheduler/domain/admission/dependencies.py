@@ -93,10 +93,11 @@ class Dependencies:
         `before_change` is told of each of them first.
         """
         end = self._remember(task)
-        self._unmet.discard(task.id)
+        if task.unmet:
+            self._unmet.discard(task.id)
         for dependency in task.awaits:
             self._forget_dependent(dependency, task.id)
-        names = self._dependents.pop(task.id, None)
+        names = self._dependents.pop(task.id, None) if self._dependents else None
         if names is None:
             return []
         dependents = [self._tasks[name] for name in names]

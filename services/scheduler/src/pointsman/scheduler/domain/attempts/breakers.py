@@ -27,7 +27,7 @@ from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import WITHOUT_RESULT
 from pointsman.policy.breaker import OPEN_S, SUCCESS, Breaker, Turn
 from pointsman.scheduler.domain.fleet import Devices
-from pointsman.scheduler.domain.tasks import OpenTask
+from pointsman.scheduler.domain.tasks import LiveLease, OpenTask
 from pointsman.scheduler.domain.why.words import clock
 
 BreakerId = tuple[str, str]
@@ -110,13 +110,18 @@ class Breakers:
         return f"the breaker of {variant} on {device} is {state}: {self.reasons[device, variant]}"
 
     def _granted(self, task: OpenTask, event: TaskGranted | TaskHedged) -> None:
+        if not self.troubled:
+            return
         breaker = self.troubled.get((event.device, event.variant))
         if breaker is not None:
             breaker.granted((task.id, event.attempt))
 
     def _completed(self, task: OpenTask, event: TaskCompleted) -> None:
-        self._ended(task, event.attempt, SUCCESS)
-        self._lost(task, event, besides=event.attempt)
+        lease = task.lease_of(event.attempt)
+        if lease is not None and lease.device:
+            self._count(task, lease, SUCCESS)
+        if self.troubled:
+            self._lost(task, event, besides=event.attempt)
 
     def _failed(self, task: OpenTask, event: AttemptFailed) -> None:
         self._ended(task, event.attempt, event.code)
@@ -132,19 +137,23 @@ class Breakers:
 
     def _ended(self, task: OpenTask, attempt: int, code: str) -> None:
         lease = task.lease_of(attempt)
-        if lease is None or not lease.device or self._is_gone(code, lease.device):
+        if lease is None or not lease.device:
             return
+        if code == MODEL_NOT_FOUND and not self._is_fixed(lease.device):
+            # Where the leader loads, a variant that is not there is to be loaded, not left alone.
+            return
+        self._count(task, lease, code, task.payload.digest)
+
+    def _count(self, task: OpenTask, lease: LiveLease, code: str, payload: str = "") -> None:
         id_ = lease.device, lease.variant
         breaker = self._breaker(id_)
-        breaker.ended((task.id, lease.attempt), code, task.payload.digest)
+        breaker.ended((task.id, lease.attempt), code, payload)
         if breaker.turn is not None:
             self.troubled[id_] = breaker
 
-    def _is_gone(self, code: str, name: str) -> bool:
-        # Where the leader loads, a variant that is not there is to be loaded, not left alone.
+    def _is_fixed(self, name: str) -> bool:
         device = self._devices.get(name)
-        fixed = device is None or device.offer.mode is DeviceMode.FIXED
-        return code == MODEL_NOT_FOUND and not fixed
+        return device is None or device.offer.mode is DeviceMode.FIXED
 
     def _lost(self, task: OpenTask, _: Decision, besides: int = 0) -> None:
         for lease in task.leases:

@@ -57,11 +57,13 @@ class Parts:
         if task.parts is not None:
             self.split.add(task.id)
             self._lacks(task, frozenset(task.parts.numbers) - task.parts.ended.keys())
+        if not task.accepted.parent:
+            return
         whole = self.whole_of(task)
         if whole is not None:
             lacking = self.missing.get(whole.id, frozenset[int]())
             self._lacks(whole, lacking - {task.accepted.part})
-        elif task.accepted.parent:
+        else:
             self.orphans[task.id] = task
 
     @property

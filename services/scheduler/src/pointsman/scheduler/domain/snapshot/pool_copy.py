@@ -99,7 +99,7 @@ def decode_tasks(body: bytes, words: Words) -> list[OpenTask]:
 
 def _open_task(values: tuple[Any, ...], words: Words) -> OpenTask:
     task = OpenTask(*values)
-    task.accepted = words.shared(task.accepted)
+    words.share(task)
     # Whether it still waits for its preparation stands in the snapshot, not in its acceptance.
     task.retry_at = values[_RETRY_AT]
     return task
