@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.cli.bench_routing import Keywords, Router, accuracy, bench_routing, confusion
+from pointsman.cli.bench.routing import Keywords, Router, accuracy, bench_routing, confusion
 from pointsman.contracts.routing_file import LabelledTask, parse_labelled, parse_routing
 from tests.cli.command_line import CommandLine
 

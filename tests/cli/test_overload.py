@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.cli.overload.judging import (
+from pointsman.cli.bench.overloading.judging import (
     back_at_normal,
     flips,
     judge_overload,
     levels_seen,
     served_by,
 )
-from pointsman.cli.overload.load import Sent
+from pointsman.cli.bench.overloading.load import Sent
 from pointsman.contracts.events import LevelChanged, TaskCompleted
 from pointsman.contracts.events.degradation import Pressure
 from pointsman.contracts.levels import LEVELS, Level

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from pointsman.cli.failures import InvalidOptionError
 from pointsman.cli.ratings import check_choice, given, time_of, variant_rows, words_of
-from pointsman.cli.submitting import InvalidOptionError
 from pointsman.contracts.feedback import (
     FamilyFeedback,
     FeedbackReport,

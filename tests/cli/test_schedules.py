@@ -1,16 +1,18 @@
 """Schedules on the command line."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from pointsman.cli.commands.schedule import warms_up
-from pointsman.cli.failures import ExitCode
+from pointsman.cli.failures import ExitCode, InvalidOptionError
 from pointsman.cli.schedule_wish import ScheduleWish
-from pointsman.cli.submitting import AllowedDegradation, InvalidOptionError
+from pointsman.cli.submitting import AllowedDegradation
 from pointsman.contracts.events import MissedTimes, WarmUp
 from pointsman.contracts.message import PriorityClass
 from tests.cli.command_line import CommandLine
+from tests.cli.in_process import Hand, log_as_before
 
 
 def a_wish(**options: Any) -> ScheduleWish:  # noqa: ANN401 - whatever a test changes
@@ -66,18 +68,18 @@ def test_a_schedule_is_set_shown_and_removed(pointsman: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "code"),
+    ("options", "code", "status"),
     [
-        (("--cron", "* * * *"), "cron_invalid"),
-        (("--cron", "* * * * *", "--model", "nobody"), "unknown_model"),
+        (("--cron", "* * * *"), "cron_invalid", ExitCode.USAGE),
+        (("--cron", "* * * * *", "--model", "nobody"), "unknown_model", ExitCode.NOT_FOUND),
     ],
 )
 def test_a_schedule_that_could_make_no_task_is_refused(
-    pointsman: CommandLine, options: tuple[str, ...], code: str
+    pointsman: CommandLine, options: tuple[str, ...], code: str, status: ExitCode
 ) -> None:
     done = pointsman("schedule", "set", "wrong", "--family", "embed", "--text", "a", *options)
 
-    assert (done.returncode, code in done.stderr) == (ExitCode.FAILURE, True)
+    assert (done.returncode, code in done.stderr) == (status, True)
 
 
 WARM: dict[str, Any] = {"family": None}
@@ -129,3 +131,23 @@ def test_without_a_device_that_loads_models_a_warm_up_is_refused(pointsman: Comm
 
     assert (refused.returncode, "no_such_device" in refused.stderr) == (ExitCode.NOT_FOUND, True)
     assert (unclear.returncode, "--warm makes none" in unclear.stderr) == (ExitCode.USAGE, True)
+
+
+def test_a_schedule_is_paused_and_goes_on(pointsman: CommandLine) -> None:
+    name, why = f"s-{uuid4()}", ("--reason", "a drill")
+    new_year = ("schedule", "set", name, "--family", "embed", "--text", "a", "--cron")
+    hand = Hand(pointsman.data)
+    with log_as_before():
+        hand.json(*new_year, "0 3 1 1 *")
+        paused = hand("schedule", "pause", name, *why)
+        (row,) = (each for each in hand.json("schedule", "ls") if each["name"] == name)
+        again = hand(*new_year, "0 4 1 1 *")
+        resumed = hand("schedule", "resume", name, *why)
+        (after,) = (each for each in hand.json("schedule", "ls") if each["name"] == name)
+        hand.json("schedule", "rm", name)
+
+    assert paused.stdout == "nothing is due until it resumes\n"
+    assert (row["next_due"], row["paused"].endswith(": a drill")) == (None, True)
+    assert "set; not due while it is paused by cli:" in again.stdout
+    assert resumed.stdout == "it goes on with its next due time\n"
+    assert (after["next_due"] > row["set_at"], after["paused"]) == (True, "")

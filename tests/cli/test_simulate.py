@@ -57,7 +57,25 @@ def test_a_wrong_trace_is_refused_with_its_line(pointsman: CommandLine, tmp_path
     assert done.returncode == ExitCode.FAILURE
     error = json.loads(done.stdout)["error"]
     assert error["code"] == "trace_value"
-    assert error["message"].startswith("line 3: ")
+    assert error["message"] == "line 3: column 3, service_s, is 'long'"
+
+
+def test_models_need_the_devices_and_the_memory_that_their_trace_says(
+    pointsman: CommandLine, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace.csv"
+    header = "arrival_s,model,service_s,devices_per_instance,memory_mib"
+    trace.write_text(f"{header}\n0,wide,5,2,160000\n1,small,5,1,20000\n")
+    asked = ("simulate", "--trace", str(trace), "--devices", "3", "-o", "json")
+
+    fits = pointsman(*asked, "--memory-mib", "24576,81920,81920")
+    too_large = pointsman(*asked, "--memory-mib", "24576")
+    unclear = pointsman(*asked, "--memory-mib", "24576,81920")
+
+    assert json.loads(fits.stdout)["parameters"]["memory_mib_least"] == 24_576.0
+    assert json.loads(too_large.stdout)["error"]["code"] == "trace_too_large"
+    assert json.loads(unclear.stdout)["error"]["code"] == "fleet_memory"
+    assert (too_large.returncode, unclear.returncode) == (ExitCode.FAILURE, ExitCode.USAGE)
 
 
 def test_a_missing_trace_and_an_unknown_policy_are_said(

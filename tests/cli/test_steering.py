@@ -1,17 +1,18 @@
 """An operator at a running stack: hold, boost, move, pause, drain, limits, tenants."""
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from pointsman.cli.app import app
-from pointsman.cli.commands.tenant import limit_of
-from pointsman.cli.failures import ExitCode
+from pointsman.cli.failures import ExitCode, InvalidOptionError
+from pointsman.cli.refusals import rejected
+from pointsman.cli.steering import limit_of
 from pointsman.contracts.steering import NO_LIMIT
 from tests.cli.command_line import RunningUp
 from tests.cli.in_process import Hand, log_as_before
@@ -61,8 +62,8 @@ def test_a_task_is_held_moved_boosted_and_released(pointsman: Hand) -> None:
         shown = pointsman.json("task", "get", task)
         listed = pointsman("task", "ls", "--tenant", "acme", "--limit", "1")
 
-    assert moved.stdout == "moved from standard to batch\n"
-    assert boosted.stdout == "due 60 s earlier than its class says\n"
+    assert moved.stdout.startswith("moved from standard to batch")
+    assert boosted.stdout.startswith("due 60 s earlier than its class says")
     assert again.stdout == "it is due 60 s earlier already\n"
     assert (shown["state"], shown["priority_class"], shown["boost_s"]) == ("queued", "batch", 60.0)
     assert shown["held"].endswith(": a drill")
@@ -145,6 +146,17 @@ def test_what_is_not_there_is_not_found(pointsman: Hand) -> None:
     assert absent.returncode == ExitCode.NOT_FOUND
     assert "[no_such_device]" in absent.stderr
     assert f"pointsman device ls --data {pointsman.data}" in absent.stderr
+    for words in (
+        ("model", "load", "absent"),
+        ("model", "unload", "absent"),
+        ("model", "limit", "absent", "--none"),
+        ("pause", "model", "absent"),
+        ("pause", "family", "absent"),
+        ("pause", "pool", "absent"),
+        ("resume", "family", "absent"),
+        ("schedule", "pause", "absent"),
+    ):
+        assert pointsman(*words, *WHY).returncode == ExitCode.NOT_FOUND, words
 
 
 def test_a_task_that_has_ended_is_not_steered(pointsman: Hand) -> None:
@@ -168,7 +180,8 @@ def test_a_task_that_has_ended_is_not_steered(pointsman: Hand) -> None:
         ("model", "limit", "fast", *WHY),
         ("model", "limit", "fast", "--running", "1", "--none", *WHY),
         ("tenant", "set", "acme", *WHY),
-        ("tenant", "set", "acme", "--running", "few", *WHY),
+        ("task", "wait"),
+        ("schedule", "pause", "digest"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_asked(words: tuple[str, ...]) -> None:
@@ -176,13 +189,70 @@ def test_wrong_usage_is_told_before_anything_is_asked(words: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"), [(None, None), ("none", NO_LIMIT), ("0", 0), ("12", 12)]
+    ("words", "said"),
+    [
+        (("task", "hold", str(uuid4()), "--reason", ""), "--reason is empty"),
+        (("task", "release", str(uuid4()), "--reason", " "), "--reason is empty"),
+        (("task", "hold", str(uuid4()), "--reason", "x" * 1_001), "1001 characters, at most 1000"),
+        (("pause", "tenant", "Bad Name", *WHY), "is no tenant"),
+        (("pause", "model", "", *WHY), "name the model"),
+        (("pause", "tenant", "acme", "--reason", ""), "--reason is empty"),
+        (("resume", "tenant", "Bad Name", *WHY), "is no tenant"),
+        (("device", "drain", "noop-0", "--reason", ""), "--reason is empty"),
+        (("model", "load", "fast", "--reason", ""), "--reason is empty"),
+        (("model", "limit", "fast", "--running", "-1", *WHY), "--running '-1' is neither"),
+        (("tenant", "set", "Bad Name", "--weight", "2", *WHY), "is no tenant"),
+        (("tenant", "set", "acme", "--running", "few", *WHY), "--running 'few' is neither"),
+        (("tenant", "set", "acme", "--queued", "1000001", *WHY), "from 0 to 1000000"),
+        (("tenant", "set", "acme", "--weight", "nan", *WHY), "--weight nan is not between"),
+        (("tenant", "set", "acme", "--weight", "-1", *WHY), "--weight -1 is not between"),
+        (("schedule", "pause", "digest", "--reason", ""), "--reason is empty"),
+        (("schedule", "resume", "bad name", *WHY), "is no name"),
+        (("schedule", "rm", "digest", "--tenant", "Bad Name"), "is no tenant"),
+        (("task", "wait", "--bulk", "bad name"), "is no name"),
+    ],
 )
-def test_a_limit_is_a_number_or_none(text: str | None, limit: int | None) -> None:
+def test_what_cannot_be_meant_is_said_in_a_sentence_with_a_code(
+    words: tuple[str, ...], said: str
+) -> None:
+    for_people = CliRunner().invoke(app, [*words])
+    for_programs = CliRunner().invoke(app, [*words, "-o", "json"])
+
+    assert for_people.exit_code == for_programs.exit_code == ExitCode.USAGE
+    assert said in for_people.stderr
+    assert "[invalid_option]" in for_people.stderr
+    error = json.loads(for_programs.stdout)["error"]
+    assert error["code"] == "invalid_option"
+    assert error["next"]
+
+
+@pytest.mark.parametrize(("text", "limit"), [("none", NO_LIMIT), ("0", 0), ("12", 12)])
+def test_a_limit_is_a_number_or_none(text: str, limit: int) -> None:
     assert limit_of(text, "--running") == limit
 
 
-@pytest.mark.parametrize("text", ["", "few", "-1", "1.5"])
+@pytest.mark.parametrize("text", ["", "few", "-1", "1.5", "1000001"])
 def test_anything_else_is_no_limit(text: str) -> None:
-    with pytest.raises(typer.BadParameter):
+    with pytest.raises(InvalidOptionError):
         limit_of(text, "--running")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("unknown_model", ExitCode.NOT_FOUND),
+        ("unknown_family", ExitCode.NOT_FOUND),
+        ("unknown_dependency", ExitCode.NOT_FOUND),
+        ("no_such_pool", ExitCode.NOT_FOUND),
+        ("no_such_device", ExitCode.NOT_FOUND),
+        ("boost_out_of_range", ExitCode.USAGE),
+        ("cron_invalid", ExitCode.USAGE),
+        ("unknown_timezone", ExitCode.USAGE),
+        ("task_not_open", ExitCode.CONFLICT),
+        ("id_reused", ExitCode.CONFLICT),
+        ("not_loadable", ExitCode.FAILURE),
+        ("shed", ExitCode.FAILURE),
+    ],
+)
+def test_a_refusal_has_the_exit_status_of_its_kind(code: str, status: ExitCode) -> None:
+    assert rejected(code, "no", "do").exit_code is status

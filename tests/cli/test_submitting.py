@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import CommandError, ExitCode, InvalidOptionError
 from pointsman.cli.submitting import (
-    InvalidOptionError,
     Wish,
     deadline,
     parameters,

@@ -6,11 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from pointsman.cli.failures import ExitCode
-from pointsman.cli.submitting import InvalidOptionError, moment_ahead
+from pointsman.cli.failures import ExitCode, InvalidOptionError
+from pointsman.cli.submitting import moment_ahead
 from pointsman.cli.task_lines import LineAnswer, Lines
 from pointsman.contracts.commands import MAX_PAYLOAD_BYTES, SubmitTask
 from tests.cli.command_line import CommandLine
+from tests.cli.in_process import Hand, log_as_before
 
 NOW = 1_767_268_800.0
 HOW = Lines(tenant="acme", bulk="backfill", now=NOW)
@@ -127,6 +128,26 @@ def test_a_bulk_that_waits_is_cancelled_and_what_depends_on_it_fails(
     assert cancelled == {"bulk": bulk, "tenant": "default", "cancelled": 1}
     assert (shown["state"], shown["code"]) == ("failed", "dependency_failed")
     assert "dependency_failed" in refused.stderr
+
+
+def test_a_bulk_is_waited_for_until_all_of_it_has_ended(pointsman: CommandLine) -> None:
+    bulk, hand = f"bulk-{uuid4()}", Hand(pointsman.data)
+    with log_as_before():
+        for text in ("a", "b"):
+            hand.json("task", "submit", "embed", text, "--bulk", bulk)
+        ended = hand.json("task", "wait", "--bulk", bulk)
+        hand.json("task", "submit", "embed", "c", "--not-before", "+1h", "--bulk", bulk)
+        too_long = hand("task", "wait", "--bulk", bulk, "--timeout", "0.2")
+        hand.json("task", "cancel", "--bulk", bulk)
+        one_cancelled = hand("task", "wait", "--bulk", bulk)
+        absent = hand("task", "wait", "--bulk", bulk, "--tenant", "nobody")
+
+    assert ended == {"bulk": bulk, "tenant": "default", "states": {"completed": 2}}
+    assert too_long.returncode == ExitCode.TIMEOUT
+    assert f"1 of 3 tasks of bulk {bulk} had not ended within 0.2 s" in too_long.stderr
+    assert one_cancelled.returncode == ExitCode.TASK_FAILED
+    assert one_cancelled.stdout == "3 tasks ended: 2 completed, 1 cancelled\n"
+    assert (absent.returncode, "[no_such_bulk]" in absent.stderr) == (ExitCode.NOT_FOUND, True)
 
 
 def test_a_task_runs_after_another(pointsman: CommandLine) -> None:

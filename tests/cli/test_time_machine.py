@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -15,6 +16,7 @@ from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore import SqliteEventStore
 from pointsman.eventstore.ports import Append, NewEvent
 from tests.cli.command_line import CommandLine, completed_task
+from tests.cli.in_process import Hand
 from tests.support.ended_tasks import DAY, HEAD, ended_tasks, fill
 
 NOON_US: Final = 1_767_268_800_000_000
@@ -23,7 +25,7 @@ EVENTS: Final = HEAD + 1
 
 
 @pytest.fixture
-async def past(tmp_path: Path) -> CommandLine:
+async def past(tmp_path: Path) -> Hand:
     """On the log of a pool that was led for a day, an event a second from noon on."""
     (tmp_path / "data").mkdir()
     clock = iter(range(NOON_US, NOON_US + 2 * EVENTS * SECOND_US, SECOND_US))
@@ -33,7 +35,20 @@ async def past(tmp_path: Path) -> CommandLine:
         state, stream = EventCodec().encode(elected), stream_id("pool", "main")
         topic = EventCodec().topic(elected)
         await store.append(Append([NewEvent(uuid4(), stream, 1, topic, state, elected)]))
-    return CommandLine(tmp_path / "data")
+    return Hand(tmp_path / "data")
+
+
+def change_grant(log: Path, change: Callable[[bytes], bytes]) -> int:
+    """Write other bytes into the first grant of a log; its position."""
+    with sqlite3.connect(log) as db:
+        (position, body) = db.execute(
+            "SELECT notification_id, state FROM stored_events WHERE topic = 'task.granted.v1'"
+        ).fetchone()
+        db.execute(
+            "UPDATE stored_events SET state = ? WHERE notification_id = ?", (change(body), position)
+        )
+    db.close()
+    return int(position)
 
 
 def test_every_decision_of_a_running_stack_is_made_again(pointsman: CommandLine) -> None:
@@ -47,7 +62,7 @@ def test_every_decision_of_a_running_stack_is_made_again(pointsman: CommandLine)
     assert min(report["fold_events_per_s"], report["decisions_per_s"]) > 0
 
 
-def test_archived_events_and_backups_are_verified_alike(past: CommandLine, tmp_path: Path) -> None:
+def test_archived_events_and_backups_are_verified_alike(past: Hand, tmp_path: Path) -> None:
     before = past.json("replay", "--verify")
     state = past.json("state", "--at", str(HEAD // 2))
     moved = past.json("log", "archive", "--before", str(HEAD))
@@ -64,27 +79,50 @@ def test_archived_events_and_backups_are_verified_alike(past: CommandLine, tmp_p
     assert {**again, "seconds": 0} == {**state, "seconds": 0}
 
 
-def test_a_changed_decision_is_named_and_fails_the_command(
-    past: CommandLine, tmp_path: Path
-) -> None:
+def test_a_changed_decision_is_named_and_fails_the_command(past: Hand, tmp_path: Path) -> None:
     log = tmp_path / "data" / "log.db"
-    with sqlite3.connect(log) as db:
-        (position, body) = db.execute(
-            "SELECT notification_id, state FROM stored_events WHERE topic = 'task.granted.v1'"
-        ).fetchone()
-        changed = json.dumps({**json.loads(body), "run_timeout_s": 77.0}).encode()
-        db.execute(
-            "UPDATE stored_events SET state = ? WHERE notification_id = ?", (changed, position)
-        )
-    db.close()
+    position = change_grant(
+        log, lambda body: json.dumps({**json.loads(body), "run_timeout_s": 77.0}).encode()
+    )
 
     words = past("replay", "--verify", "--log", str(log))
 
     assert words.returncode == ExitCode.FAILURE
-    assert f"position {position} (task.granted.v1): run_timeout_s was 77" in words.stdout
+    assert f"position {position} (task.granted.v1): run_timeout_s was 77.0" in words.stdout
 
 
-def test_the_state_of_a_time_is_that_of_the_last_event_before_it(past: CommandLine) -> None:
+def test_what_was_found_before_damage_is_told_with_the_next_step(
+    past: Hand, tmp_path: Path
+) -> None:
+    position = change_grant(tmp_path / "data" / "log.db", lambda body: body[:9])
+
+    words = past("replay", "--verify")
+    report = json.loads(past("replay", "--verify", "-o", "json").stdout)
+
+    assert words.returncode == ExitCode.FAILURE
+    assert f"{position - 1} events folded; of " in words.stdout
+    assert f"stopped at position {position} (task.granted.v1)" in words.stdout
+    assert "Run `pointsman verify`" in words.stdout
+    assert report["stopped"]["code"] == "unreadable_event"
+    assert (report["different"], report["decisions"] > 0) == (0, True)
+
+
+def test_several_logs_are_verified_at_once_each_by_itself(past: Hand, tmp_path: Path) -> None:
+    logs = ("--log", str(tmp_path / "data"), "--log", str(tmp_path / "none"))
+    past.json("backup", str(tmp_path / "backup"))
+
+    both = past("replay", "--verify", *logs, "--backup", str(tmp_path / "backup"))
+    lines = past("replay", "--verify", *logs, "-o", "jsonl").stdout.splitlines()
+    one = past.json("replay", "--verify", "--log", str(tmp_path / "data"))
+
+    assert both.returncode == ExitCode.FAILURE
+    assert "[log_missing]" in both.stdout
+    assert f"3 logs, {2 * EVENTS} events; of {2 * one['decisions']} decisions" in both.stdout
+    assert "0 differ; 1 log failed" in both.stdout
+    assert [json.loads(line).get("events") for line in lines] == [EVENTS, None]
+
+
+def test_the_state_of_a_time_is_that_of_the_last_event_before_it(past: Hand) -> None:
     by_time = past.json("state", "--at", "2026-01-01T12:01:00.5Z")
     shown = past("state", "--at", "61")
 
@@ -94,7 +132,7 @@ def test_the_state_of_a_time_is_that_of_the_last_event_before_it(past: CommandLi
 
 
 def test_what_another_policy_would_have_done_stands_beside_what_was_done(
-    past: CommandLine,
+    past: Hand,
 ) -> None:
     report = past.json("whatif", "--policy", "fifo", "--devices", "2")
     shown = past("whatif", "--policy", "fifo")
@@ -106,7 +144,7 @@ def test_what_another_policy_would_have_done_stands_beside_what_was_done(
     assert "assumed: " in shown.stdout
 
 
-def test_why_a_device_has_what_it_has_is_told_without_a_stack(past: CommandLine) -> None:
+def test_why_a_device_has_what_it_has_is_told_without_a_stack(past: Hand) -> None:
     why = past.json("device", "why", "cpu-0", "--last", "2")
 
     assert len(why["told"]) == len(why["positions"]) == 2
@@ -116,19 +154,37 @@ def test_why_a_device_has_what_it_has_is_told_without_a_stack(past: CommandLine)
     ("asked", "code"),
     [
         (("state", "--at", "2020-01-01"), "before_log"),
-        (("state", "--pool", "other"), "pool_unclear"),
+        (("state", "--at", str(EVENTS + 1)), "beyond_log"),
+        (("state", "--at", "2099-01-01"), "beyond_log"),
+        (("replay", "--verify", "--from", str(EVENTS + 1)), "beyond_log"),
+        (("replay", "--verify", "--to", str(EVENTS + 1)), "beyond_log"),
+        (("whatif", "--policy", "fifo", "--from", "90", "--to", "9"), "empty_span"),
+    ],
+)
+def test_a_moment_that_the_log_does_not_hold_is_wrong_usage(
+    past: Hand, asked: tuple[str, ...], code: str
+) -> None:
+    refused = past(*asked, "-o", "json")
+
+    assert refused.returncode == ExitCode.USAGE
+    assert json.loads(refused.stdout)["error"]["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (("state", "--pool", "other"), "no_such_pool"),
+        (("whatif", "--policy", "no-such"), "policy_missing"),
         (("device", "why", "no-such"), "no_such_device"),
         (("replay", "--verify", "--log", "none.db"), "log_missing"),
     ],
 )
-def test_what_cannot_be_answered_says_so(
-    past: CommandLine, asked: tuple[str, ...], code: str
-) -> None:
+def test_what_is_not_there_is_not_found(past: Hand, asked: tuple[str, ...], code: str) -> None:
     refused = past(*asked, "-o", "json")
 
-    assert refused.returncode != ExitCode.OK
+    assert refused.returncode == ExitCode.NOT_FOUND
     assert json.loads(refused.stdout)["error"]["code"] == code
 
 
-def test_replay_asks_what_for(past: CommandLine) -> None:
+def test_replay_asks_what_for(past: Hand) -> None:
     assert past("replay").returncode == ExitCode.USAGE

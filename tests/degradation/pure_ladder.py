@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from pointsman.contracts.degradation import SetOverride
 from pointsman.contracts.events import LevelChanged, Pressure
+from pointsman.contracts.levels import Level
 from pointsman.contracts.telemetry import DeviceReading, FamilyLoad, PoolSample, SlotLoad
 from pointsman.degradation.domain.rules import Rules
 from pointsman.degradation.domain.stand import BOTTOM, Stand
@@ -48,12 +50,22 @@ class PureLadder:
             self.look(pressure)
 
 
+def override(
+    level: Level = Level.SHED, *, ttl_s: float = 60.0, pool: str = "main", id: str = "one"
+) -> SetOverride:
+    """Ada holds a ladder at a level."""
+    return SetOverride(
+        command_id=id, pool=pool, level=level, ttl_s=ttl_s, by="ada", reason="a drill"
+    )
+
+
 def sample(  # noqa: PLR0913 - one parameter per figure
     at: float = NOON,
     *,
     accepted: int = 0,
     wait_s: float | None = 0.0,
     queued: int = 0,
+    kept_back: int = 0,
     family: str = "summarize",
     best_slots: int = 10,
     best_service_s: float = 0.1,
@@ -69,6 +81,7 @@ def sample(  # noqa: PLR0913 - one parameter per figure
         best_slots=best_slots,
         best_service_s=best_service_s,
         predicted_wait_s=wait_s,
+        kept_back=kept_back,
     )
     slots = tuple(SlotLoad(device=name, state="ready", slots=4, occupied=0) for name in devices)
     return PoolSample(

@@ -25,9 +25,10 @@ from pointsman.contracts.telemetry import PoolSample
 from pointsman.contracts.topics import EventCodec
 from pointsman.degradation.adapters.sqlite_surroundings import SqliteSurroundings
 from pointsman.degradation.climbing.climber import Climber
+from pointsman.degradation.climbing.ladders import Ladders
 from pointsman.degradation.climbing.overrides import Overrides
 from pointsman.degradation.climbing.questions import Questions
-from pointsman.degradation.domain.record import TOPICS, Record
+from pointsman.degradation.domain.record import TOPICS, Record, Records
 from pointsman.degradation.domain.rules import Rules
 from pointsman.eventstore.event_sources import LogSource
 from pointsman.eventstore.journal import Journal
@@ -77,6 +78,8 @@ class Shell:
     own: OwnEvents
     view: SqliteSurroundings
     climber: Climber
+    """Of the pool that the service was started for."""
+    ladders: Ladders
     overrides: Overrides
     questions: Questions
 
@@ -99,16 +102,17 @@ class Shell:
 @asynccontextmanager
 async def running(world: World, *, pool: str = "main") -> AsyncGenerator[Shell]:
     """One life of the service; its view follows the log, its loop is the test."""
-    record, rules = Record(pool), Rules()
-    own = OwnEvents(world.store, CODEC, TOPICS, record.evolve)
+    records, rules = Records(), Rules()
+    own = OwnEvents(world.store, CODEC, TOPICS, records.evolve)
     await own.load()
     view = SqliteSurroundings(world.data)
     following = asyncio.ensure_future(view.run(LogSource(world.store)))
-    climber = Climber(record, own, view, rules, world.clock)
-    overrides = Overrides(climber, world.clock)
-    questions = Questions(climber, rules, world.clock)
+    ladders = Ladders(records, lambda record: Climber(record, own, view, rules, world.clock))
+    climber = ladders.open(pool)
+    overrides = Overrides(ladders, world.clock)
+    questions = Questions(ladders, rules, world.clock)
     try:
-        yield Shell(world, record, own, view, climber, overrides, questions)
+        yield Shell(world, climber.record, own, view, climber, ladders, overrides, questions)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

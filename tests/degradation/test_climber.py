@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from pointsman.contracts.commands import Done, Rejected
-from pointsman.contracts.degradation import AskHistory, EndOverride, SetOverride
+from pointsman.contracts.degradation import AskHistory, EndOverride
 from pointsman.contracts.events import (
     FallbackEnded,
     FallbackStarted,
@@ -17,14 +17,8 @@ from pointsman.contracts.levels import Level
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.telemetry import PoolSample
 from pointsman.eventstore.ports import LogUnavailableError
-from tests.degradation.pure_ladder import reading, sample
+from tests.degradation.pure_ladder import override, reading, sample
 from tests.degradation.shell import Shell, World, granted, running
-
-
-def override(level: Level = Level.SHED, *, ttl_s: float = 60.0, id: str = "one") -> SetOverride:
-    return SetOverride(
-        command_id=id, pool="main", level=level, ttl_s=ttl_s, by="ada", reason="a drill"
-    )
 
 
 def end(id: str = "end") -> EndOverride:

@@ -130,16 +130,20 @@ def test_the_greatest_load_is_of_a_family_with_demand_that_something_serves() ->
     assert pressure.unknown == ()
 
 
-@pytest.mark.parametrize(("queued", "wait_s"), [(0, 0.0), (3, None)])
-def test_where_nothing_serves_the_wait_is_known_only_if_nothing_waits(
-    queued: int, wait_s: float | None
+@pytest.mark.parametrize(
+    ("queued", "kept_back", "wait_s"), [(0, 0, 0.0), (3, 0, None), (3, 2, None), (3, 3, 0.0)]
+)
+def test_where_nothing_serves_the_wait_is_known_only_if_nothing_waits_for_a_device(
+    queued: int, kept_back: int, wait_s: float | None
 ) -> None:
     gauges = Gauges()
-    gauges.sampled(sample(NOON, wait_s=None, queued=queued, best_slots=0), NOON)
+    heard = sample(NOON, wait_s=None, queued=queued, kept_back=kept_back, best_slots=0)
+    gauges.sampled(heard, NOON)
 
     pressure = gauges.pressure(Surroundings(), "main", NOON)
 
     assert pressure.predicted_wait_s == wait_s
+    assert (pressure.queued, pressure.kept_back) == (queued, kept_back)
     assert ("predicted_wait" in pressure.unknown) is (wait_s is None)
 
 

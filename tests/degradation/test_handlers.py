@@ -49,7 +49,7 @@ def broker_for(shell: Shell, url: str) -> ServiceBroker:
     broker = build_broker(NatsSettings(url=url), name="degradation", on_fatal=fail)
     broker.include_router(build_command_router(shell.overrides))
     broker.include_router(build_query_router(shell.questions))
-    broker.include_router(build_telemetry_router("main", shell.climber))
+    broker.include_router(build_telemetry_router(shell.ladders))
     return broker
 
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.contracts.degradation import MAX_TTL_S, SetOverride
+from pointsman.contracts.degradation import MAX_TTL_S
 from pointsman.contracts.events import LevelChanged, OverrideSet, Pressure
 from pointsman.contracts.levels import LEVELS, Level
 from pointsman.degradation.domain.ladder import TRANSITIONS, Signal, rank
 from pointsman.degradation.domain.rules import Rules
-from tests.degradation.pure_ladder import CALM, PureLadder, waiting
+from tests.degradation.pure_ladder import CALM, PureLadder, override, waiting
 
 waits = st.none() | st.sampled_from([0.0, 0.3, 0.6, 1.0, 2.0, 8.0, 20.0])
 loads = st.none() | st.sampled_from([0.1, 0.8, 0.9, 2.0])
@@ -21,16 +21,11 @@ pressures = st.builds(
     load_at_best=loads,
     device=st.none() | st.sampled_from([0.2, 0.92, 0.99]),
     queued=st.sampled_from([0, 10]),
+    kept_back=st.sampled_from([0, 10]),
     alerts=st.sampled_from([(), ("task_latency/summarize",)]),
     unknown=st.sampled_from([(), (), ("device/gpu-0",)]),
 )
 moments = st.tuples(pressures, st.sampled_from([0.1, 0.5, 1.0, 1.0, 2.0, 5.0]))
-
-
-def override(level: Level, ttl_s: float = 60.0, pool: str = "main") -> SetOverride:
-    return SetOverride(
-        command_id="one", pool=pool, level=level, ttl_s=ttl_s, by="ada", reason="a drill"
-    )
 
 
 @given(st.lists(moments, max_size=120))
@@ -166,6 +161,42 @@ def test_a_full_device_counts_while_tasks_wait(queued: int, level: Level) -> Non
     assert ladder.stand.level is level
 
 
+@pytest.mark.parametrize(
+    ("wait_s", "kept_back", "level"),
+    [(0.0, 0, Level.CONSERVE), (0.0, 3, Level.NORMAL), (None, 3, Level.CONSERVE)],
+    ids=["nobody is kept back", "some are", "how long the others wait is unknown"],
+)
+def test_a_latency_that_operators_may_have_caused_is_no_reason_to_save(
+    wait_s: float | None, kept_back: int, level: Level
+) -> None:
+    ladder = PureLadder()
+    alerted = Pressure(
+        predicted_wait_s=wait_s,
+        load_at_best=0.95,
+        queued=5,
+        kept_back=kept_back,
+        alerts=("task_latency/main",),
+    )
+
+    ladder.hears(alerted, 60)
+
+    assert ladder.stand.level is level
+
+
+@pytest.mark.parametrize(("kept_back", "level"), [(4, Level.CONSERVE), (5, Level.NORMAL)])
+def test_a_full_device_does_not_count_while_only_those_wait_whom_an_operator_keeps_back(
+    kept_back: int, level: Level
+) -> None:
+    ladder = PureLadder()
+    full = Pressure(
+        predicted_wait_s=0.1, load_at_best=0.1, device=0.99, queued=5, kept_back=kept_back
+    )
+
+    ladder.hears(full, 10)
+
+    assert ladder.stand.level is level
+
+
 def test_a_silent_device_lets_nothing_sink_and_a_long_wait_still_leads_up() -> None:
     ladder = PureLadder()
     silent = ("device/gpu-0",)
@@ -250,13 +281,6 @@ def test_an_override_for_ever_or_for_no_time_is_refused(ttl_s: float) -> None:
 @pytest.mark.parametrize("ttl_s", [1.0, MAX_TTL_S])
 def test_an_override_within_its_range_is_taken(ttl_s: float) -> None:
     assert PureLadder().steps.refusal(override(Level.SHED, ttl_s=ttl_s)) is None
-
-
-def test_another_pools_ladder_is_not_here() -> None:
-    refusal = PureLadder().steps.refusal(override(Level.SHED, pool="other"))
-
-    assert refusal is not None
-    assert refusal.code == "unknown_pool"
 
 
 def test_the_numbers_are_settings() -> None:

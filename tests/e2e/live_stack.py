@@ -161,7 +161,8 @@ async def live_stack(
         finally:
             await stack.requests.stop()
     # Whatever a test does to a stack, its decisions follow from its log.
-    assert verify_log(data / "log.db")["differences"] == []
+    report = verify_log(data / "log.db")
+    assert (report["differences"], report["stopped"]) == ([], None)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """A reader behind several writing processes, as `bench log --tail-seconds` measures it."""
 
-from pointsman.cli.bench_log_tail import tail_writers
+from pointsman.cli.bench.log_tail import tail_writers
 from pointsman.eventstore.postgres import PostgresEventStore
 
 

@@ -56,7 +56,7 @@ async def test_a_granted_change_is_done_and_reported_with_what_is_loaded_now() -
     (report,) = leader.changes
     assert held == receipt(lease_of(SWAP))
     assert engine.changes == ["unload echo", "load other"]
-    assert report.outcome == ResidencyDone(load_s=0.75, unload_s=0.25)
+    assert report.outcome == ResidencyDone(load_s=0.75, unload_s=0.25, unloads_s={"echo": 0.25})
     assert (report.device, report.generation, variants(report)) == ("cpu-0", 1, ["other"])
 
 

@@ -1,6 +1,6 @@
 """A small world around the pool: tasks arrive, loads and runs end, and everything is noted."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
@@ -11,6 +11,7 @@ from pointsman.contracts.message import PriorityClass
 from pointsman.policy.assigned import Assigned, Drain, Load, Start
 from pointsman.policy.dedicated_device import DedicatedDevice
 from pointsman.policy.dedicated_pool import DedicatedPool
+from pointsman.policy.device_fit import Instance
 from pointsman.policy.hold import Hold
 from pointsman.policy.order import virtual_deadline
 from pointsman.policy.queued_task import QueuedTask
@@ -62,6 +63,10 @@ class World:
     slots: int = 1
     parts: Mapping[str, int] = field(default_factory=dict[str, int])
     """Devices that one model of a class takes, where it is not one."""
+    part_mib: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Memory that the model of a class takes of each of them, where it is known."""
+    memory_mib: Sequence[float] = ()
+    """Of each device, if it is known."""
     watch: Callable[["World", float, Assigned], None] | None = None
     pool: DedicatedPool = field(default_factory=DedicatedPool)
     begun: list[Begun] = field(default_factory=list[Begun])
@@ -76,10 +81,11 @@ class World:
         self._due: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = 0
         for number in range(self.devices):
-            self.pool.attach(f"device-{number}", self.slots)
+            memory_mib = self.memory_mib[number] if self.memory_mib else 0.0
+            self.pool.attach(f"device-{number}", self.slots, memory_mib)
         for class_id, load_s in LOADS.items():
-            parts = self.parts.get(class_id, 1)
-            self.pool.register(class_id, load_s=load_s, p50_s=P50_S, p99_s=P99_S, devices=parts)
+            takes = Instance(self.parts.get(class_id, 1), self.part_mib.get(class_id, 0.0))
+            self.pool.register(class_id, load_s=load_s, p50_s=P50_S, p99_s=P99_S, takes=takes)
 
     def run(self, asked: list[Asked]) -> "World":
         for number, one in enumerate(sorted(asked, key=lambda one: one.at)):

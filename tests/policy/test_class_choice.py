@@ -11,7 +11,7 @@ from pointsman.policy.class_choice import ClassChoice, Fleet, Rule, choose_class
 from pointsman.policy.class_times import ClassTimes
 from pointsman.policy.dedicated_device import DedicatedDevice, Run
 from pointsman.policy.hold import Hold
-from pointsman.policy.holder_wait import PATIENCE
+from pointsman.policy.holder_wait import IDLE_PATIENCE, PATIENCE, patience_loads
 from pointsman.policy.queued_task import QueuedTask
 from pointsman.policy.swap_credit import CAP_LOADS, SHARE
 from pointsman.policy.waiting_classes import WaitingClasses
@@ -57,11 +57,13 @@ class Scene:
     def with_work(self) -> list[str]:
         return [name for name in LOADS if self.of(name)]
 
-    def chosen(self, now: float) -> ClassChoice | Hold | None:
-        return choose_class(self.free, self.classes, FLEET, now)
+    def chosen(self, now: float, unload_s: float = 0.0, idle: int = 1) -> ClassChoice | Hold | None:
+        return choose_class(self.free, self.classes, FLEET, now, unload_s=unload_s, idle=idle)
 
 
-def read_literally(scene: Scene, now: float, credit_s: float) -> tuple[str, str] | str | None:
+def read_literally(
+    scene: Scene, now: float, credit_s: float, unload_s: float, idle: int
+) -> tuple[str, str] | str | None:
     """Rule and class, the class that a hold is for, or None."""
     resident, other = scene.free.resident, scene.busy.resident
     keys = {name: min(one.key for one in scene.of(name)) for name in scene.with_work()}
@@ -77,11 +79,11 @@ def read_literally(scene: Scene, now: float, credit_s: float) -> tuple[str, str]
         elapsed = now - scene.since_busy
         remaining = P50_S - elapsed if elapsed < P50_S else P99_S - elapsed
         wait_s = remaining + (len(scene.of(other)) - 1) * P50_S
-        if elapsed >= P99_S or wait_s > PATIENCE * LOADS[other]:
+        if elapsed >= P99_S or wait_s > max(PATIENCE / idle, IDLE_PATIENCE) * LOADS[other]:
             candidates.append(other)
-    begin = {name: keys[name] - LOADS[name] for name in candidates}
+    begin = {name: keys[name] - LOADS[name] - unload_s for name in candidates}
     late = min((n for n in candidates if begin[n] <= now), key=begin.__getitem__, default=None)
-    if resident in keys and not (late is not None and credit_s >= LOADS[late]):
+    if resident in keys and not (late is not None and credit_s >= unload_s + LOADS[late]):
         return Rule.RESIDENT, resident
     if late is not None:
         return Rule.LATE, late
@@ -121,17 +123,21 @@ def scenes(draw: st.DrawFn) -> Scene:
     scene=scenes(),
     spent_loads=st.integers(0, int(2 * CAP_LOADS)),
     later_s=st.sampled_from((0.0, 50.0, 400.0, 3_000.0)),
+    unload_s=st.sampled_from((0.0, 2.0, 60.0)),
+    idle=st.sampled_from((1, 2, 5, 500)),
 )
 @settings(max_examples=300, deadline=None)
-def test_the_choice_is_what_the_rules_say(scene: Scene, spent_loads: int, later_s: float) -> None:
+def test_the_choice_is_what_the_rules_say(
+    scene: Scene, spent_loads: int, later_s: float, unload_s: float, idle: int
+) -> None:
     now = 1000.0 + later_s
     scene.busy_since(scene.since_busy + later_s)
     scene.free.credit.spend(spent_loads * MEAN_LOAD_S, MEAN_LOAD_S)
     credit_s = (CAP_LOADS - spent_loads) * MEAN_LOAD_S
 
-    chosen = scene.chosen(now)
+    chosen = scene.chosen(now, unload_s, idle)
 
-    expected = read_literally(scene, now, credit_s)
+    expected = read_literally(scene, now, credit_s, unload_s, idle)
     match chosen:
         case ClassChoice():
             assert (chosen.rule, chosen.class_id) == expected
@@ -177,12 +183,48 @@ def test_credit_for_a_smaller_load_does_not_pay_for_a_larger_one() -> None:
     assert (chosen.class_id, chosen.credit_s) == ("a", LOADS["c"])
 
 
+def test_credit_for_a_load_does_not_pay_for_the_unload_before_it() -> None:
+    scene = Scene([task(1, "a", key=30.0), task(2, "b", key=25.0)], "a", None)
+    scene.free.credit.spend(CAP_LOADS * MEAN_LOAD_S - LOADS["b"], MEAN_LOAD_S)
+
+    without, with_unload = scene.chosen(15.0), scene.chosen(15.0, unload_s=1.0)
+
+    assert isinstance(without, ClassChoice)
+    assert isinstance(with_unload, ClassChoice)
+    assert (without.class_id, with_unload.class_id) == ("b", "a")
+
+
+def test_a_class_is_late_by_as_much_earlier_as_the_unload_takes() -> None:
+    scene = Scene([task(1, "a", key=30.0), task(2, "b", key=25.0)], "a", None)
+
+    chosen = scene.chosen(13.0, unload_s=2.0)
+
+    assert isinstance(chosen, ClassChoice)
+    assert (chosen.class_id, chosen.rule) == ("b", Rule.LATE)
+    assert (chosen.begin_in_s, chosen.load_s, chosen.unload_s) == (0.0, 10.0, 2.0)
+
+
 def test_a_device_is_held_back_for_a_class_that_its_holder_serves_soon() -> None:
     scene = Scene([task(1, "b", key=30.0)], "a", "b")
 
     held = scene.chosen(4.0)
 
     assert held == Hold("free", "b", since=4.0, until=10.0)
+
+
+def test_the_more_devices_have_nothing_to_do_the_sooner_one_of_them_loads() -> None:
+    scene = Scene([task(number, "b", key=30.0) for number in range(3)], "a", "b")
+
+    few, many = scene.chosen(4.0, idle=1), scene.chosen(4.0, idle=3)
+
+    assert isinstance(few, Hold)
+    assert isinstance(many, ClassChoice)
+    assert (many.class_id, many.swaps) == ("b", True)
+
+
+def test_patience_falls_to_its_least_and_never_rises_above_its_most() -> None:
+    assert [patience_loads(idle) for idle in (0, 1, 2, 10, 1_000)] == [5.0, 5.0, 2.5, 0.5, 0.5]
+    assert patience_loads(1_000, least=1_000.0) == PATIENCE
 
 
 def test_nothing_is_held_back_for_a_task_whose_deadline_does_not_wait() -> None:

@@ -6,6 +6,7 @@ from math import ceil, inf
 import pytest
 from hypothesis import given, settings
 
+from pointsman.contracts.message import PriorityClass
 from pointsman.policy.assigned import Assigned
 from pointsman.policy.class_choice import Rule
 from pointsman.policy.holder_wait import PATIENCE
@@ -14,6 +15,7 @@ from pointsman.policy.swap_credit import CAP_LOADS, SHARE
 from pointsman.policy.wait_bound import quantum_s
 from tests.policy.dedicated_world import DEVICES, LOADS, P99_S, SLOTS, WORK, Asked, World
 
+INTERACTIVE = PriorityClass.INTERACTIVE
 MEAN_LOAD_S = sum(LOADS.values()) / len(LOADS)
 SLACK_S = 1e-6
 
@@ -107,8 +109,23 @@ def test_slots_are_used_once_and_a_load_serves_its_class_first(
 def test_displacing_by_choice_takes_its_share_of_the_time_and_ten_loads(
     devices: int, slots: int, work: list[Asked]
 ) -> None:
-    world = World(devices, slots).run(work)
+    pays_for_displacing(World(devices, slots).run(work))
 
+
+def test_classes_that_are_always_late_do_not_displace_each_other_all_the_time() -> None:
+    work = [
+        Asked(at=float(n), class_id="ab"[n % 2], run_s=1.0, priority_class=INTERACTIVE)
+        for n in range(1_000)
+    ]
+
+    world = World(1).run(work)
+
+    assert sum(each.displaced for each in world.loads) > 2 * CAP_LOADS
+    pays_for_displacing(world)
+
+
+def pays_for_displacing(world: World) -> None:
+    """No device spends more on it than it has earned, and what it may owe and began with."""
     spent_s: defaultdict[str, float] = defaultdict(float)
     served_s: defaultdict[str, float] = defaultdict(float)
     for begun in world.begun:

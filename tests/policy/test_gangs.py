@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pointsman.policy.assigned import Assigned
 from pointsman.policy.dedicated_pool import DedicatedPool
+from pointsman.policy.device_fit import Instance
 from pointsman.policy.queued_task import QueuedTask
 from tests.policy.dedicated_world import LOADS, P99_S, SLOTS, WORK, Asked, World
 
@@ -121,7 +122,7 @@ def test_a_lost_member_takes_the_model_with_it_and_its_task_may_run_again() -> N
     pool = DedicatedPool()
     for name in ("one", "two", "three"):
         pool.attach(name)
-    pool.register("a", load_s=10.0, p50_s=10.0, p99_s=30.0, devices=2)
+    pool.register("a", load_s=10.0, p50_s=10.0, p99_s=30.0, takes=Instance(2))
     pool.enqueue(task(1, "a", key=30.0), 0.0)
     (load,) = pool.assign(0.0).loads
     pool.loaded(load.devices[0], 10.0, 10.0)

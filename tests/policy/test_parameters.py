@@ -6,9 +6,20 @@ import pytest
 
 from pointsman.contracts.message import PriorityClass
 from pointsman.policy.class_queue import LEAST_GAP_S
-from pointsman.policy.holder_wait import PATIENCE
+from pointsman.policy.holder_wait import IDLE_PATIENCE, PATIENCE
 from pointsman.policy.order import WINDOWS, Window, virtual_deadline
-from pointsman.policy.parameters import DEFAULTS, Parameters, ParametersError, read_parameters
+from pointsman.policy.parameters import (
+    DEFAULTS,
+    KNOWN_RULES,
+    RULES,
+    UNTOLD,
+    Parameters,
+    ParametersError,
+    config_of,
+    from_figures,
+    read_parameters,
+    rules_of,
+)
 from pointsman.policy.swap_credit import CAP_LOADS, SHARE, SwapCredit
 from pointsman.policy.wait_bound import wait_bound_s
 
@@ -33,7 +44,31 @@ def test_an_empty_document_is_the_defaults_and_these_are_the_constants() -> None
     assert DEFAULTS.swap_share == SHARE
     assert DEFAULTS.credit_cap_loads == CAP_LOADS
     assert DEFAULTS.holder_patience_loads == PATIENCE
+    assert DEFAULTS.idle_patience_loads == IDLE_PATIENCE
     assert DEFAULTS.least_gap_s == LEAST_GAP_S
+
+
+def test_figures_of_before_a_parameter_existed_leave_its_rule_out() -> None:
+    figures = Parameters(swap_share=0.1).figures()
+    del figures["idle_patience_loads"]
+
+    before = from_figures(figures)
+
+    assert before == Parameters(swap_share=0.1, idle_patience_loads=1_000.0)
+    assert before.holder_patience_loads <= before.idle_patience_loads
+
+
+def test_a_policy_has_the_name_that_it_had_before_a_parameter_existed() -> None:
+    assert config_of(UNTOLD) == "policy-4"
+    assert config_of(Parameters(swap_share=0.1, idle_patience_loads=1_000.0)) == "policy-4+5420a1ed"
+    assert config_of(DEFAULTS) == RULES
+    assert config_of(Parameters(swap_share=0.1)).startswith(f"{RULES}+")
+
+
+def test_decisions_of_both_names_are_made_here_as_they_were() -> None:
+    named = {rules_of(config_of(each)) for each in (UNTOLD, DEFAULTS, Parameters(swap_share=0.1))}
+
+    assert named == KNOWN_RULES
 
 
 def test_a_document_names_only_what_differs() -> None:

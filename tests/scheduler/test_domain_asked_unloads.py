@@ -14,6 +14,7 @@ from tests.support.asked_residency import (
 )
 from tests.support.scheduling import NOON, A, B, C, accepted, attached, given, model
 from tests.support.steering import (
+    WHY,
     drain,
     limit,
     load,
@@ -77,6 +78,17 @@ def test_a_drained_device_can_be_emptied_but_not_filled() -> None:
     assert change.unload == ("fast",)
 
 
+def test_what_only_drained_devices_could_load_names_the_drain_and_how_it_ends() -> None:
+    history = a_pool(dedicated("gpu-0"), attached("cpu-0", variants=("label",)))
+    steered(history, drain("gpu-0"))
+
+    refused = refusal(history, load("slow"))
+
+    assert f"gpu-0 is drained by cli:ada: {WHY}" in refused.message
+    assert "`pointsman device undrain gpu-0 --reason ...`" in refused.next
+    assert "mode dedicated or shared" in refusal(history, load("slow", "cpu-0")).next
+
+
 def test_an_ask_waits_while_its_model_is_paused_or_its_device_drained() -> None:
     history = a_pool(dedicated())
     steered(history, load("slow"))
@@ -109,6 +121,7 @@ def test_what_was_asked_for_is_taken_back_by_asking_for_the_opposite() -> None:
         (load("absent"), "unknown_model"),
         (load("fast", "absent"), "no_such_device"),
         (unload("fast", "absent"), "no_such_device"),
+        (unload("absent"), "unknown_model"),
         (load("slow", "cpu-0"), "not_loadable"),
         (unload("fast", "cpu-0"), "device_fixed"),
     ],

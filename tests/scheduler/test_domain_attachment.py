@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from pointsman.contracts.commands import CancelTask
@@ -204,7 +205,24 @@ def test_a_detached_device_is_not_resumed_by_a_canary() -> None:
     recorded(history, decide_absent(history.pool, "executor-1", at=NOON))
 
     assert decide_health(history.pool, health(healthy=True), at=NOON) is None
-    assert decide_health(history.pool, health(healthy=False), at=NOON) is None
+    assert history.pool.devices["cpu-0"].status is DeviceStatus.DETACHED
+
+
+def test_an_engine_that_restarts_while_its_executor_is_thought_absent_has_nothing_loaded() -> None:
+    history = given(model(), attached())
+    back = msgspec.structs.replace(health(healthy=True), residency=())
+    recorded(history, decide_absent(history.pool, "executor-1", at=NOON))
+
+    for told in (health(healthy=False), back):
+        decided = decide_health(history.pool, told, at=NOON + 1)
+        assert decided is not None
+        recorded(history, [decided])
+        assert decide_health(history.pool, told, at=NOON + 1) is None
+        assert history.pool.devices["cpu-0"].status is DeviceStatus.DETACHED
+    recorded(history, decide_return(history.pool, "executor-1", "first", at=NOON + 2))
+
+    device = history.pool.devices["cpu-0"]
+    assert (device.status, device.residents) == (DeviceStatus.READY, ())
 
 
 def test_an_engine_seen_idle_frees_suspect_slots_and_no_live_ones() -> None:

@@ -15,6 +15,7 @@ from pointsman.contracts.events import (
 )
 from pointsman.contracts.leases import Outcome, RunCancelled, RunFailed, RunTimedOut
 from pointsman.contracts.task_states import TaskState
+from pointsman.policy.parameters import RULES
 from pointsman.scheduler.domain.attachment import decide_absent, decide_attach
 from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_lost
 from pointsman.scheduler.domain.why.history import sentences
@@ -183,7 +184,7 @@ def test_what_was_hedged_is_told_and_decided_again_alike() -> None:
     assert " or the result of attempt 2 on cpu-" in waits
     assert "attempt 1 had taken 1 s, which is longer than 95 % of the runs of fast (250 ms" in lines
     assert "Attempt 2 was first; attempt 1 was stopped" in lines
-    assert "(policy policy-4+" in lines
+    assert f"(policy {RULES}+" in lines
     again = folded(history.entries)
     assert again.tasks == history.pool.tasks
     assert again.attempts.hedges.allowance == history.pool.attempts.hedges.allowance

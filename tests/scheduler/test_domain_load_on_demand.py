@@ -4,6 +4,7 @@ from collections import Counter
 from math import ceil
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given as over
 from hypothesis import settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from pointsman.contracts.events import ScopeKind
 from pointsman.contracts.steering import SteeringCommand
+from pointsman.contracts.streams import stream_id
 from pointsman.contracts.telemetry import FamilyLoad
 from pointsman.policy.batching import batch_s, largest
 from pointsman.scheduler.domain.load import sample_load
@@ -18,7 +20,7 @@ from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.rounds.variants import in_use, serving_devices
 from tests.support.asked_residency import a_pool, dedicated
 from tests.support.busy_day import busy_day
-from tests.support.scheduling import NOON, A, B, C, History, accepted, attached
+from tests.support.scheduling import NOON, A, B, C, History, accepted, attached, suspended
 from tests.support.steering import drain, limit, pause, steered
 
 
@@ -91,6 +93,36 @@ def test_what_an_operator_keeps_back_is_queued_and_before_nobody(
     load = family(history, "fast")
     assert (load.queued, load.kept_back) == (3, kept_back)
     assert (load.predicted_wait_s or 0.0) == pytest.approx(free_s * (3 - kept_back) / 3)
+
+
+@pytest.mark.parametrize(
+    ("drained", "kept_back"),
+    [(("cpu-0",), 0), (("cpu-0", "gpu-0"), 2), (("cpu-0", "gpu-0", "gpu-1"), 2)],
+    ids=["another one could load it", "nobody else could", "as little"],
+)
+def test_whoever_only_drained_devices_could_serve_is_kept_back_by_an_operator(
+    drained: tuple[str, ...], kept_back: int
+) -> None:
+    other = msgspec.structs.replace(attached("gpu-1"), residency=())
+    history = a_pool(attached("cpu-0"), dedicated(), other)
+    waits_for(history, "fast", A, B)
+
+    for device in drained:
+        steered(history, drain(device))
+
+    load = family(history, "fast")
+    assert (load.queued, load.kept_back) == (2, kept_back)
+    assert (load.predicted_wait_s, load.best) == (None, "")
+
+
+def test_a_drain_beside_a_device_that_is_away_is_not_what_keeps_tasks_back() -> None:
+    history = a_pool(attached("cpu-0"), attached("gpu-0"))
+    history.append(stream_id("device", "gpu-0"), suspended("gpu-0"))
+    waits_for(history, "fast", A)
+
+    steered(history, drain("cpu-0"))
+
+    assert family(history, "fast").kept_back == 0
 
 
 @settings(max_examples=25, deadline=None)

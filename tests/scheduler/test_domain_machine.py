@@ -16,13 +16,14 @@ from tests.support.influences import INFLUENCES, with_context, with_result, with
 from tests.support.pool_simulation import DEVICES, EXECUTOR_OF, Simulation
 from tests.support.scheduling import RESULT
 
+UNAVAILABLE: Final = RunFailed(code="unavailable", message="refused", retryable=True)
 # Eighths of a second are exact in binary, so that two clocks which should agree do.
 OUTCOMES: Final = st.sampled_from(
     [
         RunCompleted(result=RESULT, run_s=0.25),
         RunCompleted(result=RESULT, run_s=1.0),
         RunFailed(code="bad_output", message="wrong shape", retryable=False),
-        RunFailed(code="unavailable", message="refused", retryable=True),
+        UNAVAILABLE,
         RunFailed(code="unavailable", message="gone", retryable=True, device_lost=True),
         RunFailed(code="invalid_input", message="one of them", retryable=True, shared=True),
         RunFailed(code="deadline_exceeded", message="too long", retryable=True, shared=True),
@@ -99,6 +100,26 @@ class PoolMachine(RuleBasedStateMachine):
     def report_the_last_attempt(self, outcome: Outcome) -> None:
         self.simulation.report(*self.simulation.granted[-1], outcome)
         self.simulation.report(*self.simulation.granted[-1], outcome)
+
+    @precondition(lambda self: self.simulation.granted)
+    @rule(outcome=OUTCOMES)
+    def report_the_attempt_before(self, outcome: Outcome) -> None:
+        """The last attempt to be granted is lost; its report comes when the next one runs."""
+        lost = self.simulation.granted[-1]
+        self.simulation.report(*lost, UNAVAILABLE)
+        self.simulation.passes(300.0)
+        self.simulation.round()
+        self.simulation.report(*lost, outcome)
+
+    @rule(family=st.sampled_from(["summarize", "classify"]), max_attempts=st.integers(1, 3))
+    def one_task_fails_again_and_again(self, family: str, max_attempts: int) -> None:
+        task = self.simulation.submit(family, PriorityClass.INTERACTIVE, max_attempts=max_attempts)
+        for _ in range(max_attempts + 1):
+            self.simulation.round()
+            mine = [granted for granted in self.simulation.granted if granted[0] == task]
+            for granted in mine[-1:]:
+                self.simulation.report(*granted, UNAVAILABLE)
+            self.simulation.passes(31.0)
 
     @precondition(lambda self: self.simulation.accepted)
     @rule(pick=PICKS)

@@ -56,6 +56,28 @@ def accepted(
     return answer
 
 
+def next_step(task: SubmitTask, *models: ModelRegistered) -> str:
+    answer = decide_submit(given(*models, attached()).pool, task, input_of(500), at=0.0)
+    assert isinstance(answer, Rejected)
+    return answer.next
+
+
+def test_who_may_have_it_cut_is_told_how_and_who_may_not_is_not() -> None:
+    divisible, whole = limited(), limited(merge=None)
+
+    assert "--allow-degradation split" in next_step(submission(), divisible)
+    assert next_step(submission(), whole) == "send a shorter input, or several tasks"
+
+
+def test_a_variant_that_would_take_it_is_named_unless_it_is_not_good_enough() -> None:
+    models = limited("best", quality=0.9), limited("wide", limit=1_000, quality=0.5)
+    pinned = msgspec.structs.replace(submission(), model="best")
+
+    assert "ask for wide, which takes it" in next_step(pinned, *models)
+    demanding = msgspec.structs.replace(pinned, min_quality=0.8)
+    assert "wide" not in next_step(demanding, *models)
+
+
 def test_an_input_within_the_limit_runs_as_a_whole() -> None:
     assert accepted(LIMIT, limited()).split is None
 

@@ -11,6 +11,7 @@ from pointsman.policy.parameters import (
     DEFAULTS,
     MOST_HEDGED,
     RULES,
+    UNTOLD,
     Parameters,
     Windows,
     config_of,
@@ -62,11 +63,18 @@ def key_of(history: History, boost_s: float = 0.0) -> tuple[float, float]:
     return decided.key - NOON, decided.boost_s
 
 
-def test_a_pool_decides_with_the_defaults_until_something_else_is_recorded() -> None:
-    pool = Pool("main")
+def test_a_pool_decides_as_it_did_before_a_parameter_existed_until_one_is_recorded() -> None:
+    history = given(model(), attached())
+    policy = history.pool.policy
 
-    assert (pool.policy.parameters, pool.policy.config) == (DEFAULTS, RULES)
-    assert pool.policy.decide(DEFAULTS, "", "here", at=NOON, applied_to=0) is None
+    assert (policy.parameters, policy.config) == (UNTOLD, config_of(UNTOLD))
+    assert policy.decide(UNTOLD, "", "here", at=NOON, applied_to=0) is None
+
+    recorded = policy.decide(DEFAULTS, "", "here", at=NOON, applied_to=0)
+    assert recorded is not None
+    history.append(policy.stream, recorded)
+    assert (policy.parameters, policy.config) == (DEFAULTS, RULES)
+    assert policy.decide(DEFAULTS, "", "here", at=NOON, applied_to=0) is None
 
 
 def test_what_was_recorded_holds_for_every_decision_after_it() -> None:
@@ -132,7 +140,7 @@ def test_parameters_are_recorded_whole_and_read_as_they_were(parameters: Paramet
 
     assert from_figures(figures) == parameters
     assert from_figures({**figures, "of_a_later_release": 1.0}) == parameters
-    assert from_figures({}) == DEFAULTS
+    assert from_figures({}) == UNTOLD
 
 
 def test_another_pool_is_none_of_its_business() -> None:
@@ -141,7 +149,7 @@ def test_another_pool_is_none_of_its_business() -> None:
 
     history.append(history.pool.policy.stream, theirs)
 
-    assert history.pool.policy.parameters == DEFAULTS
+    assert history.pool.policy.parameters == UNTOLD
 
 
 def test_a_snapshot_keeps_the_policy_and_what_there_is_to_hedge_with() -> None:

@@ -252,18 +252,21 @@ def forecast(family: str, per_s: float) -> ForecastMade:
     ),
     slots=st.integers(1, 3),
     broken=st.booleans(),
+    unload_s=st.sampled_from([0.0, 1.5, 40.0]),
 )
 def test_every_task_ends_whatever_comes_and_the_log_decides_the_same_again(
     tasks: list[tuple[str, int, float, float | None, str, PriorityClass]],
     modes: list[DeviceMode],
     slots: int,
     broken: bool,
+    unload_s: float,
 ) -> None:
     devices = {f"gpu-{n}": mode for n, mode in enumerate(modes)}
     bad = frozenset({("gpu-0", "a")}) if broken and len(modes) > 1 else frozenset[tuple[str, str]]()
     wide = loading_model("wide", devices=2 if modes.count(DeviceMode.DEDICATED) > 1 else 1)
     models = [A, B, C, wide]
     world = LoadingWorld(models, devices, slots=slots, memory_mib=220.0, broken=bad)
+    world.unload_s = {"a": unload_s, "wide": unload_s}
     for variant, at_s, run_s, deadline_in_s, tenant, priority_class in tasks:
         world.submit(
             variant,

@@ -21,6 +21,7 @@ def lively_day() -> LoadingWorld:
         "gpu-2": DeviceMode.SHARED,
     }
     world = LoadingWorld(models, devices, memory_mib=220.0, verify=False)
+    world.unload_s = {"a": 1.3, "c": 0.7}
     for n in range(60):
         world.submit(
             "aabbbc"[n % 6] if n % 15 else "wide",

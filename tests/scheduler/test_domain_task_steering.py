@@ -147,7 +147,9 @@ def test_an_operator_may_boost_by_more_than_a_caller_but_not_by_more_than_the_wi
 
     assert refusal(history, boost(A, 601.0)).code == "boost_out_of_range"
 
-    assert told(history, boost(A, 600.0)) == "due 600 s earlier than its class says"
+    assert told(history, boost(A, 600.0)) == (
+        "due 600 s earlier than its class says; its place in the line of its class stays 1"
+    )
 
 
 def test_a_boost_of_zero_takes_an_earlier_boost_away() -> None:
@@ -219,6 +221,9 @@ def test_what_operators_did_is_told_with_their_reason() -> None:
         f"12:00:01.000: released by cli:ada: {WHY}.",
         f"12:00:01.000: made due 20 s earlier by cli:ada: {WHY}.",
         f"12:00:01.000: moved to batch work by cli:ada: {WHY}.",
-        "It is due to start by 12:01:40.000, in the window of batch work: 120 s from its arrival",
+        (
+            "It is due to start by 12:01:40.000 instead of 12:00:10.000, in the window of batch "
+            "work: 120 s from its arrival"
+        ),
     ):
         assert part in lines

@@ -11,7 +11,7 @@ from pointsman.contracts import subjects
 from pointsman.contracts.bulk import BulkCancelled, CancelBulk
 from pointsman.contracts.commands import Answer, Done, Rejected, decode_answers
 from pointsman.contracts.message import Message
-from pointsman.contracts.schedules import RemoveSchedule
+from pointsman.contracts.schedules import PauseSchedule, RemoveSchedule, ResumeSchedule
 from pointsman.runtime.broker import build_broker
 from pointsman.runtime.settings import NatsSettings
 from pointsman.scheduler.handlers import build_command_router, build_schedule_router
@@ -51,6 +51,25 @@ async def test_schedules_are_set_and_removed(real: bool, nats_url: str) -> None:
 
     assert (made, removed) == (Done(detail="set"), Done(detail="removed"))
     assert isinstance(wrong, Rejected)
+
+
+@twice
+async def test_a_schedule_is_paused_and_goes_on(real: bool, nats_url: str) -> None:
+    here = await scheduler(World())
+    said = {"by": "cli:ada", "reason": "a drill", "tenant": "acme", "name": "digest"}
+    async with served(nats_url, here, real=real) as broker:
+        await command(broker, "set_schedule", [EVERY_MINUTE])
+        steering = [
+            PauseSchedule(command_id="p-1", **said),
+            ResumeSchedule(command_id="p-2", **said),
+            PauseSchedule(command_id="p-3", **{**said, "name": "weekly"}),
+        ]
+        paused, resumed, wrong = await command(broker, "steer_schedule", steering)
+
+    assert paused == Done(detail="nothing is due until it resumes")
+    assert resumed == Done(detail="it goes on with its next due time")
+    assert isinstance(wrong, Rejected)
+    assert wrong.code == "no_such_schedule"
 
 
 @twice

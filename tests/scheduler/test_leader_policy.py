@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.contracts.events import PolicySet
-from pointsman.policy.parameters import DEFAULTS
+from pointsman.policy.parameters import DEFAULTS, config_of
 from pointsman.scheduler.adapters.policy_file import PolicyFile, PolicyFileError
 from pointsman.scheduler.leading.take_lead import register_policy
 from tests.support.leading import Scheduler, World, scheduler
@@ -39,15 +39,16 @@ async def test_a_policy_is_recorded_once_with_all_of_its_figures(file: Path) -> 
     assert here.pool.policy.parameters.hedge_share == 0.01
 
 
-async def test_the_defaults_are_no_event_until_something_else_was_set(file: Path) -> None:
+async def test_a_new_log_is_told_the_defaults_once(file: Path) -> None:
     here = await scheduler(World())
 
-    assert await registered(here, None) == []
+    (first,) = await registered(here, None)
+    assert (first.source, first.config) == ("", config_of(DEFAULTS))
+    assert await registered(here, None) == [first]
 
     await registered(here, file)
-    first, back = await registered(here, None)
-
-    assert (first.source, back.source) == (str(file), "")
+    *_, other, back = await registered(here, None)
+    assert (other.source, back.source) == (str(file), "")
     assert here.pool.policy.parameters == DEFAULTS
 
 

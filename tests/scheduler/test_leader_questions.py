@@ -1,12 +1,13 @@
 """Answers about the pool, its tasks and its log; asking changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
 
+from pointsman.contracts.bulk import AskBulk, BulkRow
 from pointsman.contracts.commands import Accepted
 from pointsman.contracts.endurance import AttemptProgress
 from pointsman.contracts.leases import Renewal
@@ -52,6 +53,9 @@ class FakeViews:
 
     async def task(self, task: UUID) -> TaskRow | None:
         return self.row if task == self.row.task else None
+
+    async def bulk(self, pool: str, asked: AskBulk) -> Mapping[str, int]:
+        return {"queued": 2} if (pool, asked.bulk) == ("main", "backfill") else {}
 
     async def dead_letters(self, query: ListDeadLetters) -> Sequence[DeadLetterRow]:
         return []
@@ -205,3 +209,13 @@ async def test_asking_changes_nothing(here: Scheduler) -> None:
     await here.leader.report(report(A, 1))
 
     assert here.pool.applied_to == position
+
+
+async def test_how_a_bulk_stands_is_asked_of_a_view_that_has_caught_up(here: Scheduler) -> None:
+    await here.submissions.submit(submission(), door="command")
+    views = FakeViews()
+
+    row = await questions(here, views).bulk(AskBulk(tenant="acme", bulk="backfill"))
+
+    assert row == BulkRow(pool="main", tenant="acme", bulk="backfill", states={"queued": 2})
+    assert views.waited_for == [here.pool.applied_to]

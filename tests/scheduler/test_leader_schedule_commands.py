@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from pointsman.contracts.commands import Answer, Done, Rejected, Unavailable
@@ -10,16 +11,30 @@ from pointsman.contracts.events import (
     ScheduleRemoved,
     ScheduleSet,
     TaskTemplate,
+    WarmUp,
 )
 from pointsman.contracts.message import BlobRef
-from pointsman.contracts.schedules import RemoveSchedule
+from pointsman.contracts.schedules import (
+    ListSchedules,
+    PauseSchedule,
+    RemoveSchedule,
+    ResumeSchedule,
+)
 from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import BlobsUnavailableError
 from pointsman.scheduler.leading.blob_keeping import keep_blobs
+from pointsman.scheduler.leading.pool_rows import schedule_rows
 from pointsman.testing.memory_blobs import MemoryBlobs
 from pointsman.testing.waiting import wait_until
 from tests.support.leading import Scheduler, World, scheduler
-from tests.support.schedules import EVERY_MINUTE, changed, schedules_of, tasks_of
+from tests.support.schedules import (
+    EVERY_MINUTE,
+    changed,
+    loading_offer,
+    schedules_of,
+    tasks_of,
+)
+from tests.support.scheduling import attach, offer
 
 
 class FullBlobs(MemoryBlobs):
@@ -66,6 +81,50 @@ async def test_a_removed_schedule_makes_no_tasks(here: Scheduler) -> None:
     (event,) = [e for e in await here.history() if isinstance(e, ScheduleRemoved)]
     assert (event.by, event.reason) == ("cli:ada", "done")
     assert await tasks_of(here) == []
+
+
+async def test_a_paused_schedule_makes_no_tasks_until_it_resumes(here: Scheduler) -> None:
+    schedules = schedules_of(here)
+    await schedules.set(EVERY_MINUTE)
+    said = {"by": "cli:ada", "reason": "a drill", "tenant": "acme", "name": "digest"}
+
+    paused = await schedules.steer(PauseSchedule(command_id="p-1", **said))
+    here.clock.passes(90)
+    wait_s = await schedules.fire_due()
+    (row,) = schedule_rows(here.pool, ListSchedules())
+    none = await tasks_of(here)
+    resumed = await schedules.steer(ResumeSchedule(command_id="p-2", **said))
+    here.clock.passes(60)
+    await schedules.fire_due()
+
+    assert (paused, resumed) == (
+        Done(detail="nothing is due until it resumes"),
+        Done(detail="it goes on with its next due time"),
+    )
+    assert (none, len(await tasks_of(here))) == ([], 1)
+    assert (row.paused, row.next_due) == ("cli:ada: a drill", None)
+    assert wait_s > 1, "a pause must not keep the loop busy"
+
+
+async def test_a_schedule_whose_tasks_no_device_could_run_now_says_so(here: Scheduler) -> None:
+    await here.leader.attach(attach(offer(variants=("label",))))
+
+    answer = await schedules_of(here).set(EVERY_MINUTE)
+
+    assert isinstance(answer, Done)
+    assert answer.detail.startswith("set, and its tasks would be refused now: no device of pool")
+    assert ("acme", "digest") in here.pool.timetable, "a device may be attached by then"
+
+
+async def test_a_warm_up_that_no_device_could_ever_hold_is_refused(here: Scheduler) -> None:
+    small = msgspec.structs.replace(loading_offer(), memory_mib=1.0)
+    await here.leader.attach(attach(small))
+    wanted = changed(template=None, payload=b"", warm_up=WarmUp("fast"))
+
+    answer = await schedules_of(here).set(wanted)
+
+    assert isinstance(answer, Rejected)
+    assert (answer.code, "gpu-0, has 1 MiB" in answer.message) == ("not_loadable", True)
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,15 @@ from pointsman.scheduler.leading.pool_rows import (
 from pointsman.scheduler.leading.steering import SteeringDesk
 from pointsman.testing.waiting import wait_until
 from tests.support.leading import Scheduler, World, leading, scheduler
-from tests.support.scheduling import A, report, submission
+from tests.support.schedules import loading_offer
+from tests.support.scheduling import A, attach, report, submission
 from tests.support.steering import (
     WHY,
     boost,
     drain,
     hold,
     limit,
+    load,
     move,
     numbered,
     pause,
@@ -106,7 +108,9 @@ async def test_a_repeated_command_gets_the_earlier_answer_whatever_came_between(
     await steering.steer(boost(second, 5.0, number=2))
     again = await steering.steer(boost(second, 20.0, number=1))
 
-    assert first == again == Done(detail="due 20 s earlier than its class says")
+    assert first == again
+    assert isinstance(first, Done)
+    assert first.detail.startswith("due 20 s earlier than its class says")
     assert here.pool.tasks[second].boost_s == 5.0
     recorded = [event for event in await here.history() if isinstance(event, TaskRekeyed)]
     assert len(recorded) == 2
@@ -120,6 +124,20 @@ async def test_an_id_that_named_another_command_is_refused(here: Scheduler) -> N
 
     assert isinstance(refused, Rejected)
     assert refused.code == "id_reused"
+
+
+async def test_a_load_that_no_device_could_ever_hold_is_refused_at_the_door(
+    here: Scheduler,
+) -> None:
+    small = msgspec.structs.replace(loading_offer("gpu-9"), memory_mib=1.0)
+    await here.leader.attach(attach(small, executor="executor-9"))
+
+    answer = await SteeringDesk(here.pool, here.log, here.clock).steer(load("fast", "gpu-9"))
+
+    assert isinstance(answer, Rejected)
+    assert answer.code == "not_loadable"
+    assert "fast needs 64 MiB" in answer.message
+    assert len(here.pool.steering.asks) == 0, "a device would make room for it for ever"
 
 
 async def test_the_same_wish_at_the_same_time_is_recorded_once(here: Scheduler) -> None:

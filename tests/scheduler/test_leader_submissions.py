@@ -15,7 +15,7 @@ from pointsman.runtime.blobs import BlobsUnavailableError
 from pointsman.testing.memory_blobs import MemoryBlobs
 from tests.support.influences import level_changed
 from tests.support.leading import Scheduler, World, scheduler
-from tests.support.scheduling import PAYLOAD, submission
+from tests.support.scheduling import PAYLOAD, attach, offer, submission
 from tests.support.task_events import record, stream_of
 
 
@@ -213,3 +213,19 @@ async def test_nothing_is_promised_about_a_payload_that_could_not_be_stored() ->
 
     assert isinstance(answer, Unavailable)
     assert await accepted_events(here) == []
+
+
+async def test_a_task_that_no_device_could_run_is_refused_unless_it_was_accepted_before(
+    here: Scheduler,
+) -> None:
+    before = await here.submissions.submit(submission(command_id="before"), door="command")
+    await here.leader.attach(attach(offer(variants=("label",))))
+
+    again = await here.submissions.submit(submission(command_id="before"), door="command")
+    another = await here.submissions.submit(submission(command_id="after"), door="command")
+
+    assert isinstance(before, Accepted)
+    assert again == Duplicate(task=before.task, position=before.position)
+    assert isinstance(another, Rejected)
+    assert another.code == "not_loadable"
+    assert len(await accepted_events(here)) == 1

@@ -12,7 +12,9 @@ from uuid import UUID, uuid4
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
+from pointsman.contracts.bulk import AskBulk
 from pointsman.contracts.events import Decision
 from pointsman.contracts.queries import ListDeadLetters, ListTasks, TaskRow
 from pointsman.contracts.recorded import Recorded
@@ -167,6 +169,25 @@ async def test_tasks_are_listed_newest_first_by_every_filter(
     assert await listed(ListTasks(state="cancelled")) == [first]
     assert await listed(ListTasks(tenant="acme", family="embed", state="granted")) == [third]
     assert await listed(ListTasks(tenant="' OR true --")) == []
+
+
+async def test_the_tasks_of_a_bulk_are_counted_by_state(
+    store: SqliteEventStore, views: TaskViews
+) -> None:
+    def of_bulk() -> Decision:
+        return replace(accepted(), bulk="backfill")
+
+    await a_task(store, views, [of_bulk(), granted(), completed()])
+    await a_task(store, views, [of_bulk(), cancelled()])
+    await a_task(store, views, [of_bulk()])
+    await a_task(store, views, [of_bulk()])
+    for other in {"tenant": "globex"}, {"pool": "second"}, {"parent": "whole"}, {"bulk": ""}:
+        await a_task(store, views, [replace(of_bulk(), **other)])
+
+    counted = await views.bulk("main", AskBulk(tenant="acme", bulk="backfill"))
+
+    assert counted == {"completed": 1, "cancelled": 1, "queued": 2}
+    assert await views.bulk("main", AskBulk(tenant="acme", bulk="another")) == {}
 
 
 async def test_a_task_that_nobody_submitted_is_none(views: TaskViews) -> None:

@@ -1,6 +1,6 @@
 """Devices that load what the scheduler tells them to, in time that is not waited for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
@@ -90,6 +90,10 @@ class LoadingWorld:
     broken: frozenset[tuple[str, str]] = frozenset()
     """Loads that fail: device and variant."""
     verify: bool = True
+    watch: Callable[["LoadingWorld"], None] | None = None
+    """Told of each moment at which nothing is left to decide."""
+    unload_s: Mapping[str, float] = field(default_factory=dict[str, float])
+    """How long unloads take, by variant; others take none, and are not measured."""
     now: float = NOON
     fates: dict[UUID, Fate] = field(default_factory=dict[UUID, Fate])
     changes: list[ResidencyGranted] = field(default_factory=list[ResidencyGranted])
@@ -182,6 +186,8 @@ class LoadingWorld:
             if self.verify:
                 assert decided == decide_round(folded(self.history.entries), at=self.now)
             if not decided:
+                if self.watch is not None:
+                    self.watch(self)
                 return
             for item in decided:
                 assert self.history.record(item)
@@ -229,7 +235,11 @@ class LoadingWorld:
             assert not self.in_flight[member], "a member has work"
             assert not self.resident[member], "a member has a model"
             assert member not in self.loading
-        self._push(self.now + self.loads.get(change.load, 0.0), change)
+        ends_in_s = sum(self._unloads_s(change).values()) + self.loads.get(change.load, 0.0)
+        self._push(self.now + ends_in_s, change)
+
+    def _unloads_s(self, change: ResidencyGranted) -> dict[str, float]:
+        return {name: self.unload_s[name] for name in change.unload if name in self.unload_s}
 
     def _happen(self, what: Happening) -> None:
         if isinstance(what, ResidencyGranted):
@@ -247,7 +257,12 @@ class LoadingWorld:
             self.resident[name].add(change.load)
         if self.devices[name] is DeviceMode.DEDICATED:
             assert len(self.resident[name]) <= 1
-        done = ResidencyDone(load_s=self.loads.get(change.load, 0.0))
+        unloads_s = self._unloads_s(change)
+        done = ResidencyDone(
+            load_s=self.loads.get(change.load, 0.0),
+            unload_s=sum(unloads_s.values()),
+            unloads_s=unloads_s or None,
+        )
         report = ResidencyReport(
             executor=EXECUTOR,
             incarnation=INCARNATION,

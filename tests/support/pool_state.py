@@ -1,10 +1,17 @@
 """What can be read off a pool and off the history of a task."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from pointsman.contracts.events import Decision, TaskAccepted, TaskGranted, TaskPrepared
+from pointsman.contracts.events import (
+    Decision,
+    TaskAccepted,
+    TaskCheckpointed,
+    TaskGranted,
+    TaskHedged,
+    TaskPrepared,
+)
 from pointsman.contracts.task_states import TERMINAL, IllegalTransitionError, TaskState, next_state
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
@@ -55,6 +62,14 @@ def ended(event: Decision) -> bool:
         return False
 
 
+def is_live(history: Sequence[Decision], attempt: int) -> bool:
+    """Whether an attempt holds a lease, as the events of its task tell."""
+    goes_on = (TaskGranted, TaskHedged, TaskCheckpointed)
+    mine = [event for event in history if getattr(event, "attempt", None) == attempt]
+    over = any(not isinstance(event, goes_on) for event in mine)
+    return bool(mine) and not over and not any(ended(event) for event in history)
+
+
 def check_grant(grant: TaskGranted, history: list[Decision]) -> None:
     """What must hold of every grant of the task with this history."""
     accepted = history[0]
@@ -83,7 +98,37 @@ def check_batches(grants: Mapping[UUID, TaskGranted], history: History) -> None:
         assert len(members) == next(place.size for place in places if place is not None) > 1
         assert len({(grant.device, grant.variant, grant.at) for _, grant in members}) == 1
         assert len({(task.family, task.variants) for task in tasks}) == 1
-        assert [task.key for task in tasks] == sorted(task.key for task in tasks)
+        for tenant in {task.tenant for task in tasks}:
+            keys = [task.key for task in tasks if task.tenant == tenant]
+            assert keys == sorted(keys)
         for _, grant in members:
             assert grant.batch is not None
             assert len(members) <= grant.batch.most
+
+
+def check_slots(
+    pool: Pool,
+    calls: Mapping[str, Collection[tuple[UUID, int]]],
+    batch_of: Mapping[tuple[UUID, int], str],
+) -> None:
+    """Slots are the leased attempts and those whose calls may go on; no engine has more calls."""
+
+    def slots(attempts: Collection[tuple[UUID, int]]) -> int:
+        # Attempts that share a call take one slot.
+        return len({batch_of.get(key, key) for key in attempts})
+
+    leases = {
+        (task.id, lease.attempt): lease.device
+        for task in pool.tasks.values()
+        for lease in task.leases
+    }
+    for name, device in pool.devices.items():
+        taken = {**device.held, **device.suspect}
+        assert set(device.held) == {key for key, where in leases.items() if where == name}
+        assert not set(device.held) & set(device.suspect)
+        assert set(calls[name]) <= set(taken)
+        assert slots(calls[name]) <= device.occupied == slots(taken) <= device.offer.slots
+        for variant in {*device.slots_of, *(slot.variant for slot in taken.values())}:
+            of_variant = {key for key, slot in taken.items() if slot.variant == variant}
+            assert device.in_flight(variant) == slots(of_variant)
+            assert device.in_flight(variant) <= device.slots_of.get(variant, device.offer.slots)

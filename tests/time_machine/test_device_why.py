@@ -3,6 +3,7 @@
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from pointsman.contracts import events
@@ -85,7 +86,30 @@ def test_how_it_ended_and_why_a_slot_stayed_free_are_told() -> None:
 
     assert sentences(loaded) == ["12:00:00.000: hashed was loaded in 21.5 s; it has hashed."]
     assert sentences(refused) == ["12:00:00.000: that failed: full (no_memory)."]
-    assert "kept free until 12:00:05.000 although task t-1" in sentences(held)[0]
+    assert "kept free until 12:00:05.000 and loaded nothing for task t-1" in sentences(held)[0]
+
+
+def test_an_unload_is_told_as_a_part_of_what_the_swap_costs() -> None:
+    dear = msgspec.structs.replace(GRANTED, expected_s=23.5, expected_unload_s=1.5)
+    done = events.ResidencyChanged(
+        at=NOON,
+        applied_to=9,
+        device="gpu-0",
+        generation=3,
+        residency=(Residency(variant="hashed", slots=1),),
+        loaded="hashed",
+        load_s=21.5,
+        unload_s=1.25,
+        unloads_s={"lead": 1.25},
+    )
+    emptied = msgspec.structs.replace(done, residency=(), loaded="", load_s=0.0)
+
+    told = " ".join(sentences(dear))
+
+    assert "expected to take 23.5 s, 1.5 s of it to unload" in told
+    assert "could spend 4 s on a swap of 23.5 s, the unload included" in told
+    assert "hashed was loaded in 21.5 s after an unload of 1.25 s; it has" in sentences(done)[0]
+    assert "it was unloaded in 1.25 s; it has nothing" in sentences(emptied)[0]
 
 
 async def test_the_last_events_of_a_device_are_told_with_their_positions(tmp_path: Path) -> None:

@@ -139,6 +139,21 @@ def test_a_difference_names_what_was_recorded_and_what_is_decided() -> None:
     assert (found.recorded, found.decided) == ("other", "fast")
 
 
+def test_a_difference_inside_of_an_explanation_names_the_figure() -> None:
+    history = given_history(model(), attached())
+    history.append(UUID(int=1), submitted(history))
+    history.round(NOON + 1)
+    granted = history.entries[3].event
+    assert isinstance(granted, events.TaskGranted)
+    chosen = msgspec.structs.replace(granted.explanation.chosen, score=0.25)
+    wrong = msgspec.structs.replace(granted.explanation, chosen=chosen)
+
+    (found,) = verified(changed(history.entries, 4, explanation=wrong)).differences
+
+    assert (found.field, found.recorded) == ("explanation.chosen.score", 0.25)
+    assert found.decided == granted.explanation.chosen.score
+
+
 def test_an_event_that_does_not_fit_ends_the_fold_and_is_named() -> None:
     history = given_history(model(), attached())
     history.append(UUID(int=1), submitted(history))

@@ -50,6 +50,7 @@ def test_loads_drains_holds_and_failed_loads_are_decided_again() -> None:
     }
     broken = frozenset({("gpu-0", "a")})
     world = LoadingWorld(models, devices, memory_mib=220.0, broken=broken, verify=False)
+    world.unload_s = {"a": 1.3, "c": 0.7}
     for n in range(80):
         deadline_in_s = 300.0 if n % 5 == 0 else None
         world.submit(

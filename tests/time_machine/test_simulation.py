@@ -80,6 +80,15 @@ def test_our_policy_chooses_what_runs_when_the_load_has_ended() -> None:
     assert outcome.waits_s == [5.0, 12.0]
 
 
+def test_our_policy_loads_a_model_again_where_many_devices_have_nothing_to_do() -> None:
+    tasks = trace((0.0, "a", 20.0), (12.0, "a", 20.0), load_s=10.0)
+
+    few, many = run("pointsman", 2, tasks), run("pointsman", 20, tasks)
+
+    assert (few.swaps, few.waits_s) == (1, [10.0, 18.0])
+    assert (many.swaps, many.waits_s) == (2, [10.0, 10.0])
+
+
 def test_parameters_decide() -> None:
     tasks = trace((0.0, "a", 20.0), (25.0, "a", 5.0), load_s=10.0)
     impatient = Parameters(holder_patience_loads=0.0)

@@ -7,8 +7,17 @@ import pytest
 
 from pointsman.contracts import events
 from pointsman.eventstore import SqliteEventStore
+from pointsman.eventstore.archive import ARCHIVE, Archive
+from pointsman.eventstore.archived_log import ArchivedLog
+from pointsman.eventstore.archiving import Archiving
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.time_machine.moments import BeforeLogError, EmptyLogError, Moment, moment
+from pointsman.time_machine.moments import (
+    BeforeLogError,
+    BeyondLogError,
+    EmptyLogError,
+    Moment,
+    moment,
+)
 from pointsman.time_machine.pool_log import pools_of
 from pointsman.time_machine.states.past_state import PastState, described, past_state
 from tests.support.ended_tasks import DAY, HEAD, fill
@@ -71,9 +80,39 @@ def test_a_time_is_the_last_event_recorded_before_it(log: Path) -> None:
     assert moment(log, time=noon + 5) == Moment(5, noon + 5)
     assert moment(log, position=5) == Moment(5, noon + 5)
     assert moment(log).position == HEAD
-    assert moment(log, position=HEAD + 5).position == HEAD
-    with pytest.raises(BeforeLogError):
-        moment(log, time=noon)
+
+
+@pytest.mark.parametrize("early", [{"time": NOON_US / 1e6}, {"position": 0}])
+def test_what_lies_before_a_log_is_refused_with_its_beginning(
+    log: Path, early: dict[str, float]
+) -> None:
+    with pytest.raises(BeforeLogError, match="begins at position 1, 2026-01-01T12:00:01Z"):
+        moment(log, **early)  # pyright: ignore[reportArgumentType]  # a position is whole
+
+
+@pytest.mark.parametrize("late", [{"time": NOON_US / 1e6 + HEAD + 0.001}, {"position": HEAD + 1}])
+def test_what_lies_behind_a_log_is_refused_with_its_end(log: Path, late: dict[str, float]) -> None:
+    with pytest.raises(BeyondLogError, match=f"ends at position {HEAD}, 2026-01-01T12:0"):
+        moment(log, **late)  # pyright: ignore[reportArgumentType]  # a position is whole
+
+
+def test_the_end_that_a_refusal_names_may_be_asked_for(log: Path) -> None:
+    end = moment(log)
+
+    assert moment(log, time=end.time) == end == moment(log, position=HEAD)
+
+
+async def test_an_archive_changes_no_moment(tmp_path: Path) -> None:
+    log = tmp_path / "log.db"
+    async with SqliteEventStore(log, clock=_Ticking()) as store:
+        archived = ArchivedLog(store, Archive(tmp_path / ARCHIVE))
+        await fill(archived)
+        before = [moment(log), moment(log, position=HEAD // 2)]
+
+        moved = await Archiving(archived).move(HEAD)
+
+    assert moved.events > 0
+    assert [moment(log), moment(log, position=HEAD // 2)] == before
 
 
 async def test_a_log_without_events_has_no_state(tmp_path: Path) -> None:

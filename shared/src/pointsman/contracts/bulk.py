@@ -2,6 +2,7 @@
 
 `pm.cmd.scheduler.<pool>.cancel_bulk` carries a list of `CancelBulk`, answered with a list whose
 items are `BulkCancelled` or what refused commands are answered (see `commands`).
+`pm.query.scheduler.<pool>.bulk` carries an `AskBulk`, answered with a `BulkRow`.
 """
 
 from typing import Annotated
@@ -31,3 +32,20 @@ class BulkCancelled(Message, frozen=True, tag_field="status", tag="bulk_cancelle
 
     cancelled: int
     left: int = 0
+
+
+class AskBulk(Message, frozen=True):
+    """How the tasks of a bulk in one pool stand."""
+
+    tenant: Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
+    bulk: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+
+
+class BulkRow(Message, frozen=True):
+    """Tasks of a bulk in one pool; parts of tasks are not counted."""
+
+    pool: str
+    tenant: str
+    bulk: str
+    states: dict[str, int]
+    """How many by state; empty: nothing was ever submitted under the name there."""

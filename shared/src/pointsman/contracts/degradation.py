@@ -55,6 +55,8 @@ class AskHistory(Message, frozen=True):
 
     limit: int = 50
     """1 to 1000."""
+    pool: str = ""
+    """Of this pool only; empty: of all."""
 
 
 class Thresholds(Message, frozen=True):
@@ -128,3 +130,5 @@ class HistoryRow(Message, frozen=True):
     """A sentence."""
     event: msgspec.Raw
     """The event as it was stored."""
+    pool: str = ""
+    """Whose ladder or variants it is about."""

@@ -147,6 +147,8 @@ class ResidencyDone(Message, frozen=True, tag_field="outcome", tag="done"):
 
     load_s: float = 0.0
     unload_s: float = 0.0
+    unloads_s: dict[str, float] | None = None
+    """The same by variant; None: told by an executor that did not measure each."""
 
 
 class ResidencyRefused(Message, frozen=True, tag_field="outcome", tag="refused"):

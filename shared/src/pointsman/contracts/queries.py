@@ -17,6 +17,7 @@ verb            request         reply
 `preview`       `SubmitTask`    the `TaskAccepted` that it would become
 `tenants`       `AskPool`       list of `TenantRow` (see `steering`)
 `pauses`        `AskPool`       list of `PauseRow` (see `steering`)
+`bulk`          `AskBulk`       `BulkRow` (see `bulk`)
 `schedules`     `ListSchedules` list of `ScheduleRow` (see `schedules`)
 `log`           `AskLog`        `LogRow`
 """
@@ -139,6 +140,8 @@ class Why(Message, frozen=True):
     """What an open task waits for now."""
     positions: tuple[int, ...] = ()
     """Log positions that the sentences rest on."""
+    around: tuple[int, ...] = ()
+    """The same of events that are not the task's: of the pool, its devices and the tenant."""
 
 
 class DeadLetterRow(Message, frozen=True):

@@ -3,6 +3,8 @@
 subject                                   message                   reply
 `pm.cmd.scheduler.<pool>.set_schedule`    list of `SetSchedule`     list of answers
 `pm.cmd.scheduler.<pool>.remove_schedule` list of `RemoveSchedule`  list of answers
+`pm.cmd.scheduler.<pool>.steer_schedule`  list of
+                                          `ScheduleSteering`        list of answers
 `pm.query.scheduler.schedules`            `ListSchedules`           list of `ScheduleRow`
 """
 
@@ -12,6 +14,7 @@ import msgspec
 
 from pointsman.contracts.events.schedules import MissedTimes, TaskTemplate, WarmUp
 from pointsman.contracts.message import Message
+from pointsman.contracts.steering import OperatorCommand
 from pointsman.contracts.subjects import NAME_PATTERN, TENANT_PATTERN
 
 MOST_COUNTED: Final = 1_000
@@ -49,6 +52,23 @@ class RemoveSchedule(Message, frozen=True):
     reason: str = ""
 
 
+class PauseSchedule(OperatorCommand, frozen=True, tag_field="verb", tag="pause"):
+    """Nothing is due until it resumes; tasks that were made go on."""
+
+    tenant: Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
+    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+
+
+class ResumeSchedule(OperatorCommand, frozen=True, tag_field="verb", tag="resume"):
+    """It goes on with its next due time; what was due meanwhile is not made up for."""
+
+    tenant: Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
+    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+
+
+ScheduleSteering = PauseSchedule | ResumeSchedule
+
+
 class ListSchedules(Message, frozen=True):
     """Schedules of the pool, by tenant and name."""
 
@@ -69,7 +89,8 @@ class ScheduleRow(Message, frozen=True):
     """What becomes of due times that nobody could act on in time."""
     set_at: float
     set_by: str
-    next_due: float
+    next_due: float | None
+    """None: nothing is due any more, or while it is paused."""
     last_due: float | None = None
     """The latest due time for which a task was made or a load asked for."""
     last_task: str = ""
@@ -83,3 +104,5 @@ class ScheduleRow(Message, frozen=True):
     """The variant that it has loaded instead of making tasks."""
     warm_up_device: str = ""
     """Empty: one that the leader chooses."""
+    paused: str = ""
+    """By whom and why; empty: it is not."""

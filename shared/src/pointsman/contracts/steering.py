@@ -29,12 +29,15 @@ from pointsman.contracts.subjects import TENANT_PATTERN
 NO_LIMIT: Final = -1
 """Takes a limit away."""
 
+MAX_LIMIT: Final = 1_000_000
+"""More than that is no bound: so many tasks are all that a pool takes."""
+
 MAX_WEIGHT: Final = 1_000.0
 MIN_WEIGHT: Final = 0.001
 """Shares beyond this range are better said with a limit or a pause."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-Limit = Annotated[int, msgspec.Meta(ge=NO_LIMIT, le=1_000_000)]
+Limit = Annotated[int, msgspec.Meta(ge=NO_LIMIT, le=MAX_LIMIT)]
 
 
 class OperatorCommand(Message, frozen=True):

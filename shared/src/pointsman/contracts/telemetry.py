@@ -42,7 +42,8 @@ class FamilyLoad(Message, frozen=True):
     load_s: float = 0.0
     """The load in `load_wait_s`: no other variant and no smaller queue makes it much shorter."""
     kept_back: int = 0
-    """Of `queued`, those of which a pause or a limit of an operator lets none start now."""
+    """Of `queued`, those of which an operator lets none start now: by a pause or a limit, or by
+    draining all devices that could run them."""
 
 
 class SlotLoad(Message, frozen=True):

@@ -92,6 +92,8 @@ TOPICS: Final[Mapping[str, type[Decision]]] = MappingProxyType(
         "pool.policy_set.v1": events.PolicySet,
         "schedule.set.v1": events.ScheduleSet,
         "schedule.removed.v1": events.ScheduleRemoved,
+        "schedule.paused.v1": events.SchedulePaused,
+        "schedule.resumed.v1": events.ScheduleResumed,
         "schedule.fired.v1": events.ScheduleFired,
         "schedule.missed.v1": events.ScheduleMissed,
         "dead_letter.recorded.v1": events.DeadLetterRecorded,

@@ -46,6 +46,6 @@ class Assigned:
         self.drains: list[Drain] = []
         self.holds: list[Hold] = []
         """A device that stays free although a task waits that it could take. What is said of one
-        holds for every other free device too: none of them has work of its own."""
+        holds for every other free device of its size too: none of them has work of its own."""
         self.expired: list[QueuedTask] = []
         """Tasks that cannot meet their deadline any more; they are out of the queue."""

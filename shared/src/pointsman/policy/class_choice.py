@@ -18,7 +18,12 @@ from pointsman.policy.class_queue import ClassQueue, TaskT
 from pointsman.policy.dedicated_device import ServingDevice
 from pointsman.policy.hold import Hold
 from pointsman.policy.holder_index import HolderIndex
-from pointsman.policy.holder_wait import HolderWait, holder_wait, waits_for_holder
+from pointsman.policy.holder_wait import (
+    HolderWait,
+    holder_wait,
+    patience_loads,
+    waits_for_holder,
+)
 from pointsman.policy.lateness import due_to_begin
 from pointsman.policy.parameters import DEFAULTS, Parameters
 from pointsman.policy.queued_task import ClassId
@@ -59,12 +64,17 @@ class ClassChoice(msgspec.Struct, frozen=True, gc=False):
     """How long the class has waited for a device."""
     bound_s: float
     """B at this moment."""
+    unload_s: float = 0.0
+    """Expected until what the device has is gone; 0 without a swap."""
 
 
 class Fleet:
     """What a choice needs to know of all devices and classes together; it does not change."""
 
-    __slots__ = ("_round_s", "devices", "least_load_s", "mean_load_s", "parameters", "run_p99_s")
+    __slots__ = (
+        *("_bounds_s", "_round_s", "devices", "least_load_s"),
+        *("mean_load_s", "parameters", "run_p99_s"),
+    )
 
     def __init__(
         self,
@@ -83,10 +93,15 @@ class Fleet:
         self._round_s = round_s(
             load_s=mean_load_s, run_p99_s=run_p99_s, share=parameters.swap_share
         )
+        # Asked for every decision.
+        self._bounds_s: dict[int, float] = {}
 
     def wait_bound_s(self, waiting: int) -> float:
         """B with so many classes that wait for a device."""
-        return rounds(waiting, self.devices) * self._round_s
+        bound_s = self._bounds_s.get(waiting)
+        if bound_s is None:
+            bound_s = self._bounds_s[waiting] = rounds(waiting, self.devices) * self._round_s
+        return bound_s
 
 
 def choose_class(
@@ -96,14 +111,18 @@ def choose_class(
     now: float,
     barred: Collection[ClassId] = (),
     waits: HolderIndex | None = None,
+    *,
+    unload_s: float = 0.0,
+    idle: int = 1,
 ) -> ClassChoice | Hold | None:
     """The class that a free device runs next; None without one that waits.
 
     `barred` are classes that may not be chosen for it: their next task would be in time only on a
     device that has their model, or nothing of them may be loaded here. `waits` knows of the holders
-    what a look at each of them tells otherwise.
+    what a look at each of them tells otherwise. `unload_s` is what the device needs to be rid of
+    what it has, before it can load anything else. `idle` devices have nothing to do.
     """
-    return _Look(device, classes, fleet, now, barred, waits).choice()
+    return _Look(device, classes, fleet, now, barred, waits, unload_s, idle).choice()
 
 
 class _Look(Generic[TaskT]):
@@ -111,7 +130,7 @@ class _Look(Generic[TaskT]):
 
     __slots__ = (
         *("_barred", "_blocked", "_bound_s", "_classes", "_credit_s", "_device"),
-        *("_fleet", "_found", "_now", "_waits"),
+        *("_fleet", "_found", "_idle", "_now", "_unload_s", "_waits"),
     )
 
     def __init__(
@@ -122,6 +141,8 @@ class _Look(Generic[TaskT]):
         now: float,
         barred: Collection[ClassId],
         waits: HolderIndex | None,
+        unload_s: float,
+        idle: int,
     ) -> None:
         self._device = device
         self._classes = classes
@@ -131,6 +152,8 @@ class _Look(Generic[TaskT]):
         self._credit_s = device.credit.left_s(fleet.mean_load_s)
         self._bound_s = fleet.wait_bound_s(classes.homeless)
         self._waits = waits
+        self._unload_s = unload_s
+        self._idle = idle
         self._blocked: list[tuple[float, int, ClassId]] = []
         self._found: list[ClassQueue[TaskT]] | None = None
 
@@ -142,10 +165,12 @@ class _Look(Generic[TaskT]):
         overdue = self._overdue()
         if overdue is not None:
             return self._chosen(overdue, Rule.OVERDUE)
-        if resident is not None and self._credit_s < self._fleet.least_load_s:
+        if resident is not None and self._credit_s < self._fleet.least_load_s + self._unload_s:
             return self._chosen(resident, Rule.RESIDENT)
         late = self._late()
-        if resident is not None and (late is None or self._credit_s < late.times.load_s):
+        if resident is not None and (
+            late is None or self._credit_s < late.times.load_s + self._unload_s
+        ):
             return self._chosen(resident, Rule.RESIDENT)
         if late is not None:
             return self._chosen(late, Rule.LATE)
@@ -165,15 +190,14 @@ class _Look(Generic[TaskT]):
 
     def _resident(self) -> ClassQueue[TaskT] | None:
         best: ClassQueue[TaskT] | None = None
-        first: tuple[float, int] | None = None
+        first: TaskT | None = None
         for variant in self._device.residents:
             for queue in self._classes.admitting(variant):
                 head = queue.head()
                 if head is None or queue.class_id in self._barred:
                     continue
-                place = (head.key, head.number)
-                if first is None or place < first:
-                    best, first = queue, place
+                if first is None or (head.key, head.number) < (first.key, first.number):
+                    best, first = queue, head
         return best
 
     def _late(self) -> ClassQueue[TaskT] | None:
@@ -183,7 +207,8 @@ class _Look(Generic[TaskT]):
             # Of equals the one whose head came first, in whatever order they are looked at.
             if (begin := self._begin_at(queue)) < first:
                 best, first = queue, begin
-        return best if first[0] <= self._now else None
+        # The unload comes before any load, so that it changes when, and not which.
+        return best if first[0] <= self._now + self._unload_s else None
 
     def _candidates(self) -> Iterator[ClassQueue[TaskT]]:
         yield from self._homeless()
@@ -203,7 +228,10 @@ class _Look(Generic[TaskT]):
 
     def _looked_for(self) -> Iterator[ClassQueue[TaskT]]:
         residents = self._device.residents
-        patience_loads = self._fleet.parameters.holder_patience_loads
+        figures = self._fleet.parameters
+        loads = patience_loads(
+            self._idle, figures.holder_patience_loads, figures.idle_patience_loads
+        )
         for queue in self._classes.held_with_work():
             class_id, head = queue.class_id, queue.head()
             if head is None or any(variant in queue.variants for variant in residents):
@@ -211,10 +239,10 @@ class _Look(Generic[TaskT]):
             wait = self._wait_of(queue)
             wait_s = wait.expected_s
             if class_id in self._barred:
-                patience_s = patience_loads * queue.times.load_s
+                patience_s = loads * queue.times.load_s
                 until = self._now + min(wait_s or patience_s, patience_s)
                 self._blocked.append((until, head.number, class_id))
-            elif not waits_for_holder(queue, wait, self._now, patience_loads):
+            elif not waits_for_holder(queue, wait, self._now, loads):
                 yield queue
             elif wait_s:
                 until = self._now + wait_s
@@ -251,7 +279,8 @@ class _Look(Generic[TaskT]):
         since = self._classes.waiting_since(queue.class_id) if swaps else None
         head = queue.head()
         load_s = queue.times.load_s if swaps else 0.0
-        due = self._now if head is None else due_to_begin(head.key, load_s)
+        unload_s = self._unload_s if swaps else 0.0
+        due = self._now if head is None else due_to_begin(head.key, load_s + unload_s)
         return ClassChoice(
             class_id=queue.class_id,
             rule=rule,
@@ -263,4 +292,5 @@ class _Look(Generic[TaskT]):
             begin_in_s=due - self._now,
             waited_s=0.0 if since is None else self._now - since,
             bound_s=self._bound_s,
+            unload_s=unload_s,
         )

@@ -61,17 +61,25 @@ class DedicatedDevice:
     """A simulated device that has one model at a time."""
 
     __slots__ = (
-        *("attached", "credit", "followers", "fresh", "loads_until", "name"),
-        *("residents", "runs", "serves", "slots", "used_at", "waits_as"),
+        *("attached", "credit", "followers", "follows", "fresh", "loads_until", "memory_mib"),
+        *("name", "residents", "runs", "serves", "slots", "used_at", "waits_as"),
     )
 
     loading = False
     """Never later than expected: `begun_at` says when its load ends."""
 
-    def __init__(self, name: str, slots: int = 1, credit: SwapCredit | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        slots: int = 1,
+        credit: SwapCredit | None = None,
+        memory_mib: float = 0.0,
+    ) -> None:
         self.name = name
         self.slots = slots
         """Tasks that it runs at a time."""
+        self.memory_mib = memory_mib
+        """0: not known, so that everything fits."""
         self.residents: tuple[str, ...] = ()
         self.runs: dict[int, Run] = {}
         """By the number of the task, in the order in which they began."""
@@ -87,6 +95,8 @@ class DedicatedDevice:
         """The class that it takes nothing for: until it is empty, or its gang is complete."""
         self.followers: tuple[DedicatedDevice, ...] = ()
         """Those that have the other parts of its model."""
+        self.follows: DedicatedDevice | None = None
+        """The one whose model it has a part of."""
         self.credit = credit or SwapCredit()
 
     @property

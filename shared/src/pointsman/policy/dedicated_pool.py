@@ -12,7 +12,9 @@ from typing import Final, Literal
 from pointsman.policy.assigned import Assigned, Drain, Load, Start
 from pointsman.policy.class_choice import ClassChoice, choose_class
 from pointsman.policy.dedicated_device import DedicatedDevice, Run
+from pointsman.policy.device_fit import ONE, DeviceFit, Instance
 from pointsman.policy.free_devices import FreeDevices
+from pointsman.policy.gangs import dissolve, form
 from pointsman.policy.hold import Hold
 from pointsman.policy.holder_index import HolderIndex
 from pointsman.policy.known_times import KnownTimes
@@ -40,10 +42,10 @@ class DedicatedPool:
         self.counters: Final = TenantCounters(weights)
         self._waiting = NumberedTasks()
         self._times = KnownTimes(parameters)
-        self._parts: dict[str, int] = {}
         self._free = FreeDevices()
         self._freed: list[DedicatedDevice] = []
-        self._reservations = Reservations(self.devices, self.classes, self._free)
+        self._fit = DeviceFit(self._free, self.classes)
+        self._reservations = Reservations(self.devices, self.classes, self._free, self._fit)
 
     def __len__(self) -> int:
         """Tasks that wait."""
@@ -60,17 +62,18 @@ class DedicatedPool:
 
     # -- what there is ---------------------------------------------------------------------------
 
-    def attach(self, device: str, slots: int = 1) -> None:
+    def attach(self, device: str, slots: int = 1, memory_mib: float = 0.0) -> None:
         """A device is there, with no model; it runs so many tasks at a time."""
         credit = SwapCredit(self.parameters.swap_share, self.parameters.credit_cap_loads)
-        self.devices[device] = DedicatedDevice(device, slots, credit)
+        self.devices[device] = DedicatedDevice(device, slots, credit, memory_mib)
+        self._fit.attach(memory_mib)
         self._free.note(self.devices[device])
 
     def detach(self, device: str, now: float) -> list[QueuedTask]:
         """A device is lost; the tasks that ran on it, which may be put into the queue again."""
         lost = self.devices[device]
         self._reservations.release_of(lost)
-        head = next((each for each in self.devices.values() if lost in each.followers), lost)
+        head = lost.follows or lost
         tasks = [run.task for run in head.runs.values()]
         for run in head.runs.values():
             self.counters.charge(run.task.tenant, -run.expected_s)
@@ -89,11 +92,11 @@ class DedicatedPool:
         self._free.note(self.devices[device])
 
     def register(
-        self, class_id: str, *, load_s: float, p50_s: float, p99_s: float, devices: int = 1
+        self, class_id: str, *, load_s: float, p50_s: float, p99_s: float, takes: Instance = ONE
     ) -> None:
-        """Make a class known with what is expected of it, and how many devices one model takes."""
+        """Make a class known with what is expected of it and what its model takes."""
         times = self._times.register(class_id, load_s=load_s, p50_s=p50_s, p99_s=p99_s)
-        self._parts[class_id] = devices
+        self._fit.register(class_id, takes)
         self.classes.register(class_id, times, (class_id,))
 
     # -- what happens ----------------------------------------------------------------------------
@@ -168,32 +171,34 @@ class DedicatedPool:
         freed, self._freed = self._freed, []
         for device in freed:
             while device.free:
-                if not self._has_work(device) or self._acted(device, assigned, now) != "began":
+                if not self._fit.has_work(device) or self._acted(device, assigned, now) != "began":
                     self._free.note(device)
                     break
 
     def _assign_one(self, assigned: Assigned, now: float) -> bool:
         while (device := self._free.with_work_perhaps()) is not None:
-            if self._has_work(device) and self._acted(device, assigned, now) == "began":
+            if self._fit.has_work(device) and self._acted(device, assigned, now) == "began":
                 return True
             self._free.without_work(device.residents[0])
-        device = self._free.first()
-        verdict = "nothing" if device is None else self._acted(device, assigned, now)
-        if isinstance(verdict, Hold):
-            assigned.holds.append(verdict)
-        return verdict == "began"
-
-    def _has_work(self, device: DedicatedDevice) -> bool:
-        residents = device.residents
-        return bool(residents) and self.classes.has_work(residents[0])
+        for device in self._fit.of_each_size():
+            verdict = self._acted(device, assigned, now)
+            if verdict == "began":
+                return True
+            if isinstance(verdict, Hold):
+                assigned.holds.append(verdict)
+        return False
 
     def _acted(
         self, device: DedicatedDevice, assigned: Assigned, now: float
     ) -> Hold | Literal["nothing", "began"]:
-        barred = self._reservations.barred_for(device) if self._reservations.by_class else _NONE
-        fleet = self._times.fleet(len(self.devices))
+        # Asked for every decision, and seldom anything else than nothing.
+        some = self._reservations.by_class or device.memory_mib
+        barred = self._reservations.barred_for(device) if some else _NONE
+        free, fleet = self._free, self._times.fleet(len(self.devices))
         while True:
-            choice = choose_class(device, self.classes, fleet, now, barred, self._free.holders)
+            choice = choose_class(
+                device, self.classes, fleet, now, barred, free.holders, idle=len(free.idle)
+            )
             if choice is None:
                 return "nothing"
             if isinstance(choice, Hold):
@@ -226,10 +231,11 @@ class DedicatedPool:
             self._start(device, task, now)
             assigned.starts.append(start)
             return True
-        parts = self._parts[task.class_id]
+        parts = self._fit.devices(task.class_id)
         if parts == 1 and device.idle:
             self._reservations.release(task.class_id)
-            self._load((device,), task, choice, assigned, now)
+            best = self._fit.most_suitable(device, task.class_id)
+            self._load((best,), task, choice, assigned, now)
             return True
         reserved = self._reservations.reserve(device, choice, parts)
         if reserved is None:
@@ -255,8 +261,7 @@ class DedicatedPool:
         queue = self.classes[choice.class_id]
         while (task := queue.next(self.counters, now)) is not None:
             if not self._times.is_too_late(task, choice.load_s, now):
-                group = [member for d in reserved.devices for member in (d, *d.followers)]
-                self._load(tuple(group[: reserved.parts]), task, choice, assigned, now)
+                self._load(self._reservations.group(reserved), task, choice, assigned, now)
                 return
             self._expire(task, assigned, now)
 
@@ -271,11 +276,7 @@ class DedicatedPool:
         for device in devices:
             self._give_up_model(device, now)
             device.credit.spend(choice.load_s, self._times.mean_load_s)
-        head, *followers = devices
-        head.followers = tuple(followers)
-        for follower in followers:
-            follower.waits_as = task.class_id
-            self._free.note(follower)
+        head = form(devices, task.class_id, self._free)
         head.residents = (task.class_id,)
         head.loads_until = now + choice.load_s
         self.classes.take_notice(head, now)
@@ -286,11 +287,11 @@ class DedicatedPool:
         assigned.loads.append(Load(tuple(device.name for device in devices), task, choice))
 
     def _give_up_model(self, device: DedicatedDevice, now: float) -> None:
-        for follower in device.followers:
-            follower.waits_as = None
-            self._free.note(follower)
-        device.followers = ()
+        if device.follows is not None:
+            self._give_up_model(device.follows, now)
+        dissolve(device, self._free)
         device.fresh = False
         if device.residents:
             device.residents = ()
             self.classes.take_notice(device, now)
+            self._free.note(device)

@@ -1,6 +1,7 @@
 """Which devices may begin something: found without looking at those that may not."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from pointsman.policy.dedicated_device import DedicatedDevice
 from pointsman.policy.holder_index import HolderIndex
@@ -9,11 +10,12 @@ from pointsman.policy.holder_index import HolderIndex
 class FreeDevices:
     """Free devices, and among them those whose model may have work."""
 
-    __slots__ = ("_having", "_idle", "_partly", "_places", "_ready", "holders")
+    __slots__ = ("_having", "_partly", "_places", "_ready", "holders", "idle")
 
     def __init__(self) -> None:
         # Dictionaries keep the order in which devices became free.
-        self._idle: dict[str, DedicatedDevice] = {}
+        self.idle: Final[dict[str, DedicatedDevice]] = {}
+        """Those with nothing in flight; nobody else changes it."""
         self._partly: dict[str, DedicatedDevice] = {}
         self._having: dict[str, dict[str, DedicatedDevice]] = {}
         self._places: dict[str, tuple[dict[str, DedicatedDevice], str | None]] = {}
@@ -26,12 +28,8 @@ class FreeDevices:
 
     def __iter__(self) -> Iterator[DedicatedDevice]:
         """Those with nothing in flight first, and of these the one that was used longest ago."""
-        yield from self._idle.values()
+        yield from self.idle.values()
         yield from self._partly.values()
-
-    def first(self) -> DedicatedDevice | None:
-        """The first of them all."""
-        return next(iter(self), None)
 
     def note(self, device: DedicatedDevice) -> None:
         """Something about a device has changed."""
@@ -42,7 +40,7 @@ class FreeDevices:
             if before is not None:
                 self._leave(name, *before)
             return
-        among, resident = self._partly if device.runs else self._idle, device.resident
+        among, resident = self._partly if device.runs else self.idle, device.resident
         if before is not None:
             if before[0] is among and before[1] == resident:
                 return

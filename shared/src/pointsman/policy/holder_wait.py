@@ -19,6 +19,22 @@ Over 20 seeds of the made-up workload swaps fell from 0.59 of a plain queue's to
 and 5, and to 0.51 at 20; waits did not change by more than seeds differ.
 """
 
+IDLE_PATIENCE: Final = 0.5
+"""How many loads it waits at the least, however many devices have nothing to do.
+
+Over 100 000 tasks on 1 000 devices, half of them idle, the mean wait was 0.7 s at 0, 0.5 s at a
+half and 1.1 s at one load, with 3.9, 1.5 and 1.7 loads for 100 tasks; 39 s with `PATIENCE`.
+"""
+
+
+def patience_loads(idle: int, most: float = PATIENCE, least: float = IDLE_PATIENCE) -> float:
+    """How many loads a class waits for a device that has its model, while so many are idle.
+
+    The last idle device is worth keeping for a class that no device has; of several each is worth
+    its share of that.
+    """
+    return min(most, max(least, most / max(idle, 1)))
+
 
 def remaining_s(device: ServingDevice, times: ClassTimes, now: float) -> float | None:
     """Expected time until a holder has a free slot.
@@ -76,14 +92,17 @@ def holder_wait(
 
 
 def waits_for_holder(
-    queue: ClassQueue[TaskT], wait: HolderWait, now: float, patience_loads: float = PATIENCE
+    queue: ClassQueue[TaskT], wait: HolderWait, now: float, loads: float = PATIENCE
 ) -> bool:
-    """Whether a class leaves a free device alone, because a holder will have time soon enough."""
+    """Whether a class leaves a free device alone, because a holder will have time soon enough.
+
+    `loads` is how many of its loads it waits.
+    """
     if wait.provided:
         # Another load would end later than those that have begun.
         return True
     head, wait_s = queue.head(), wait.expected_s
-    if wait_s is None or head is None or wait_s > patience_loads * queue.times.load_s:
+    if wait_s is None or head is None or wait_s > loads * queue.times.load_s:
         return False
     if queue.hold is not None and now >= queue.hold.until:
         # A device was held back for this head already, and the holder did not take it.

@@ -20,7 +20,7 @@ import msgspec
 
 from pointsman.contracts.message import PriorityClass
 from pointsman.policy.class_queue import LEAST_GAP_S
-from pointsman.policy.holder_wait import PATIENCE
+from pointsman.policy.holder_wait import IDLE_PATIENCE, PATIENCE
 from pointsman.policy.order import MAX_BOOST_S, WINDOWS, Window
 from pointsman.policy.swap_credit import CAP_LOADS, SHARE
 
@@ -57,7 +57,10 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     credit_cap_loads: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = CAP_LOADS
     """A device's credit lies between so many mean loads and as many below zero."""
     holder_patience_loads: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = PATIENCE
-    """So many loads a class waits for a device that has its model, before it loads another."""
+    """So many loads a class waits for a device that has its model, before it loads another; while n
+    devices have nothing to do, an nth of that."""
+    idle_patience_loads: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = IDLE_PATIENCE
+    """But so many at the least, and never more than `holder_patience_loads`."""
     least_gap_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = LEAST_GAP_S
     """Device-seconds by which a tenant may be ahead and have its late task served all the same."""
     max_boost_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = MAX_BOOST_S
@@ -75,16 +78,26 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Every value under its dotted name, for reports."""
         return dict(_flat(msgspec.to_builtins(self)))
 
-    def digest(self) -> str:
-        """Tells sets of parameters apart."""
-        values = sorted((name, float(value)) for name, value in self.figures().items())
-        return hashlib.blake2b(msgspec.json.encode(values), digest_size=4).hexdigest()
-
 
 DEFAULTS: Final = Parameters()
 
-RULES: Final = "policy-4"
+UNTOLD: Final = Parameters(idle_patience_loads=1_000.0)
+"""What holds where a log does not tell: each parameter as it was decided before it existed.
+
+A log that sets nothing was written when the defaults of that time were not recorded.
+"""
+
+RULES: Final = "policy-5"
 """Names the rules of this package with their default parameters; changes with either."""
+
+_UNTOLD_RULES: Final = "policy-4"
+"""The same rules without those that `UNTOLD` lacks."""
+
+KNOWN_RULES: Final = frozenset({RULES, _UNTOLD_RULES})
+"""What is decided here as it was decided then."""
+
+_ADDED: Final = frozenset({"idle_patience_loads"})
+"""Parameters that those did not have; no digest of theirs may count them."""
 
 _BESIDE: Final = "+"
 
@@ -92,9 +105,15 @@ _BESIDE: Final = "+"
 def config_of(parameters: Parameters) -> str:
     """How decisions name a policy: its rules, and a digest of parameters that are not the defaults.
 
-    Two sets of parameters with the same figures have the same name.
+    Two sets of parameters with the same figures have the same name, in every release.
     """
-    return RULES if parameters == DEFAULTS else f"{RULES}{_BESIDE}{parameters.digest()}"
+    told, untold = parameters.figures(), UNTOLD.figures()
+    if any(told[name] != untold[name] for name in _ADDED):
+        rules, defaults = RULES, DEFAULTS
+    else:
+        rules, defaults = _UNTOLD_RULES, UNTOLD
+        told = {name: value for name, value in told.items() if name not in _ADDED}
+    return rules if parameters == defaults else f"{rules}{_BESIDE}{_digest(told)}"
 
 
 def rules_of(config: str) -> str:
@@ -103,8 +122,8 @@ def rules_of(config: str) -> str:
 
 
 def from_figures(figures: Mapping[str, float]) -> Parameters:
-    """What `Parameters.figures` gave, of any release; those that it lacked have their default."""
-    known = DEFAULTS.figures()
+    """What `Parameters.figures` gave, of any release; those that it lacked are `UNTOLD`."""
+    known = UNTOLD.figures()
     document: dict[str, Any] = {}
     for name, value in figures.items():
         if name in known:
@@ -113,7 +132,7 @@ def from_figures(figures: Mapping[str, float]) -> Parameters:
             for each in tables:
                 table = table.setdefault(each, {})
             table[key] = value
-    return msgspec.convert(_over(msgspec.to_builtins(DEFAULTS), document), type=Parameters)
+    return msgspec.convert(_over(msgspec.to_builtins(UNTOLD), document), type=Parameters)
 
 
 def read_parameters(text: str) -> Parameters:
@@ -144,6 +163,12 @@ def read_parameters(text: str) -> Parameters:
         raise ParametersError(
             str(error), code="policy_value", next_step="give a value in that range"
         ) from None
+
+
+def _digest(figures: Mapping[str, float]) -> str:
+    """Tells sets of parameters apart."""
+    values = sorted((name, float(value)) for name, value in figures.items())
+    return hashlib.blake2b(msgspec.json.encode(values), digest_size=4).hexdigest()
 
 
 def _over(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

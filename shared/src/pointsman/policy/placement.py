@@ -64,26 +64,44 @@ _HOT_C: Final = 90.0
 _COOL_C: Final = 40.0
 
 
+def weigh(
+    weights: Weights,
+    *,
+    memory: float,
+    utilisation: float,
+    temperature_c: float | None,
+    affinity: float,
+) -> tuple[float, float | None]:
+    """The suitability, and the temperature as a component of it."""
+    total = weights.memory + weights.utilisation + weights.affinity
+    score = (
+        weights.memory * memory + weights.utilisation * utilisation + weights.affinity * affinity
+    )
+    temperature = None
+    if temperature_c is not None:
+        temperature = min(1.0, max(0.0, (_HOT_C - temperature_c) / (_HOT_C - _COOL_C)))
+        total += weights.temperature
+        score += weights.temperature * temperature
+    return round(score / total, 6), temperature
+
+
 def suitability(option: Option, weights: Weights) -> Candidate:
     """Score an option; the components stand in the result."""
     # Only variants that are loaded are offered, so memory fits by construction.
     memory = 1.0
     utilisation = option.free_slots / option.slots if option.slots else 0.0
     affinity = 1.0 if option.affinity else 0.0
-    total = weights.memory + weights.utilisation + weights.affinity
-    score = (
-        weights.memory * memory + weights.utilisation * utilisation + weights.affinity * affinity
+    score, temperature = weigh(
+        weights,
+        memory=memory,
+        utilisation=utilisation,
+        temperature_c=option.temperature_c,
+        affinity=affinity,
     )
-    temperature = None
-    if option.temperature_c is not None:
-        cool = (_HOT_C - option.temperature_c) / (_HOT_C - _COOL_C)
-        temperature = min(1.0, max(0.0, cool))
-        total += weights.temperature
-        score += weights.temperature * temperature
     return Candidate(
         device=option.device,
         variant=option.variant,
-        score=round(score / total, 6),
+        score=score,
         memory=memory,
         utilisation=round(utilisation, 6),
         temperature=temperature,

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from pointsman.policy.class_choice import ClassChoice
 from pointsman.policy.dedicated_device import DedicatedDevice
+from pointsman.policy.device_fit import DeviceFit
 from pointsman.policy.free_devices import FreeDevices
 from pointsman.policy.queued_task import QueuedTask
 from pointsman.policy.waiting_classes import WaitingClasses
@@ -32,10 +33,12 @@ class Reservations:
         devices: Mapping[str, DedicatedDevice],
         classes: WaitingClasses[QueuedTask],
         free: FreeDevices,
+        fit: DeviceFit,
     ) -> None:
         self._devices = devices
         self._classes = classes
         self._free = free
+        self._fit = fit
         self.by_class: Final[dict[Hashable, Reservation]] = {}
         """Those that are not over; nobody else changes it."""
 
@@ -43,11 +46,12 @@ class Reservations:
         self, device: DedicatedDevice, choice: ClassChoice, parts: int
     ) -> Reservation | None:
         """Keep this device and as many others as the class takes; None where there are too few."""
-        taken, size = [device], 1 + len(device.followers)
+        taken, size = [device], len(self._fit.usable(device, choice.class_id))
         if size < parts:
             for other in self._by_how_soon(device):
-                taken.append(other)
-                size += 1 + len(other.followers)
+                if usable := self._fit.usable(other, choice.class_id):
+                    taken.append(other)
+                    size += len(usable)
                 if size >= parts:
                     break
             else:
@@ -55,6 +59,12 @@ class Reservations:
         reservation = self.by_class[choice.class_id] = Reservation(choice, parts, tuple(taken))
         self._mark(taken, choice.class_id)
         return reservation
+
+    def group(self, reservation: Reservation) -> tuple[DedicatedDevice, ...]:
+        """The devices that the model takes, of all that were kept."""
+        class_id = reservation.choice.class_id
+        kept = [each for d in reservation.devices for each in self._fit.usable(d, class_id)]
+        return tuple(kept[: reservation.parts])
 
     def settled(self) -> Iterator[Reservation]:
         """Those whose devices are idle; they are over, as are those whose class has no work."""
@@ -78,12 +88,12 @@ class Reservations:
                 self.release(class_id)
 
     def barred_for(self, device: DedicatedDevice) -> frozenset[Hashable]:
-        """Classes that this device need not load, because others are kept for them already."""
-        return frozenset(
+        """Classes that do not fit on this device, or need not: others are kept for them already."""
+        return self._fit.too_large_for(device) | {
             class_id
             for class_id, reservation in self.by_class.items()
             if device.resident != class_id and (reservation.parts > 1 or not device.idle)
-        )
+        }
 
     def _by_how_soon(self, device: DedicatedDevice) -> list[DedicatedDevice]:
         """Other devices that may be kept, in a fixed order: idle ones first."""

@@ -47,7 +47,7 @@ class InboxUnusableError(FatalError):
 
     def __init__(self, subject: str) -> None:
         super().__init__(
-            f"A probe sent to {subject!r} did not come back.",
+            f"A test message sent to {subject!r} did not come back.",
             next_step="Let the user publish and subscribe to its inbox prefix.",
         )
         self.subject = subject

@@ -18,7 +18,12 @@ PATIENCE_S: Final = 2.0
 ELSEWHERE: Final = "dependency_elsewhere"
 """Code of a refusal: what the task depends on waits in another pool."""
 
-MAY_FIT_ELSEWHERE: Final = frozenset({"shed", "queue_full", "tenant_queue_full", ELSEWHERE})
+NO_DEVICE: Final = "not_loadable"
+"""Code of a refusal: no device of the pool could ever run it."""
+
+MAY_FIT_ELSEWHERE: Final = frozenset(
+    {"shed", "queue_full", "tenant_queue_full", ELSEWHERE, NO_DEVICE}
+)
 """Codes of refusals that are about one pool, not about the task."""
 
 Offer = Callable[[PoolChoice], Awaitable[Answer | None]]
@@ -28,8 +33,9 @@ Offer = Callable[[PoolChoice], Awaitable[Answer | None]]
 async def offer_to_pools(choice: PoolChoice, pools: Sequence[str], offer: Offer) -> Answer | None:
     """The answer of the pool that took it, else of the one that was chosen.
 
-    `pools` are those of the group, one of which may have what the task depends on. None if one that
-    was asked may have taken it without saying so: ask again with the same command id.
+    `pools` are those of the group, one of which may have what the task depends on, or a device for
+    it. None if one that was asked may have taken it without saying so: ask again with the same
+    command id.
     """
     first = await offer(choice)
     reason = _why_not(first)
@@ -60,5 +66,5 @@ def _others(choice: PoolChoice, pools: Sequence[str], first: Answer | None) -> l
     """The other candidate; pools that were not drawn only where a certain one is meant."""
     drawn = [each.pool for each in choice.candidates if each.pool != choice.chosen]
     left = [pool for pool in pools if pool != choice.chosen and pool not in drawn]
-    found = isinstance(first, Rejected) and first.code == ELSEWHERE
-    return [*drawn, *left] if found else drawn
+    certain = isinstance(first, Rejected) and first.code in {ELSEWHERE, NO_DEVICE}
+    return [*drawn, *left] if certain else drawn

@@ -1,6 +1,21 @@
 """How a command ends, and what it says when it could not do what was asked."""
 
+import errno
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
+
+_REASONS: Final[Mapping[int, str]] = {
+    errno.ENOENT: "there is no such file or directory",
+    errno.EISDIR: "it is a directory",
+    errno.ENOTDIR: "a part of its path is no directory",
+    errno.EACCES: "this account may not use it",
+    errno.EPERM: "this account may not use it",
+    errno.EEXIST: "something else is there already",
+    errno.ENOSPC: "the disk is full",
+    errno.EROFS: "its file system may not be written to",
+    errno.ENAMETOOLONG: "its name is too long",
+}
 
 
 class ExitCode(IntEnum):
@@ -28,3 +43,35 @@ class CommandError(Exception):
         self.code = code
         self.exit_code = exit_code
         self.next_step = next_step
+
+
+class InvalidOptionError(CommandError):
+    """The person must correct an option; the message says how."""
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(
+            message,
+            code="invalid_option",
+            exit_code=ExitCode.USAGE,
+            next_step=next_step or "correct it; --help of the command shows its options",
+        )
+
+
+def why_not(error: Exception, *, named: object = None) -> str:
+    """What went wrong with a file, in words; `named` is the one that the sentence names already."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    reason = _REASONS.get(error.errno) or (error.strerror or "it cannot be used").lower()
+    other = error.filename is not None and str(error.filename) != str(named)
+    return f"{error.filename}: {reason}" if other else reason
+
+
+def unreadable_input(path: object, error: OSError) -> CommandError:
+    """A file that a person named cannot be read."""
+    missing = isinstance(error, FileNotFoundError)
+    return CommandError(
+        f"{path} cannot be read: {why_not(error, named=path)}",
+        code="input_unreadable",
+        exit_code=ExitCode.NOT_FOUND if missing else ExitCode.FAILURE,
+        next_step="name a file that you may read, or - for standard input",
+    )

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import CommandError, ExitCode, why_not
 from pointsman.cli.stack.data_directory import blobs
 from pointsman.contracts.commands import MAX_PAYLOAD_BYTES, SubmitTask
 from pointsman.runtime.blob_rows import BlobKind
@@ -49,7 +49,7 @@ async def _store(data: Path) -> SqliteBlobs:
             if loop.time() >= until:
                 raise _not_stored(str(error)) from error
         except OSError as error:
-            raise _not_stored(str(error)) from error
+            raise _not_stored(why_not(error)) from error
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import CommandError, ExitCode, why_not
 from pointsman.policy.parameters import Parameters, ParametersError, read_parameters
 
 
@@ -19,8 +19,10 @@ def read_policy_file(path: Path) -> Parameters:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(
-            f"policy file {path} cannot be read: {error}",
+            f"policy file {path} cannot be read: {why_not(error, named=path)}",
             code="policy_unreadable",
-            exit_code=ExitCode.FAILURE,
+            exit_code=ExitCode.NOT_FOUND
+            if isinstance(error, FileNotFoundError)
+            else ExitCode.FAILURE,
             next_step="name a readable UTF-8 file",
         ) from error

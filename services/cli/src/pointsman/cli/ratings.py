@@ -8,9 +8,9 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from pointsman.cli.documents import document
+from pointsman.cli.failures import InvalidOptionError
 from pointsman.cli.output import Document, clock, column, plain
 from pointsman.cli.results import ResultMissingError, read_text
-from pointsman.cli.submitting import InvalidOptionError
 from pointsman.contracts.feedback import (
     FeedbackReport,
     GiveFeedback,

@@ -8,19 +8,40 @@ from pointsman.cli.failures import CommandError, ExitCode
 
 _CONFLICTS: Final = frozenset({"id_reused", "task_not_open"})
 _MISSING: Final = frozenset(
-    f"no_such_{what}"
-    for what in (
-        "context",
-        "conversation",
-        "dead_letter",
-        "device",
-        "event",
-        "project",
-        "rating",
-        "schedule",
-        "task",
-    )
+    [
+        *(
+            f"no_such_{what}"
+            for what in (
+                "context",
+                "conversation",
+                "dead_letter",
+                "device",
+                "event",
+                "pool",
+                "project",
+                "rating",
+                "schedule",
+                "task",
+            )
+        ),
+        *(f"unknown_{what}" for what in ("dependency", "family", "model", "pool")),
+    ]
 )
+"""Something that a command names is not there."""
+
+_USAGE: Final = frozenset(
+    {
+        "boost_out_of_range",
+        "cron_invalid",
+        "cron_never_due",
+        "deadline_before_start",
+        "family_needed",
+        "task_or_warm_up",
+        "too_far_ahead",
+        "unknown_timezone",
+    }
+)
+"""A command says what could be done at no time, whatever the pool is like."""
 
 REJECTED: Final = "rejected"
 _UNAVAILABLE: Final = "unavailable"
@@ -53,4 +74,6 @@ def rejected(code: str, message: str, next_step: str) -> CommandError:
         exit_code = ExitCode.NOT_FOUND
     elif code in _CONFLICTS:
         exit_code = ExitCode.CONFLICT
+    elif code in _USAGE:
+        exit_code = ExitCode.USAGE
     return CommandError(message, code=code, exit_code=exit_code, next_step=next_step)

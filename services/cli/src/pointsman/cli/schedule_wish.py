@@ -1,23 +1,22 @@
 """What `schedule set` sends, from what a person typed."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
+from pointsman.cli.failures import InvalidOptionError
 from pointsman.cli.results import utf8
 from pointsman.cli.submitting import (
     AllowedDegradation,
-    InvalidOptionError,
     check_name,
+    check_tenant,
     parameters,
     span_s,
 )
 from pointsman.contracts.events import MissedTimes, TaskTemplate, WarmUp
 from pointsman.contracts.message import Degradation, PriorityClass
 from pointsman.contracts.schedules import SetSchedule
-from pointsman.contracts.subjects import TENANT_PATTERN
 
 _TEXT: Final = "text/plain"
 _BYTES: Final = "application/octet-stream"
@@ -107,8 +106,7 @@ class ScheduleWish:
 
     def _check_names(self) -> None:
         check_name("NAME", self.name)
-        if re.match(TENANT_PATTERN, self.tenant) is None:
-            raise InvalidOptionError(f"--tenant {self.tenant!r} is no tenant")
+        check_tenant("--tenant", self.tenant)
 
 
 def _after_s(text: str) -> float:

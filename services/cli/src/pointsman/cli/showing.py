@@ -9,7 +9,7 @@ from typing import Final
 
 from pointsman.cli.client import StackClient
 from pointsman.cli.documents import document
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import CommandError, ExitCode, why_not
 from pointsman.cli.output import Printer
 from pointsman.cli.results import ResultMissingError, read_result, text_of
 from pointsman.cli.task_rows import COLUMNS, ended
@@ -80,7 +80,7 @@ async def _write_result(client: StackClient, row: TaskRow, target: Path) -> None
             await asyncio.to_thread(target.write_bytes, content)
     except OSError as error:
         raise CommandError(
-            f"the result cannot be written to {target}: {error.strerror}",
+            f"the result cannot be written to {target}: {why_not(error, named=target)}",
             code="result_unwritable",
             exit_code=ExitCode.FAILURE,
             next_step="name another file with --result",

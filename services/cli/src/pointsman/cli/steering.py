@@ -1,27 +1,36 @@
 """Commands of operators: who asks, why, and what he is told."""
 
 import getpass
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Final
 from uuid import uuid4
 
 import msgspec
 import typer
 
-from pointsman.cli.client import StackClient
+from pointsman.cli.client import StackClient, connected
+from pointsman.cli.failures import ExitCode, InvalidOptionError
 from pointsman.cli.group import named_pools, pool_of_device, pool_of_task
-from pointsman.cli.output import Document, Printer
+from pointsman.cli.options import run
+from pointsman.cli.output import Document, OutputFormat, Printer
 from pointsman.cli.stack.accounts import SCHEDULER
+from pointsman.cli.submitting import check_tenant
 from pointsman.contracts.commands import Done
 from pointsman.contracts.events import ScopeKind
 from pointsman.contracts.steering import (
+    MAX_LIMIT,
+    NO_LIMIT,
     BoostTask,
     DrainDevice,
     HoldTask,
+    LimitModel,
     LoadModel,
     MoveTask,
     PauseScope,
     ReleaseTask,
     ResumeScope,
+    SetTenant,
     SteeringCommand,
     UndrainDevice,
     UnloadModel,
@@ -30,18 +39,69 @@ from pointsman.contracts.steering import (
 Reason = Annotated[str, typer.Option("--reason", help="Stands in the log with your name.")]
 
 
+MAX_REASON_CHARS: Final = 1_000
+
+
 def said(reason: str) -> dict[str, str]:
-    """What every command carries: a new id, who asks, and why."""
+    """What every command carries: a new id, who asks, and why; raises `InvalidOptionError`."""
+    if not reason.strip():
+        raise InvalidOptionError("--reason is empty: it stands in the log, for whoever asks why")
+    if len(reason) > MAX_REASON_CHARS:
+        raise InvalidOptionError(
+            f"--reason has {len(reason)} characters, at most {MAX_REASON_CHARS} are taken"
+        )
     return {"command_id": str(uuid4()), "by": f"cli:{getpass.getuser()}", "reason": reason}
 
 
-async def steer(
-    printer: Printer, client: StackClient, verb: str, command: SteeringCommand, shown: Document
+def operate(
+    make: Callable[[], SteeringCommand],
+    shown: Document,
+    data: Path,
+    output: OutputFormat,
+    *,
+    before: Callable[[StackClient], Awaitable[None]] | None = None,
+) -> None:
+    """Run a command of an operator; `make` and `before` may raise `CommandError`."""
+
+    async def work(printer: Printer) -> ExitCode:
+        command = make()
+        async with connected(data) as client:
+            if before is not None:
+                await before(client)
+            await _steer(printer, client, command, shown)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+def limit_of(text: str, option: str) -> int:
+    """A bound as it was typed, `none` takes it away; raises `InvalidOptionError`."""
+    if text == "none":
+        return NO_LIMIT
+    if not (text.isascii() and text.isdigit()) or int(text) > MAX_LIMIT:
+        raise InvalidOptionError(
+            f"{option} {text!r} is neither `none` nor a number from 0 to {MAX_LIMIT}"
+        )
+    return int(text)
+
+
+def scope_of(kind: ScopeKind, name: str) -> str:
+    """The name of what is paused or resumed; raises `InvalidOptionError`."""
+    if kind is ScopeKind.TENANT:
+        check_tenant("NAME", name)
+    elif not name:
+        raise InvalidOptionError(f"name the {kind} that is meant")
+    return name
+
+
+async def _steer(
+    printer: Printer, client: StackClient, command: SteeringCommand, shown: Document
 ) -> None:
     """Send a command to the leaders that it concerns and print what they did.
 
-    Raises `CommandError`; the pools before that have taken the command.
+    The pools before one that refuses have taken the command.
     """
+    verb = _verb(command)
     pools = await _pools(client, command)
     details: list[str] = []
     for pool in pools:
@@ -53,6 +113,18 @@ async def steer(
         details.append(f"pool {pool}: {detail}" if len(pools) > 1 else detail)
     detail = "; ".join(details)
     printer.item({**shown, "detail": detail}, detail)
+
+
+def _verb(command: SteeringCommand) -> str:
+    match command:
+        case HoldTask() | ReleaseTask() | BoostTask() | MoveTask():
+            return "steer_task"
+        case PauseScope() | ResumeScope() | LimitModel():
+            return "steer_pool"
+        case DrainDevice() | UndrainDevice() | LoadModel() | UnloadModel():
+            return "steer_device"
+        case SetTenant():
+            return "set_tenant"
 
 
 async def _pools(client: StackClient, command: SteeringCommand) -> tuple[str, ...]:

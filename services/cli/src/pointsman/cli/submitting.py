@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import (
+    CommandError,
+    ExitCode,
+    InvalidOptionError,
+    unreadable_input,
+)
 from pointsman.cli.results import utf8
 from pointsman.contracts.commands import MAX_DEPENDENCIES, MAX_PAYLOAD_BYTES, SubmitTask
 from pointsman.contracts.message import Degradation, PriorityClass
@@ -28,10 +33,6 @@ class AllowedDegradation(StrEnum):
     NONE = Degradation.NONE.value
     SMALLER_MODEL = Degradation.SMALLER_MODEL.value
     SPLIT = Degradation.SPLIT.value
-
-
-class InvalidOptionError(ValueError):
-    """The person must correct an option; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,7 @@ class Wish:
         )
 
     def _check(self) -> None:
-        if re.match(TENANT_PATTERN, self.tenant) is None:
-            raise InvalidOptionError(
-                f"--tenant {self.tenant!r} is no tenant: lower-case letters, digits, - and _, "
-                "at most 63, the first a letter or digit"
-            )
+        check_tenant("--tenant", self.tenant)
         for option, name in (
             ("--project", self.project),
             ("--conversation", self.conversation),
@@ -103,6 +100,15 @@ class Wish:
                 f"--after names {len(self.after)} tasks, at most {MAX_DEPENDENCIES} are taken: put "
                 "a task in between that depends on some of them"
             )
+
+
+def check_tenant(option: str, tenant: str) -> None:
+    """Raises `InvalidOptionError` for what is no name of a tenant."""
+    if re.match(TENANT_PATTERN, tenant) is None:
+        raise InvalidOptionError(
+            f"{option} {tenant!r} is no tenant: lower-case letters, digits, - and _, at most 63, "
+            "the first a letter or digit"
+        )
 
 
 def check_name(option: str, name: str | None) -> None:
@@ -169,13 +175,7 @@ def read_payload(text: str | None, file: Path | None, *, most: int = MAX_PAYLOAD
         else:
             payload = sys.stdin.buffer.read() if text == "-" else str(text).encode()
     except OSError as error:
-        raise CommandError(
-            f"{file} cannot be read: {error.strerror}",
-            code="input_unreadable",
-            exit_code=ExitCode.NOT_FOUND
-            if isinstance(error, FileNotFoundError)
-            else ExitCode.FAILURE,
-        ) from error
+        raise unreadable_input(file, error) from error
     if not payload:
         raise InvalidOptionError("the input is empty")
     if len(payload) > most:

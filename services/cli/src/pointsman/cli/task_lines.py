@@ -13,7 +13,7 @@ from uuid import uuid4
 from pydantic import StringConstraints, ValidationError
 
 from pointsman.cli.client import PATIENCE_S, StackClient
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import CommandError, unreadable_input
 from pointsman.cli.output import Document
 from pointsman.cli.pool_choosing import PoolChoosing
 from pointsman.cli.silence import last_try, no_answer
@@ -127,12 +127,7 @@ def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
                 if body := line.strip():
                     yield number, body
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        raise CommandError(
-            f"{path} cannot be read: {error.strerror}",
-            code="input_unreadable",
-            exit_code=ExitCode.NOT_FOUND if missing else ExitCode.FAILURE,
-        ) from error
+        raise unreadable_input(path, error) from error
 
 
 async def submit_lines(

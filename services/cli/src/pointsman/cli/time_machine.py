@@ -4,13 +4,27 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from pointsman.cli.failures import CommandError, ExitCode
 
 Report = dict[str, Any]
+
+_EXIT_CODES: Final = {
+    "before_log": ExitCode.USAGE,
+    "beyond_log": ExitCode.USAGE,
+    "empty_span": ExitCode.USAGE,
+    "fleet_memory": ExitCode.USAGE,
+    "pool_unclear": ExitCode.USAGE,
+    "log_empty": ExitCode.NOT_FOUND,
+    "no_load": ExitCode.NOT_FOUND,
+    "no_such_device": ExitCode.NOT_FOUND,
+    "no_such_pool": ExitCode.NOT_FOUND,
+    "policy_missing": ExitCode.NOT_FOUND,
+    "trace_missing": ExitCode.NOT_FOUND,
+}
 
 
 class _Error(msgspec.Struct):
@@ -45,7 +59,7 @@ async def ask_time_machine(*arguments: str | Path | float, say: Callable[[str], 
         raise CommandError(
             answer.error.message,
             code=answer.error.code,
-            exit_code=ExitCode.FAILURE,
+            exit_code=_EXIT_CODES.get(answer.error.code, ExitCode.FAILURE),
             next_step=answer.error.next_step,
         )
     if answer.report is None:

@@ -1,13 +1,14 @@
-"""Composition root: settings, adapters, climber, routers."""
+"""Composition root: settings, adapters, ladders, routers."""
 
 import sys
 from typing import Final
 
 from pointsman.degradation.adapters.sqlite_surroundings import SqliteSurroundings
 from pointsman.degradation.climbing.climber import Climber
+from pointsman.degradation.climbing.ladders import Ladders
 from pointsman.degradation.climbing.overrides import Overrides
 from pointsman.degradation.climbing.questions import Questions
-from pointsman.degradation.domain.record import TOPICS, Record
+from pointsman.degradation.domain.record import TOPICS, Record, Records
 from pointsman.degradation.handlers import (
     build_command_router,
     build_query_router,
@@ -28,8 +29,8 @@ _SERVICE: Final = "degradation"
 
 async def start(scope: ServiceScope, settings: Settings, store: EventStore) -> None:
     """Fold what was decided, take commands, then follow the feed."""
-    record = Record(settings.pool)
-    own = OwnEvents(store, settings.codec(), TOPICS, record.evolve)
+    records = Records()
+    own = OwnEvents(store, settings.codec(), TOPICS, records.evolve)
 
     async def forget_log() -> None:
         own.close()
@@ -39,17 +40,24 @@ async def start(scope: ServiceScope, settings: Settings, store: EventStore) -> N
     view = SqliteSurroundings(settings.data)
     scope.on_stop(view.close, "view")
     clock = SystemClock()
-    climber = Climber(record, own, view, settings.rules, clock)
+
+    def climb(record: Record) -> Climber:
+        climber = Climber(record, own, view, settings.rules, clock)
+        scope.spawn(climber.run(), f"ladder of {record.pool}")
+        return climber
+
+    ladders = Ladders(records, climb)
     broker = _broker(scope, settings)
     scope.on_stop(broker.stop, "broker")
     connection = await broker.connect()
     await probe(connection, user=settings.nats_user)
-    broker.include_router(build_command_router(Overrides(climber, clock)))
-    broker.include_router(build_query_router(Questions(climber, settings.rules, clock)))
-    broker.include_router(build_telemetry_router(settings.pool, climber))
+    broker.include_router(build_command_router(Overrides(ladders, clock)))
+    broker.include_router(build_query_router(Questions(ladders, settings.rules, clock)))
+    broker.include_router(build_telemetry_router(ladders))
     # An operator's override and its end need nothing but the log.
     await broker.start()
-    scope.spawn(climber.run(), "climber")
+    for pool in (settings.pool, *records):
+        ladders.open(pool)
     source = await follow_feed(scope, connection, _SERVICE)
     scope.spawn(_follow(scope, view, source), "view of the feed")
 

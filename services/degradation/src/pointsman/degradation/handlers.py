@@ -15,7 +15,7 @@ from pointsman.contracts.degradation import (
     SetOverride,
 )
 from pointsman.contracts.telemetry import DeviceReading, PoolSample
-from pointsman.degradation.climbing.climber import Climber
+from pointsman.degradation.climbing.ladders import Ladders
 from pointsman.degradation.climbing.overrides import Overrides
 from pointsman.degradation.climbing.questions import Questions
 from pointsman.runtime.broker import body_decoder
@@ -57,16 +57,16 @@ def build_query_router(questions: Questions) -> NatsRouter:
     return router
 
 
-def build_telemetry_router(pool: str, climber: Climber) -> NatsRouter:
+def build_telemetry_router(ladders: Ladders) -> NatsRouter:
     """Readings; lossy by design."""
     router = NatsRouter()
 
-    @router.subscriber(subjects.pool_sample(pool), decoder=body_decoder(PoolSample))
+    @router.subscriber(subjects.pool_sample("*"), decoder=body_decoder(PoolSample))
     async def sampled(sample: PoolSample) -> None:
-        climber.sampled(sample)
+        ladders.sampled(sample)
 
     @router.subscriber(subjects.device_reading("*"), decoder=body_decoder(DeviceReading))
     async def measured(reading: DeviceReading) -> None:
-        climber.measured(reading)
+        ladders.measured(reading)
 
     return router

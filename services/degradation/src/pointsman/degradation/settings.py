@@ -14,7 +14,7 @@ class Settings(LogSettings):
     """Environment variables `POINTSMAN_<NAME>`; what each number is for stands in `Rules`."""
 
     pool: str = "main"
-    """The pool whose ladder this is."""
+    """A pool whose ladder is there from the start; others come with their first sample."""
     degradation_conserve_s: _Seconds = 0.5
     """Predicted wait above which the ladder goes to `conserve`."""
     degradation_degrade_s: _Seconds = 1.5

@@ -26,7 +26,7 @@ from pointsman.contracts.leases import (
     ResidencyReport,
 )
 from pointsman.contracts.queries import AskPool
-from pointsman.contracts.schedules import RemoveSchedule, SetSchedule
+from pointsman.contracts.schedules import RemoveSchedule, ScheduleSteering, SetSchedule
 from pointsman.contracts.steering import DeviceSteering, PoolSteering, SetTenant, TaskSteering
 from pointsman.contracts.telemetry import PoolSample
 from pointsman.runtime.broker import body_decoder
@@ -159,6 +159,10 @@ def build_schedule_router(pool: str, schedules: Schedules) -> NatsRouter:
     @router.subscriber(command("remove_schedule"), decoder=body_decoder(list[RemoveSchedule]))
     async def remove_schedule(commands: list[RemoveSchedule]) -> list[Answer]:
         return [await schedules.remove(item) for item in commands]
+
+    @router.subscriber(command("steer_schedule"), decoder=body_decoder(list[ScheduleSteering]))
+    async def steer_schedule(commands: list[ScheduleSteering]) -> list[Answer]:
+        return [await schedules.steer(item) for item in commands]
 
     return router
 

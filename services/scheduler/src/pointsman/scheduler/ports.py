@@ -1,9 +1,10 @@
 """What the scheduler needs from the world."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from pointsman.contracts.bulk import AskBulk
 from pointsman.contracts.commands import Answer
 from pointsman.contracts.events import ModelRegistered, RoutingChanged
 from pointsman.contracts.forwarding import ForwardTask
@@ -127,6 +128,10 @@ class Views(Protocol):
 
     async def tasks(self, query: ListTasks) -> Sequence[TaskRow]:
         """Newest first."""
+        ...
+
+    async def bulk(self, pool: str, asked: AskBulk) -> Mapping[str, int]:
+        """Tasks of a bulk in one pool, by state."""
         ...
 
     async def task(self, task: UUID) -> TaskRow | None:

@@ -11,6 +11,7 @@ from faststream.nats import NatsRouter
 from nats.aio.msg import Msg
 
 from pointsman.contracts import subjects
+from pointsman.contracts.bulk import AskBulk, BulkRow
 from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import TaskAccepted
 from pointsman.contracts.queries import (
@@ -86,6 +87,10 @@ def _ask_about_log(router: NatsRouter, questions: Questions, pool: str | None) -
     @router.subscriber(query("why"), decoder=body_decoder(OneTask))
     async def why(asked: OneTask) -> Why:
         return _found(await questions.why(asked.task), asked.task)
+
+    @router.subscriber(query("bulk"), decoder=body_decoder(AskBulk))
+    async def bulk(asked: AskBulk) -> BulkRow:
+        return await questions.bulk(asked)
 
     @router.subscriber(query("events"), decoder=body_decoder(ListEvents))
     async def events(asked: ListEvents) -> list[Recorded]:

@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -21,18 +22,19 @@ from pointsman.time_machine.peak_memory import peak_mib
 from pointsman.time_machine.policies import Fleet, parameters_of, simulate
 from pointsman.time_machine.policy_files import read_policy
 from pointsman.time_machine.token_traces import COMPUTED, LAYOUTS, Served, convert
-from pointsman.time_machine.traces import TracedTask, TraceError, read_trace, write_trace
+from pointsman.time_machine.trace_reading import read_trace_file
+from pointsman.time_machine.traces import TracedTask, TraceError, write_trace
 from pointsman.time_machine.workload import Workload, generate
 
 _FAILED: Final = 1
+_INTERRUPTED: Final = 130
 _DEFAULT: Final = Workload()
 
 
 def _simulate(asked: argparse.Namespace) -> dict[str, object]:
     policy, parameters = read_policy(asked.policy)
-    with _source(asked.trace).open(encoding="utf-8", newline="") as lines:
-        trace = read_trace(lines)
-    fleet = Fleet(asked.devices, asked.slots)
+    trace = read_trace_file(_source(asked.trace))
+    fleet = Fleet(asked.devices, asked.slots, _memory_mib(asked.memory_mib, asked.devices))
     outcome = simulate(trace, policy=policy, fleet=fleet, parameters=parameters)
     figures = figures_of(
         outcome,
@@ -43,6 +45,21 @@ def _simulate(asked: argparse.Namespace) -> dict[str, object]:
     notes = [f"{outcome.expired} tasks could not meet their deadline and did not run"]
     report = {**figures, "peak_mib": peak_mib()}
     return {"report": report, "notes": notes if outcome.expired else []}
+
+
+def _memory_mib(text: str, devices: int) -> tuple[float, ...]:
+    """One figure for all devices, or one for each."""
+    try:
+        given = tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        given = (0.0,)
+    if not all(0 < mib < inf for mib in given) or len(given) not in {0, 1, devices}:
+        raise ParametersError(
+            f"--memory-mib {text} is neither one number above 0 nor {devices}, one for each device",
+            code="fleet_memory",
+            next_step="give MiB, with commas between: 24576,24576,49152,81920",
+        )
+    return given * devices if len(given) == 1 else given
 
 
 def _generate(asked: argparse.Namespace) -> dict[str, object]:
@@ -113,6 +130,7 @@ def _arguments() -> argparse.ArgumentParser:
     simulated.add_argument("--trace", type=Path, required=True)
     simulated.add_argument("--devices", type=int, required=True)
     simulated.add_argument("--slots", type=int, default=1)
+    simulated.add_argument("--memory-mib", default="")
     simulated.add_argument("--policy", required=True)
     generated = verb("generate", _generate)
     generated.add_argument("--seed", type=int, default=1)
@@ -148,12 +166,21 @@ def main(arguments: Sequence[str]) -> int:
     except (TraceError, ParametersError, FatalError) as error:
         message = str(error).removesuffix(error.next_step).strip()
         said = {"error": {"code": error.code, "message": message, "next_step": error.next_step}}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
         said = {
             "error": {
                 "code": "trace_unreadable",
-                "message": str(error),
-                "next_step": "check that the files can be read and written, as UTF-8",
+                "message": f"{error.filename or 'a file'} cannot be used: {reason}",
+                "next_step": "name a file that can be read, and one that can be written",
+            }
+        }
+    except UnicodeDecodeError:
+        said = {
+            "error": {
+                "code": "trace_unreadable",
+                "message": "the file is not UTF-8",
+                "next_step": "save it as UTF-8",
             }
         }
     sys.stdout.write(json.dumps(said) + "\n")
@@ -161,4 +188,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        # Who asked was interrupted as well, and says so.
+        sys.exit(_INTERRUPTED)

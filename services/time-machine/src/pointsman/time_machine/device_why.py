@@ -1,8 +1,9 @@
 """Why a device loaded what it did, in sentences, from its events alone."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, NamedTuple, TypedDict
 from uuid import UUID
 
 from pointsman.contracts import events
@@ -12,6 +13,7 @@ from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.log_rows import row_pages
 from pointsman.eventstore.reading import read_event
 from pointsman.runtime.errors import FatalError
+from pointsman.scheduler.domain.why.residents import Residents
 from pointsman.scheduler.domain.why.words import clock, span
 from pointsman.time_machine.pool_log import recorded
 from pointsman.time_machine.replay.differences import TOPIC_OF
@@ -57,24 +59,39 @@ def device_why(log: Path, device: str, *, last: int) -> DeviceWhy:
     """
     codec, stream = EventCodec(), stream_id("device", device)
     topics = sorted(codec.versions(TOPIC_OF[type_] for type_ in _OF_LOADS))
-    history = [
-        (row[0], read_event(codec, recorded(row)))
-        for page in row_pages(log, topics=topics)
-        for row in page
-        if UUID(row[1]) == stream
-    ]
+    history: list[_Happened] = []
+    residents = Residents()
+    for row in chain.from_iterable(row_pages(log, topics=topics)):
+        event = read_event(codec, recorded(row))
+        residents.take(event)
+        if UUID(row[1]) == stream:
+            kept_free = isinstance(event, events.SlotHeld)
+            having = residents.having(event.variants, besides=device) if kept_free else []
+            history.append(_Happened(row[0], event, having))
     if not history:
         raise NoSuchDeviceError(device)
     shown = history[-last:]
     return {
         "device": device,
-        "told": [" ".join(sentences(event)) for _, event in shown],
-        "positions": [position for position, _ in shown],
+        "told": [" ".join(sentences(each.event, each.having)) for each in shown],
+        "positions": [each.position for each in shown],
     }
 
 
-def sentences(event: Decision) -> list[str]:
-    """What an event of a device means for what is loaded there."""
+class _Happened(NamedTuple):
+    position: int
+    event: Decision
+    having: list[str]
+    """Other devices that had the model for which it was kept free."""
+
+
+def sentences(event: Decision, having: Sequence[str] = ()) -> list[str]:
+    """What an event of a device means for what is loaded there.
+
+    `having` are other devices that have the model for which it is kept free.
+    """
+    if isinstance(event, events.SlotHeld):
+        return _kept_free(event, having)
     tell = _TELLERS.get(type(event))
     return [] if tell is None else tell(event)
 
@@ -92,7 +109,7 @@ def _granted(event: events.ResidencyGranted) -> list[str]:
         whose = f" of tenant {event.tenant}" if event.tenant else ""
         told.append(f"It is for task {event.task}{whose}.")
     if event.figures is not None:
-        told.append(_figures(event.figures, event.expected_s))
+        told.append(_figures(event.figures, event))
     told += _scores(event)
     return told
 
@@ -102,10 +119,12 @@ def _change(event: events.ResidencyGranted) -> str:
     if not event.load:
         return f"it was to unload {unload}"
     away = f" after unloading {unload}" if unload else ""
-    return f"it was to load {event.load}{away}, expected to take {span(event.expected_s)}"
+    unload_s = event.expected_unload_s
+    of_it = f", {span(unload_s)} of it to unload" if unload_s else ""
+    return f"it was to load {event.load}{away}, expected to take {span(event.expected_s)}{of_it}"
 
 
-def _figures(figures: ClassFigures, load_s: float) -> str:
+def _figures(figures: ClassFigures, event: events.ResidencyGranted) -> str:
     due = (
         f"its head had to begin {span(figures.begin_in_s)} later"
         if figures.begin_in_s > 0
@@ -115,8 +134,14 @@ def _figures(figures: ClassFigures, load_s: float) -> str:
         f"Of family {figures.family} ({', '.join(figures.variants)}) {figures.backlog} task(s) "
         f"waited with {figures.holders} device(s) that have a model for them; {due}; the class had "
         f"waited {span(figures.waited_s)} of the {span(figures.bound_s)} that it may; the device "
-        f"could spend {span(max(0.0, figures.credit_s))} on a load of {span(load_s)}."
+        f"could spend {span(max(0.0, figures.credit_s))} on a {_cost(event)}."
     )
+
+
+def _cost(event: events.ResidencyGranted) -> str:
+    if not event.expected_unload_s:
+        return f"load of {span(event.expected_s)}"
+    return f"swap of {span(event.expected_s)}, the unload included"
 
 
 def _scores(event: events.ResidencyGranted) -> list[str]:
@@ -140,8 +165,12 @@ def _parts(score: DeviceScore) -> str:
 
 
 def _changed(event: events.ResidencyChanged) -> list[str]:
-    took = f" in {span(event.load_s)}" if event.loaded else ""
-    what = f"{event.loaded} was loaded{took}" if event.loaded else "it was unloaded"
+    what = (
+        f"{event.loaded} was loaded in {span(event.load_s)}" if event.loaded else "it was unloaded"
+    )
+    if event.unload_s:
+        first = "after an unload of" if event.loaded else "in"
+        what = f"{what} {first} {span(event.unload_s)}"
     return [f"{clock(event.at)}: {what}; it has {_loaded(event.residency)}."]
 
 
@@ -152,10 +181,16 @@ def _failed(event: events.ResidencyFailed) -> list[str]:
     return [told + again]
 
 
-def _held(event: events.SlotHeld) -> list[str]:
-    waited = f"although task {event.task} of family {event.family} waited"
-    until = clock(event.until)
-    return [f"{clock(event.at)}: kept free until {until} {waited}, because {event.reason}."]
+def _kept_free(event: events.SlotHeld, having: Sequence[str]) -> list[str]:
+    who = ", ".join(having)
+    named = f" ({who})" if who else ""
+    return [
+        (
+            f"{clock(event.at)}: kept free until {clock(event.until)} and loaded nothing for task "
+            f"{event.task} of family {event.family} ({', '.join(event.variants)}), because "
+            f"{event.reason}{named}."
+        )
+    ]
 
 
 def _detached(event: events.DeviceDetached) -> list[str]:
@@ -192,7 +227,6 @@ _TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
     events.ResidencyGranted: _granted,
     events.ResidencyChanged: _changed,
     events.ResidencyFailed: _failed,
-    events.SlotHeld: _held,
     events.DrainStarted: _drain_started,
     events.DrainEnded: _drain_ended,
 }

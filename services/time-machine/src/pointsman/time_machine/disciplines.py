@@ -23,6 +23,8 @@ class Loading(NamedTuple):
 
     device: int
     load_s: float
+    others: tuple[int, ...] = ()
+    """Further devices that the model takes; the run is told of the first one."""
 
 
 class Discipline(Protocol):

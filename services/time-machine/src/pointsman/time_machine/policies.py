@@ -1,5 +1,6 @@
 """Policies by name, and what each of them is set to."""
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from pointsman.policy.parameters import DEFAULTS, Parameters, ParametersError
@@ -7,7 +8,7 @@ from pointsman.time_machine.disciplines import BASELINES
 from pointsman.time_machine.known_runs import P50_S, P99_S
 from pointsman.time_machine.simulation import Outcome, Simulation
 from pointsman.time_machine.switching import Switching
-from pointsman.time_machine.traces import TracedTask
+from pointsman.time_machine.traces import TracedTask, TraceError
 
 OURS: Final = "pointsman"
 
@@ -20,6 +21,8 @@ class Fleet(NamedTuple):
     devices: int
     slots: int = 1
     """Tasks that a device runs at a time; each is as fast as if it were alone."""
+    memory_mib: tuple[float, ...] = ()
+    """Of each device; empty: not known, so that every model fits everywhere."""
 
 
 def simulate(
@@ -27,22 +30,51 @@ def simulate(
 ) -> Outcome:
     """Run a trace under one of `POLICIES`; the parameters are those of ours.
 
-    Raises `ParametersError` where a policy cannot use several slots.
+    Raises `ParametersError` where a policy knows nothing of what is asked, and `TraceError` where a
+    model fits nowhere.
     """
+    models = {task.model: task for task in trace}.values()
     if policy == OURS:
-        return Simulation(trace, Switching(fleet.devices, parameters, fleet.slots)).run()
+        _check_fits(models, fleet)
+        return Simulation(
+            trace, Switching(fleet.devices, parameters, fleet.slots, fleet.memory_mib)
+        ).run()
     if fleet.slots > 1:
         raise ParametersError(
             f"{policy} knows devices with one slot only",
             code="policy_slots",
             next_step=f"leave out --slots, or simulate {OURS}",
         )
+    if fleet.memory_mib or any(task.devices_per_instance > 1 for task in models):
+        raise ParametersError(
+            f"{policy} knows only models that take one device and fit on any",
+            code="policy_sizes",
+            next_step=f"leave out devices_per_instance and --memory-mib, or simulate {OURS}",
+        )
     return Simulation(trace, BASELINES[policy](fleet.devices)).run()
+
+
+def _check_fits(models: Iterable[TracedTask], fleet: Fleet) -> None:
+    """A model that fits nowhere would wait for ever, and its tasks would be in no figure."""
+    for task in models:
+        large = sum(mib >= task.part_mib for mib in fleet.memory_mib)
+        there = large if fleet.memory_mib else fleet.devices
+        if there < task.devices_per_instance:
+            takes = f" with {task.part_mib:g} MiB each" if fleet.memory_mib else ""
+            raise TraceError(
+                f"{task.model} takes {task.devices_per_instance} devices{takes}; there are {there}",
+                code="trace_too_large",
+                line=0,
+                next_step="simulate more or larger devices, or leave the model out",
+            )
 
 
 def parameters_of(policy: str, fleet: Fleet, parameters: Parameters = DEFAULTS) -> dict[str, float]:
     """What the figures depend on besides the trace."""
     figures: dict[str, float] = {"devices": fleet.devices, "slots": fleet.slots}
+    if fleet.memory_mib:
+        figures |= {"memory_mib_least": min(fleet.memory_mib)}
+        figures |= {"memory_mib_most": max(fleet.memory_mib)}
     if policy == OURS:
         figures |= parameters.figures()
         figures |= {"first_p50_s": P50_S, "first_p99_s": P99_S}

@@ -16,8 +16,10 @@ from pointsman.contracts.topics import (
     UnknownTopicError,
     UnreadableEventError,
 )
+from pointsman.eventstore.archive_segment import ArchiveDamagedError
+from pointsman.eventstore.log_reader import LogUnreadableError
 from pointsman.eventstore.log_rows import LogRow, row_pages
-from pointsman.eventstore.reading import concerns, read_event
+from pointsman.eventstore.reading import DamagedEventError, NewerEventError, concerns, read_event
 from pointsman.scheduler.domain.pool import Pool
 
 _ELECTED: Final = "pool.leader_elected.v1"
@@ -95,13 +97,25 @@ class PoolLog:
 def pools_of(log: Path) -> list[str]:
     """Names of the pools that were ever led in a log, in the order of their first election.
 
-    Raises what `row_pages` raises.
+    Of a log that breaks off those up to there: who reads it to its end learns where. Raises what
+    `row_pages` raises if there are none.
     """
-    codec = EventCodec()
-    topics = sorted(codec.versions([_ELECTED]))
-    elections = (row for page in row_pages(log, topics=topics) for row in page)
-    led = (read_event(codec, recorded(row)) for row in elections)
-    return list(dict.fromkeys(event.pool for event in led if isinstance(event, LeaderElected)))
+    codec, led = EventCodec(), dict[str, None]()
+    try:
+        for page in row_pages(log, topics=sorted(codec.versions([_ELECTED]))):
+            led |= dict.fromkeys(pool for row in page if (pool := _led(codec, row)) is not None)
+    except (LogUnreadableError, ArchiveDamagedError):
+        if not led:
+            raise
+    return list(led)
+
+
+def _led(codec: EventCodec, row: LogRow) -> str | None:
+    try:
+        event = read_event(codec, recorded(row))
+    except (DamagedEventError, NewerEventError):
+        return None
+    return event.pool if isinstance(event, LeaderElected) else None
 
 
 def recorded(row: LogRow) -> Recorded:

@@ -17,9 +17,9 @@ class Outcome:
     tasks: int
     swaps: int
     service_s: float
-    """Of all runs together."""
+    """Of all runs together; one on several devices counts for each of them."""
     load_s: float
-    """Of all loads together."""
+    """Of all loads together, counted likewise."""
     makespan_s: float
     """First arrival to last end."""
     expired: int
@@ -83,10 +83,11 @@ class Simulation:
             self._discipline.loaded(device, what, now)
 
     def _load(self, loading: Loading, now: float) -> None:
-        device, load_s = loading
+        device, load_s, others = loading
         self._outcome.swaps += 1
-        self._outcome.load_s += load_s
-        self._held_since.setdefault(device, now)
+        self._outcome.load_s += load_s * (1 + len(others))
+        for each in (device, *others):
+            self._held_since.setdefault(each, now)
         self._push(now + load_s, device, load_s)
 
     def _begin(self, begin: Begin, now: float) -> None:
@@ -98,7 +99,7 @@ class Simulation:
             outcome.swaps += 1
             outcome.load_s += task.load_s
             self._held_since.setdefault(device, now)
-        outcome.service_s += task.service_s
+        outcome.service_s += task.service_s * task.devices_per_instance
         outcome.waits_s.append(runs_from - task.arrival_s)
         self._push(runs_from + task.service_s, device, task)
 

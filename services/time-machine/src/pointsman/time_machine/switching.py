@@ -4,9 +4,10 @@ Of a model it knows the load time before the first load, as the registry would s
 has ended so far; the run time of a task that waits is never told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pointsman.policy.dedicated_pool import DedicatedPool
+from pointsman.policy.device_fit import Instance
 from pointsman.policy.order import virtual_deadline
 from pointsman.policy.parameters import DEFAULTS, Parameters
 from pointsman.policy.queued_task import QueuedTask
@@ -18,10 +19,16 @@ from pointsman.time_machine.traces import TracedTask
 class Switching:
     """`pointsman.policy` over the tasks of a trace."""
 
-    def __init__(self, devices: int, parameters: Parameters = DEFAULTS, slots: int = 1) -> None:
+    def __init__(
+        self,
+        devices: int,
+        parameters: Parameters = DEFAULTS,
+        slots: int = 1,
+        memory_mib: Sequence[float] = (),
+    ) -> None:
         self._pool = DedicatedPool(parameters=parameters)
         for device in range(devices):
-            self._pool.attach(str(device), slots)
+            self._pool.attach(str(device), slots, memory_mib[device] if memory_mib else 0.0)
         self._windows = parameters.windows_by_class()
         self._max_boost_s = parameters.max_boost_s
         self._tasks: dict[int, TracedTask] = {}
@@ -33,7 +40,11 @@ class Switching:
         known = self._known.of(task.model)
         if task.model not in self._pool.classes:
             self._pool.register(
-                task.model, load_s=task.load_s, p50_s=known.p50_s, p99_s=known.p99_s
+                task.model,
+                load_s=task.load_s,
+                p50_s=known.p50_s,
+                p99_s=known.p99_s,
+                takes=Instance(task.devices_per_instance, task.part_mib),
             )
         self._tasks[task.number] = task
         latest = None if task.deadline_s is None else task.deadline_s - known.p90_s
@@ -66,7 +77,8 @@ class Switching:
         self._look = min((hold.until for hold in assigned.holds), default=None)
         self.expired += len(assigned.expired)
         for load in assigned.loads:
-            yield Loading(int(load.devices[0]), self._tasks[load.task.number].load_s)
+            device, *others = map(int, load.devices)
+            yield Loading(device, self._tasks[load.task.number].load_s, tuple(others))
         for start in assigned.starts:
             yield Begin(int(start.device), self._tasks.pop(start.task.number), loads=False)
         for task in assigned.expired:

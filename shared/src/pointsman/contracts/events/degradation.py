@@ -15,6 +15,7 @@ class Pressure(Message, frozen=True):
     device: float | None = None
     """Greatest utilisation of a device, 0 to 1."""
     queued: int | None = None
+    """Tasks that wait for a device, and those that an operator keeps from one."""
     family: str = ""
     """The family that the predicted wait speaks of."""
     alerts: tuple[str, ...] = ()
@@ -23,6 +24,8 @@ class Pressure(Message, frozen=True):
     """Device samples that were used."""
     unknown: tuple[str, ...] = ()
     """Inputs that were stale: no reading for three periods."""
+    kept_back: int = 0
+    """Of `queued`, those that wait for an operator: no level brings them nearer to a device."""
 
 
 class LevelAlternative(Message, frozen=True):

@@ -29,6 +29,8 @@ class ClassFigures(Message, frozen=True):
     """How long the class has waited for a device."""
     bound_s: float
     """The bound on that wait at this moment."""
+    unload_s: float = 0.0
+    """Expected until what a dedicated device has is gone; paid for beside the load."""
 
 
 class DeviceScore(Message, frozen=True):
@@ -55,6 +57,9 @@ class ResidencyGranted(Decision, frozen=True):
     load: str = ""
     """Variant; empty: nothing is loaded."""
     expected_s: float = 0.0
+    """Until it is done: the unloads as far as they were ever measured, and the load."""
+    expected_unload_s: float = 0.0
+    """The part of it before the load."""
     timeout_s: float = 0.0
     """From acceptance by the holder."""
     cause: str = "queue"
@@ -87,6 +92,9 @@ class ResidencyChanged(Decision, frozen=True):
     load_s: float = 0.0
     """Measured by the holder around the load."""
     unload_s: float = 0.0
+    """Before the load, of all that was unloaded."""
+    unloads_s: dict[str, float] | None = None
+    """The same by variant; None: not measured one by one, and no later cost rests on it."""
 
 
 class ResidencyFailed(Decision, frozen=True):
@@ -106,13 +114,13 @@ class SlotHeld(Decision, frozen=True):
     """A device stays free although a task waits that it could take.
 
     The task is expected to be served sooner by a device that has its model already; at `until` the
-    device is looked at again, and nothing is held back for the same head any more.
+    device is looked at again, and none is kept free for the same head any more.
     """
 
     device: str
     family: str
     variants: tuple[str, ...]
     task: str
-    """The head that it is held back for."""
+    """The head of the class, which waits."""
     until: float
     reason: str = ""

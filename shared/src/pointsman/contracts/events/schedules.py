@@ -7,6 +7,7 @@ A load that it asks for is a `pool.residency_asked` in the append of its `schedu
 
 from enum import StrEnum
 
+from pointsman.contracts.events.steering import Steered
 from pointsman.contracts.events.tasks import Decision
 from pointsman.contracts.message import BlobRef, Degradation, Message, PriorityClass
 
@@ -73,6 +74,22 @@ class ScheduleRemoved(Decision, frozen=True):
     name: str
     by: str
     reason: str = ""
+
+
+class SchedulePaused(Steered, frozen=True):
+    """Nothing is due until it resumes; tasks that it has made go on."""
+
+    pool: str
+    tenant: str
+    name: str
+
+
+class ScheduleResumed(Steered, frozen=True):
+    """It goes on; due times up to `at` were none, and are not made up for."""
+
+    pool: str
+    tenant: str
+    name: str
 
 
 class ScheduleFired(Decision, frozen=True):

@@ -59,6 +59,9 @@ class TaskRekeyed(Steered, frozen=True):
     """How soon after its arrival its class is due; None: as by default."""
     floor_s: float | None = None
     """How soon at the earliest; None: as by default."""
+    places: tuple[int, int] | None = None
+    """Its place among the waiting tasks of its class, from 1, before and after; None: it stood in
+    no queue."""
 
 
 class PoolPaused(Steered, frozen=True):

@@ -9,13 +9,13 @@ from typing import Annotated, Final, cast
 import typer
 import uvloop
 
-from pointsman.cli.bench_log import run_log_bench
-from pointsman.cli.bench_overload import MODES as OVERLOAD_MODES
-from pointsman.cli.bench_overload import run_overload_bench
-from pointsman.cli.bench_readings import memory_line
-from pointsman.cli.bench_services import run_services_bench
-from pointsman.cli.bench_takeover import SIMULATED, run_takeover_bench, start_rows
-from pointsman.cli.bench_tasks import (
+from pointsman.cli.bench.log import run_log_bench
+from pointsman.cli.bench.overload import MODES as OVERLOAD_MODES
+from pointsman.cli.bench.overload import run_overload_bench
+from pointsman.cli.bench.readings import memory_line
+from pointsman.cli.bench.services import run_services_bench
+from pointsman.cli.bench.takeover import SIMULATED, run_takeover_bench, start_rows
+from pointsman.cli.bench.tasks import (
     MODES,
     STORES,
     BenchFailedError,

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from pointsman.cli.bench_routing import bench_routing
+from pointsman.cli.bench.routing import bench_routing
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.options import Output, run
 from pointsman.cli.output import OutputFormat, Printer, column

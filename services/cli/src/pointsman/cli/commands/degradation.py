@@ -11,6 +11,7 @@ import typer
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
+from pointsman.cli.group import ANY, named_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, clock, column, seconds
 from pointsman.contracts.commands import Answer, Done
@@ -33,11 +34,13 @@ _UNIT_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _HISTORY: Final = (
     column("position"),
     column("at (UTC)", "at", clock),
+    column("pool"),
     column("event", "topic"),
     column("what"),
 )
 
 Span = Annotated[str, typer.Option("--for", metavar="TIME", help="30s, 10m or 2h; at most 24h.")]
+OfPool = Annotated[str | None, typer.Option("--pool", help="Whose ladder; the first pool's.")]
 
 
 @app.callback()
@@ -51,6 +54,7 @@ def show(
     history: Annotated[
         int | None, typer.Option(min=1, max=1000, help="The latest decisions instead.")
     ] = None,
+    pool: Annotated[str | None, typer.Option(help="Only of this pool; all otherwise.")] = None,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -59,9 +63,9 @@ def show(
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
             if history is None:
-                await _show_ladders(printer, client)
+                await _show_ladders(printer, client, pool)
             else:
-                await _show_history(printer, client, history)
+                await _show_history(printer, client, pool, history)
         return ExitCode.OK
 
     run(output, work)
@@ -73,6 +77,7 @@ def override(
     *,
     span: Span,
     reason: Annotated[str, typer.Option(help="Stands in the log.")] = "",
+    pool: OfPool = None,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -83,32 +88,37 @@ def override(
         async with connected(data) as client:
             command = SetOverride(
                 command_id=str(uuid4()),
-                pool=client.record.pool,
+                pool=_whose(client, pool),
                 level=level,
                 ttl_s=ttl_s,
                 by=f"cli:{getpass.getuser()}",
                 reason=reason,
             )
             answer = await client.command(_SERVICE, "override", command)
-            _say(printer, client, answer)
+            _say(printer, command.pool, answer)
         return ExitCode.OK
 
     run(output, work)
 
 
 @app.command()
-def clear(*, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABLE) -> None:
+def clear(
+    *,
+    pool: OfPool = None,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
     """End an override: the ladder follows its signals again."""
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
             command = EndOverride(
                 command_id=str(uuid4()),
-                pool=client.record.pool,
+                pool=_whose(client, pool),
                 by=f"cli:{getpass.getuser()}",
             )
             answer = await client.command(_SERVICE, "end_override", command)
-            _say(printer, client, answer)
+            _say(printer, command.pool, answer)
         return ExitCode.OK
 
     run(output, work)
@@ -122,8 +132,10 @@ def duration_s(text: str) -> float:
     return float(span[1]) * _UNIT_S[span[2]]
 
 
-async def _show_ladders(printer: Printer, client: StackClient) -> None:
-    rows = await client.ask("state", AskLadders(), list[LadderRow], service=_SERVICE)
+async def _show_ladders(printer: Printer, client: StackClient, pool: str | None) -> None:
+    pools = named_pools(client, pool or ANY)
+    ladders = await client.ask("state", AskLadders(), list[LadderRow], service=_SERVICE)
+    rows = [row for row in ladders if row.pool in pools]
     if printer.for_people:
         for row in rows:
             for line in ladder_lines(row):
@@ -132,8 +144,11 @@ async def _show_ladders(printer: Printer, client: StackClient) -> None:
         printer.rows([document(row) for row in rows], ())
 
 
-async def _show_history(printer: Printer, client: StackClient, limit: int) -> None:
-    asked = AskHistory(limit=limit)
+async def _show_history(
+    printer: Printer, client: StackClient, pool: str | None, limit: int
+) -> None:
+    named_pools(client, pool or ANY)
+    asked = AskHistory(limit=limit, pool=pool or ANY)
     rows = await client.ask("history", asked, list[HistoryRow], service=_SERVICE)
     printer.rows([document(row) for row in rows], _HISTORY)
 
@@ -154,6 +169,8 @@ def ladder_lines(row: LadderRow) -> Iterator[str]:
     yield f"  load         {load} of the best variants; recovers at {limits.recovery_load:g}"
     yield f"  device       {_or_unknown(inputs.device, '')}; at its limit at {limits.device_high:g}"
     yield f"  alerts       {', '.join(inputs.alerts) or 'none'}"
+    if inputs.kept_back:
+        yield f"  kept back    {inputs.kept_back} task(s) by an operator; no reason for a step"
     if inputs.unknown:
         yield f"  unknown      {', '.join(inputs.unknown)}"
     for timer in row.timers:
@@ -170,6 +187,10 @@ def _or_unknown(value: float | None, unit: str) -> str:
     return "unknown" if value is None else f"{value:.2f}{unit}"
 
 
-def _say(printer: Printer, client: StackClient, answer: Answer) -> None:
+def _whose(client: StackClient, pool: str | None) -> str:
+    return named_pools(client, pool or client.record.pool)[0]
+
+
+def _say(printer: Printer, pool: str, answer: Answer) -> None:
     detail = answer.detail if isinstance(answer, Done) else ""
-    printer.item({"pool": client.record.pool, "detail": detail}, detail)
+    printer.item({"pool": pool, "detail": detail}, detail)

@@ -1,6 +1,5 @@
 """`pointsman device`: where tasks run."""
 
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -11,12 +10,21 @@ from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.group import ask_pools
 from pointsman.cli.log_files import Database
-from pointsman.cli.moments import parse_moment
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, column, seconds
-from pointsman.cli.past_logs import Backup, LogFile, Pool, log_to_read, moment_arguments
-from pointsman.cli.steering import Reason, said, steer
-from pointsman.cli.time_machine import ask_time_machine
+from pointsman.cli.past_logs import (
+    Backup,
+    From,
+    LogFile,
+    PastLog,
+    Pool,
+    To,
+    answer_from,
+    moment_arguments,
+    pool_arguments,
+)
+from pointsman.cli.steering import Reason, operate, said
+from pointsman.cli.time_machine import Report
 from pointsman.contracts.queries import AskPool, DeviceRow
 from pointsman.contracts.steering import DrainDevice, UndrainDevice
 
@@ -74,7 +82,7 @@ def drain(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Give a device nothing new and let it finish what it runs; `device ls` shows when it has."""
-    _steer(DrainDevice(**said(reason), device=name), data, output)
+    operate(lambda: DrainDevice(**said(reason), device=name), {"device": name}, data, output)
 
 
 @app.command()
@@ -86,7 +94,7 @@ def undrain(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Give a device work again."""
-    _steer(UndrainDevice(**said(reason), device=name), data, output)
+    operate(lambda: UndrainDevice(**said(reason), device=name), {"device": name}, data, output)
 
 
 @app.command()
@@ -101,27 +109,15 @@ def why(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Why a device has loaded what it did, from the log alone; the stack need not run."""
-
-    async def work(printer: Printer) -> ExitCode:
-        source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
-        async with source as file:
-            asked = ("--log", file, "--device", name, "--last", last)
-            report = await ask_time_machine("device-why", *asked, say=printer.say)
-        printer.item(report, "\n".join(report["told"]))
-        return ExitCode.OK
-
-    run(output, work)
+    where, asked = PastLog(data, postgres, log, backup), ("--device", name, "--last", last)
+    answer_from(where, "device-why", *asked, output=output, show=_tell)
 
 
 @app.command()
 def memory(
     *,
-    first: Annotated[
-        str | None, typer.Option("--from", metavar="POSITION|TIME", help="Default: the beginning.")
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="POSITION|TIME", help="Default: the end.")
-    ] = None,
+    first: From = None,
+    last: To = None,
     pool: Pool = None,
     log: LogFile = None,
     backup: Backup = None,
@@ -134,36 +130,26 @@ def memory(
     From the log alone, with the sizes that the registry names; during a load the greater of before
     and after. Time in which none of them was attached is left out. The stack need not run.
     """
-    asked = moment_arguments("from", parse_moment(first, option="--from"))
-    asked += moment_arguments("to", parse_moment(last, option="--to"))
-    asked += [] if pool is None else ["--pool", pool]
-
-    async def work(printer: Printer) -> ExitCode:
-        source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
-        async with source as file:
-            report = await ask_time_machine("device-memory", "--log", file, *asked, say=printer.say)
-        if not printer.for_people:
-            printer.item(report)
-            return ExitCode.OK
-        printer.rows(report["devices"], _HELD)
-        if report["share"] is not None:
-            printer.line(
-                f"{report['held_mib']:.0f} MiB held on average in {report['seconds']:.0f} s; "
-                f"all {report['models']} models resident once: {report['all_resident_mib']:.0f} MiB"
-                f" ({1 - report['share']:.0%} less)"
-            )
-        return ExitCode.OK
-
-    run(output, work)
+    where = PastLog(data, postgres, log, backup)
+    span = (*moment_arguments("from", first), *moment_arguments("to", last))
+    answer_from(where, "device-memory", *span, *pool_arguments(pool), output=output, show=_show)
 
 
 app.command()(attach)
 
 
-def _steer(command: DrainDevice | UndrainDevice, data: Path, output: OutputFormat) -> None:
-    async def work(printer: Printer) -> ExitCode:
-        async with connected(data) as client:
-            await steer(printer, client, "steer_device", command, {"device": command.device})
-        return ExitCode.OK
+def _tell(printer: Printer, report: Report) -> None:
+    printer.line("\n".join(report["told"]))
 
-    run(output, work)
+
+def _show(printer: Printer, report: Report) -> None:
+    if not report["devices"]:
+        printer.line("no device that loads on demand was attached then")
+        return
+    printer.rows(report["devices"], _HELD)
+    if report["share"] is not None:
+        printer.line(
+            f"{report['held_mib']:.0f} MiB held on average in {report['seconds']:.0f} s; "
+            f"all {report['models']} models resident once: {report['all_resident_mib']:.0f} MiB"
+            f" ({1 - report['share']:.0%} less)"
+        )

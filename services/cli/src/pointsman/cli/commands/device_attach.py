@@ -1,19 +1,27 @@
 """`pointsman device attach`: a further device for a running stack."""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import count
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
-from pointsman.cli.client import connected
+from pointsman.cli.client import connected, find_stack
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer
-from pointsman.cli.stack.guests import guest
+from pointsman.cli.stack.guests import LOOK_EVERY_S, guest
 from pointsman.cli.stack.plan import NOOP, DeviceTerms
-from pointsman.cli.stack.record import DeviceRecord
-from pointsman.cli.stack_options import Memory, Mode, check_device_options, check_stack_options
+from pointsman.cli.stack.record import DeviceRecord, StackRecord
+from pointsman.cli.stack_options import (
+    Memory,
+    Mode,
+    check_device_options,
+    check_stack_options,
+    stack_errors,
+)
 from pointsman.contracts.device_mode import DeviceMode
 from pointsman.contracts.queries import AskPool, DeviceRow
 
@@ -32,8 +40,9 @@ def attach(
 ) -> None:
     """Give a running stack a further device, until Ctrl-C or SIGTERM.
 
-    Its executor runs below this command. At the end its calls may finish, and the device takes no
-    more; attaching it again brings it back.
+    Its executor runs below this command, which starts it again when it ends, and joins the stack
+    again when that was stopped and started. At the end its calls may finish, and the device takes
+    no more; attaching it again brings it back.
     """
     check_device_options(mode=mode, memory_mib=memory)
     if endpoint != NOOP:
@@ -44,15 +53,40 @@ def attach(
             rows = await client.ask("devices", AskPool(), list[DeviceRow])
         kind = "noop" if endpoint == NOOP else "attached"
         device = DeviceRecord(_name(name, rows), endpoint, kind)
-        async with guest(client.record, device, DeviceTerms(mode, memory)) as joined:
-            await joined.until_ready(client.record, device, printer.say)
-            printer.say(f"{device.device} is attached by {joined.name}; Ctrl-C detaches it")
-            if not printer.for_people:
-                printer.item({"device": device.device, "executor": joined.name})
-            await joined.until_ended()
-        return ExitCode.FAILURE
+        with stack_errors():
+            await _stay(client.record, device, DeviceTerms(mode, memory), printer)
 
     run(output, work)
+
+
+async def _stay(
+    record: StackRecord, device: DeviceRecord, terms: DeviceTerms, printer: Printer
+) -> NoReturn:
+    told = printer.for_people
+    while True:
+        async with guest(record, device, terms, printer.say) as joined:
+            await joined.until_ready(device, printer.say)
+            printer.say(f"{device.device} is attached by {joined.name}; Ctrl-C detaches it")
+            if not told:
+                printer.item({"device": device.device, "executor": joined.name})
+                told = True
+            await joined.until_stack_ends()
+        printer.say(f"the stack has ended; {device.device} joins the next one on this directory")
+        record = await _next_stack(record.data)
+
+
+async def _next_stack(data: Path) -> StackRecord:
+    """The stack that runs on a directory, as soon as one takes work; raises `CommandError`."""
+    while True:
+        try:
+            record = find_stack(data)
+        except CommandError as error:
+            if error.exit_code is not ExitCode.UNREACHABLE:
+                raise
+        else:
+            if record.ready:
+                return record
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _name(wanted: str, rows: Sequence[DeviceRow]) -> str:

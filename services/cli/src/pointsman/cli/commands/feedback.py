@@ -3,8 +3,7 @@
 import asyncio
 import getpass
 import time
-from collections.abc import Callable
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 from uuid import UUID, uuid4
 
 import typer
@@ -25,7 +24,6 @@ from pointsman.cli.ratings import (
     variant_rows,
     words_of,
 )
-from pointsman.cli.submitting import InvalidOptionError
 from pointsman.cli.task_rows import find_task
 from pointsman.contracts.commands import Done
 from pointsman.contracts.feedback import (
@@ -39,8 +37,6 @@ from pointsman.contracts.feedback import (
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
 _SERVICE: Final = "feedback"
-
-T = TypeVar("T")
 
 By = Annotated[str | None, typer.Option(help="Whose opinion it is; you, if nobody is named.")]
 
@@ -68,9 +64,10 @@ def give(  # noqa: PLR0913 - one parameter per option
     """Rate the result of a task; prints the id of the rating."""
     author = by or f"cli:{getpass.getuser()}"
     said = (True if good else None, False if bad else None, score)
-    _checked(lambda: given(task, "any", author, rating_id, comment, *said))
 
     async def work(printer: Printer) -> ExitCode:
+        # What is wrong with the options is said before anybody is asked.
+        given(task, "any", author, rating_id, comment, *said)
         async with connected(data) as client:
             tenant = (await find_task(client, task)).tenant
             command = given(task, tenant, author, rating_id, comment, *said)
@@ -168,9 +165,8 @@ def undo(  # noqa: PLR0913 - one parameter per option
         check_choice(command, everything=everything)
         return command
 
-    command = _checked(typed)
-
     async def work(printer: Printer) -> ExitCode:
+        command = typed()
         async with connected(data) as client:
             answer = await client.command(_SERVICE, "withdraw", command)
         detail = answer.detail if isinstance(answer, Done) else ""
@@ -178,10 +174,3 @@ def undo(  # noqa: PLR0913 - one parameter per option
         return ExitCode.OK
 
     run(output, work)
-
-
-def _checked(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except InvalidOptionError as error:
-        raise typer.BadParameter(str(error)) from error

@@ -1,6 +1,5 @@
 """`pointsman model`: variants."""
 
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -11,7 +10,7 @@ from pointsman.cli.failures import ExitCode
 from pointsman.cli.group import ask_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, column, seconds
-from pointsman.cli.steering import Reason, said, steer
+from pointsman.cli.steering import Reason, limit_of, operate, said
 from pointsman.contracts.queries import AskPool, ModelRow
 from pointsman.contracts.steering import NO_LIMIT, LimitModel, LoadModel, UnloadModel
 
@@ -71,8 +70,11 @@ def load(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Have a variant loaded; `model ls` shows until when that is asked for and not done."""
-    command = LoadModel(**said(reason), variant=variant, device=device)
-    _steer(command, "steer_device", data, output)
+
+    def command() -> LoadModel:
+        return LoadModel(**said(reason), variant=variant, device=device)
+
+    operate(command, {"model": variant}, data, output)
 
 
 @app.command()
@@ -85,8 +87,11 @@ def unload(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Have a variant unloaded; queued work may have it loaded again, unless it is paused."""
-    command = UnloadModel(**said(reason), variant=variant, device=device)
-    _steer(command, "steer_device", data, output)
+
+    def command() -> UnloadModel:
+        return UnloadModel(**said(reason), variant=variant, device=device)
+
+    operate(command, {"model": variant}, data, output)
 
 
 @app.command()
@@ -94,7 +99,8 @@ def limit(
     variant: Variant,
     *,
     running: Annotated[
-        int | None, typer.Option(min=0, help="At most so many attempts at the same time.")
+        str | None,
+        typer.Option(metavar="N|none", help="At most so many attempts at the same time."),
     ] = None,
     none: Annotated[bool, typer.Option("--none", help="As many as there are slots.")] = False,
     reason: Reason,
@@ -104,17 +110,9 @@ def limit(
     """Bound how many attempts of a variant run at the same time, over all devices."""
     if (running is None) != none:
         raise typer.BadParameter("give one of --running N and --none")
-    most = NO_LIMIT if running is None else running
-    command = LimitModel(**said(reason), variant=variant, running=most)
-    _steer(command, "steer_pool", data, output)
 
+    def command() -> LimitModel:
+        most = NO_LIMIT if running is None else limit_of(running, "--running")
+        return LimitModel(**said(reason), variant=variant, running=most)
 
-def _steer(
-    command: LoadModel | UnloadModel | LimitModel, verb: str, data: Path, output: OutputFormat
-) -> None:
-    async def work(printer: Printer) -> ExitCode:
-        async with connected(data) as client:
-            await steer(printer, client, verb, command, {"model": command.variant})
-        return ExitCode.OK
-
-    run(output, work)
+    operate(command, {"model": variant}, data, output)

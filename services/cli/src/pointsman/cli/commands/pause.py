@@ -1,16 +1,17 @@
 """`pointsman pause`: grant nothing of a model, a family, a tenant or the pool."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from pointsman.cli.client import connected
 from pointsman.cli.documents import document
-from pointsman.cli.failures import ExitCode
+from pointsman.cli.failures import ExitCode, InvalidOptionError
 from pointsman.cli.group import ask_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, clock, column
-from pointsman.cli.steering import said, steer
+from pointsman.cli.steering import operate, said, scope_of
 from pointsman.contracts.events import ScopeKind
 from pointsman.contracts.queries import AskPool
 from pointsman.contracts.steering import PauseRow, PauseScope
@@ -42,21 +43,29 @@ def pause(
 
     Without KIND: everything that is paused.
     """
-    if kind is not None and (name is None or not reason):
-        raise typer.BadParameter("name what is to be paused, and say why with --reason")
+    if kind is None:
+        _list(data, output)
+    else:
+        _pause(kind, name, reason, data, output)
 
+
+def _pause(
+    kind: ScopeKind, name: str | None, reason: str | None, data: Path, output: OutputFormat
+) -> None:
+    def command() -> PauseScope:
+        if name is None or reason is None:
+            raise InvalidOptionError("name what is to be paused, and say why with --reason")
+        return PauseScope(**said(reason), kind=kind, name=scope_of(kind, name))
+
+    operate(command, {"kind": kind.value, "name": name}, data, output)
+
+
+def _list(data: Path, output: OutputFormat) -> None:
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
-            if kind is None or name is None or not reason:
-                pools = await ask_pools(
-                    client, "pauses", AskPool(), list[PauseRow], printer=printer
-                )
-                rows = [{**document(row), "pool": pool} for pool, rows in pools for row in rows]
-                printer.rows(rows, _COLUMNS)
-                return ExitCode.OK
-            command = PauseScope(**said(reason), kind=kind, name=name)
-            shown = {"kind": kind.value, "name": name}
-            await steer(printer, client, "steer_pool", command, shown)
+            pools = await ask_pools(client, "pauses", AskPool(), list[PauseRow], printer=printer)
+        rows = [{**document(row), "pool": pool} for pool, rows in pools for row in rows]
+        printer.rows(rows, _COLUMNS)
         return ExitCode.OK
 
     run(output, work)

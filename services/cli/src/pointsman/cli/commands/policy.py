@@ -16,7 +16,7 @@ from pointsman.contracts.events import PolicySet
 from pointsman.contracts.queries import ListEvents
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.streams import stream_id
-from pointsman.policy.parameters import DEFAULTS, Parameters, config_of, from_figures
+from pointsman.policy.parameters import DEFAULTS, UNTOLD, Parameters, config_of, from_figures
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -56,7 +56,7 @@ def show(
             for name in named_pools(client, pool):
                 event = await _set_last(client, name)
                 printer.say(_said(name, event))
-                parameters = DEFAULTS if event is None else from_figures(event.figures)
+                parameters = UNTOLD if event is None else from_figures(event.figures)
                 rows += ({"pool": name, **row} for row in _rows(parameters))
         printer.rows(rows, _COLUMNS)
         return ExitCode.OK
@@ -89,7 +89,7 @@ async def _set_last(client: StackClient, pool: str) -> PolicySet | None:
 
 def _said(pool: str, event: PolicySet | None) -> str:
     if event is None:
-        return f"pool {pool}: the defaults, {config_of(DEFAULTS)}"
+        return f"pool {pool}: nothing is recorded, so {config_of(UNTOLD)}"
     source = event.source or "the defaults"
     return f"pool {pool}: {event.config} from {source}, since {clock(event.at)} UTC"
 

@@ -1,5 +1,6 @@
 """`pointsman replay --verify`: does the log alone lead to the decisions that it holds?"""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -8,8 +9,16 @@ from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.log_files import Database
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, counted, plain
-from pointsman.cli.past_logs import Backup, LogFile, Pools, log_to_read
-from pointsman.cli.time_machine import Report, ask_time_machine
+from pointsman.cli.past_logs import (
+    Argument,
+    Backups,
+    LogFiles,
+    PastLog,
+    Pools,
+    pool_arguments,
+    report_on,
+)
+from pointsman.cli.time_machine import Report
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -27,42 +36,70 @@ def replay(  # noqa: PLR0913 - one argument per option
         int | None, typer.Option("--to", min=1, help="Decisions up to this position.")
     ] = None,
     pools: Pools = None,
-    log: LogFile = None,
-    backup: Backup = None,
+    log: LogFiles = None,
+    backup: Backups = None,
     data: Data = DEFAULT_DATA,
     postgres: Database = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Fold the log and make every decision again on exactly the state that it was made on.
 
-    Ends with 1 if any differs. What the log does not hold the input of is counted by type, not
-    passed. Changes nothing; the stack may be running.
+    Ends with 1 if any differs, or if the log cannot be read to its end; what was found up to there
+    is told. What the log does not hold the input of is counted by type, not passed. Changes
+    nothing; the stack may be running.
     """
     if not verify:
         raise typer.BadParameter("say what for: --verify compares every decision with the log")
     if last is not None and last < first:
         raise typer.BadParameter(f"--to {last} lies before --from {first}: nothing is between")
-    asked: list[str | int] = ["--from", first]
-    asked += [] if last is None else ["--to", last]
-    for pool in pools or ():
-        asked += ["--pool", pool]
+    span = ("--from", first, *(() if last is None else ("--to", last)))
+    asked = (*span, *pool_arguments(*(pools or ())))
+    named = [PastLog(data, log=each) for each in log or ()]
+    named += [PastLog(data, backup=each) for each in backup or ()]
 
     async def work(printer: Printer) -> ExitCode:
-        source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
-        async with source as file:
-            report = await ask_time_machine("replay", "--log", file, *asked, say=printer.say)
-        if first > report["events"]:
-            raise CommandError(
-                f"the log ends at position {report['events']}, before --from {first}",
-                code="position_beyond_log",
-                exit_code=ExitCode.NOT_FOUND,
-                next_step="name an earlier position; `pointsman events ls --last 1` shows the end",
-            )
+        if len(named) > 1:
+            return await _verify_all(printer, named, asked)
+        report = await report_on(
+            named[0] if named else PastLog(data, postgres), "replay", *asked, printer=printer
+        )
         printer.item(report, _words(report))
-        wrong = report["different"] or report["stopped"]
-        return ExitCode.FAILURE if wrong else ExitCode.OK
+        return _status(report)
 
     run(output, work)
+
+
+async def _verify_all(
+    printer: Printer, logs: Sequence[PastLog], asked: Sequence[Argument]
+) -> ExitCode:
+    """Each by itself: what is wrong with one keeps none of the others from being read."""
+    statuses: list[ExitCode] = []
+    sums = dict.fromkeys(("events", "decisions", "different"), 0)
+    for log in logs:
+        try:
+            report = await report_on(log, "replay", *asked, printer=printer)
+        except CommandError as error:
+            statuses.append(ExitCode.FAILURE)
+            said = {"code": error.code, "message": error.message, "next": error.next_step}
+            words = f"{log.name}\nnot replayed: {error.message} [{error.code}]\n{error.next_step}\n"
+            printer.stream({"log": log.name, "error": said}, words)
+            continue
+        statuses.append(_status(report))
+        sums = {name: count + report[name] for name, count in sums.items()}
+        printer.stream({"log": log.name, **report}, f"{log.name}\n{_words(report)}\n")
+    printer.end_stream()
+    failed = sum(status is not ExitCode.OK for status in statuses)
+    if printer.for_people:
+        decisions = counted(sums["decisions"], "decision")
+        printer.line(
+            f"{len(logs)} logs, {sums['events']} events; of {decisions} made again "
+            f"{sums['different']} differ; {counted(failed, 'log')} failed"
+        )
+    return ExitCode.FAILURE if failed else ExitCode.OK
+
+
+def _status(report: Report) -> ExitCode:
+    return ExitCode.FAILURE if report["different"] or report["stopped"] else ExitCode.OK
 
 
 def _words(report: Report) -> str:
@@ -76,11 +113,7 @@ def _words(report: Report) -> str:
     lines += [_difference(each) for each in report["differences"]]
     hidden = report["different"] - len(report["differences"])
     lines += [f"  and {counted(hidden, 'more difference')}"] if hidden > 0 else []
-    if (stopped := report["stopped"]) is not None:
-        lines.append(
-            f"stopped at position {stopped['position']}: {stopped['type']} does not fit what stands"
-            f" before it ({stopped['reason']})"
-        )
+    lines += [] if report["stopped"] is None else _stop(report["stopped"])
     if report["beyond_window"]:
         lines.append(
             f"{report['beyond_window']} were recorded too long after the state that they stood on "
@@ -91,9 +124,7 @@ def _words(report: Report) -> str:
             f"{report['unrecorded']} more are decided now in the same rounds: they lost a race "
             "with a command then, or were not recorded"
         )
-    if report["not_redecided"]:
-        others = ", ".join(f"{topic} {n}" for topic, n in report["not_redecided"].items())
-        lines.append(f"not made again, for want of their input: {others}")
+    lines += _not_made_again(report["not_redecided"])
     lines.append(
         f"{report['fold_events_per_s']:,.0f} events/s folded, "
         f"{report['decisions_per_s']:,.0f} decisions/s made again, {report['seconds']:.3g} s"
@@ -101,8 +132,39 @@ def _words(report: Report) -> str:
     return "\n".join(lines)
 
 
+def _stop(stopped: dict[str, Any]) -> list[str]:
+    what = f" ({stopped['type']})" if stopped["type"] else ""
+    return [
+        (
+            f"stopped at position {stopped['position']}{what}, so that nothing from there on was "
+            f"compared: {stopped['reason']} [{stopped['code']}]"
+        ),
+        f"  {stopped['next_step']}",
+    ]
+
+
+def _not_made_again(counts: dict[str, int]) -> list[str]:
+    """By type; that of a decision of other rules stands with their name."""
+    foreign = {topic: count for topic, count in counts.items() if topic.endswith(")")}
+    others = {topic: count for topic, count in counts.items() if topic not in foreign}
+    told = (
+        ("decided by the rules of another release, not made again", foreign),
+        ("not made again, for want of their input", others),
+    )
+    return [
+        f"{why}: {', '.join(f'{topic} {count}' for topic, count in some.items())}"
+        for why, some in told
+        if some
+    ]
+
+
 def _difference(each: dict[str, Any]) -> str:
     return (
         f"  position {each['position']} ({each['type']}): {each['field']} was "
-        f"{plain(each['recorded'])} and is {plain(each['decided'])} now"
+        f"{_exact(each['recorded'])} and is {_exact(each['decided'])} now"
     )
+
+
+def _exact(value: object) -> str:
+    """Two numbers that differ look different, however little it is."""
+    return repr(value) if isinstance(value, float) else plain(value)

@@ -4,11 +4,9 @@ from typing import Annotated, Final
 
 import typer
 
-from pointsman.cli.client import connected
-from pointsman.cli.failures import ExitCode
-from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer
-from pointsman.cli.steering import Reason, said, steer
+from pointsman.cli.options import DEFAULT_DATA, Data, Output
+from pointsman.cli.output import OutputFormat
+from pointsman.cli.steering import Reason, operate, said, scope_of
 from pointsman.contracts.events import ScopeKind
 from pointsman.contracts.steering import ResumeScope
 
@@ -26,11 +24,7 @@ def resume(
 ) -> None:
     """Grant a paused scope again; `pointsman pause` shows what is paused."""
 
-    async def work(printer: Printer) -> ExitCode:
-        async with connected(data) as client:
-            command = ResumeScope(**said(reason), kind=kind, name=name)
-            shown = {"kind": kind.value, "name": name}
-            await steer(printer, client, "steer_pool", command, shown)
-        return ExitCode.OK
+    def command() -> ResumeScope:
+        return ResumeScope(**said(reason), kind=kind, name=scope_of(kind, name))
 
-    run(output, work)
+    operate(command, {"kind": kind.value, "name": name}, data, output)

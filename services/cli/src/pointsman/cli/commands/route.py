@@ -10,7 +10,7 @@ from pointsman.cli.failures import ExitCode
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, column, seconds
 from pointsman.cli.stack.plan import DEFAULT_TENANT
-from pointsman.cli.submitting import InvalidOptionError, Wish, read_payload
+from pointsman.cli.submitting import Wish, read_payload
 from pointsman.cli.task_options import Class, Deadline, InputFile, Parameters, Project
 from pointsman.contracts.events import TaskAccepted
 from pointsman.contracts.message import PriorityClass
@@ -76,10 +76,7 @@ def route(  # noqa: PLR0913 - one parameter per option
         _show(printer, accepted)
         return ExitCode.OK
 
-    try:
-        run(output, work)
-    except InvalidOptionError as error:
-        raise typer.BadParameter(str(error)) from error
+    run(output, work)
 
 
 def _show(printer: Printer, accepted: TaskAccepted) -> None:

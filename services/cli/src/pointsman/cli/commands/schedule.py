@@ -1,6 +1,7 @@
 """`pointsman schedule`: what is done again and again, tasks and warm-ups."""
 
 import getpass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
@@ -9,14 +10,15 @@ import typer
 
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.documents import document
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import CommandError, ExitCode, InvalidOptionError
 from pointsman.cli.group import ask_rows
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock, column, plain
 from pointsman.cli.schedule_wish import MAX_ATTEMPTS, ScheduleWish
 from pointsman.cli.stack.accounts import SCHEDULER
 from pointsman.cli.stack.plan import DEFAULT_TENANT
-from pointsman.cli.submitting import InvalidOptionError, check_name, read_payload
+from pointsman.cli.steering import Reason, said
+from pointsman.cli.submitting import check_name, check_tenant, read_payload
 from pointsman.cli.task_options import (
     Class,
     Degraded,
@@ -27,7 +29,15 @@ from pointsman.cli.task_options import (
 from pointsman.contracts.commands import Done
 from pointsman.contracts.events import MissedTimes
 from pointsman.contracts.message import PriorityClass
-from pointsman.contracts.schedules import ListSchedules, RemoveSchedule, ScheduleRow, SetSchedule
+from pointsman.contracts.schedules import (
+    ListSchedules,
+    PauseSchedule,
+    RemoveSchedule,
+    ResumeSchedule,
+    ScheduleRow,
+    ScheduleSteering,
+    SetSchedule,
+)
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -49,6 +59,7 @@ _COLUMNS: Final = (
     column("fired"),
     column("missed"),
     column("last missed", "last_missed"),
+    column("paused"),
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Names it inside its tenant.")]
@@ -114,10 +125,7 @@ def set_schedule(  # noqa: PLR0913 - one parameter per option
     async def work(printer: Printer) -> ExitCode:
         return await _set(printer, _wanted(wish, text, file, warm, device), data)
 
-    try:
-        run(output, work)
-    except InvalidOptionError as error:
-        raise typer.BadParameter(str(error)) from error
+    run(output, work)
 
 
 @app.command("ls")
@@ -149,12 +157,9 @@ def remove(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Do nothing more at its due times; tasks that were made go on."""
-    try:
-        check_name("NAME", name)
-    except InvalidOptionError as error:
-        raise typer.BadParameter(str(error)) from error
 
     async def work(printer: Printer) -> ExitCode:
+        _check(tenant, name)
         command = RemoveSchedule(
             command_id=str(uuid4()), tenant=tenant, name=name, by=_by(), reason=reason
         )
@@ -169,6 +174,60 @@ def remove(
         return ExitCode.OK
 
     run(output, work)
+
+
+@app.command()
+def pause(
+    name: Name,
+    *,
+    tenant: Tenant = DEFAULT_TENANT,
+    reason: Reason,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Do nothing at its due times until it resumes; they are not made up for."""
+
+    def command() -> PauseSchedule:
+        return PauseSchedule(**said(reason), tenant=tenant, name=name)
+
+    _steer(command, data, output)
+
+
+@app.command()
+def resume(
+    name: Name,
+    *,
+    tenant: Tenant = DEFAULT_TENANT,
+    reason: Reason,
+    data: Data = DEFAULT_DATA,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Let a paused schedule go on with its next due time."""
+
+    def command() -> ResumeSchedule:
+        return ResumeSchedule(**said(reason), tenant=tenant, name=name)
+
+    _steer(command, data, output)
+
+
+def _steer(make: Callable[[], ScheduleSteering], data: Path, output: OutputFormat) -> None:
+    async def work(printer: Printer) -> ExitCode:
+        command = make()
+        _check(command.tenant, command.name)
+        async with connected(data) as client:
+            answer = await client.command(
+                SCHEDULER, "steer_schedule", command, pool=client.record.pool
+            )
+        detail = answer.detail if isinstance(answer, Done) else ""
+        printer.item({"name": command.name, "detail": detail}, detail)
+        return ExitCode.OK
+
+    run(output, work)
+
+
+def _check(tenant: str, name: str) -> None:
+    check_tenant("--tenant", tenant)
+    check_name("NAME", name)
 
 
 def _wanted(
@@ -190,11 +249,11 @@ async def _set(printer: Printer, wanted: SetSchedule, data: Path) -> ExitCode:
         answer = await client.command(SCHEDULER, "set_schedule", wanted, pool=client.record.pool)
         row = await _row(client, wanted.tenant, wanted.name)
     detail = answer.detail if isinstance(answer, Done) else ""
-    next_due = clock(row.next_due) if row is not None else "-"
-    printer.item(
-        {"name": wanted.name, "detail": detail, "next_due": row.next_due if row else None},
-        f"{detail}; next due {next_due} (UTC)",
-    )
+    next_due = None if row is None else row.next_due
+    when = f"next due {clock(next_due)} (UTC)" if next_due is not None else "not due any more"
+    if row is not None and row.paused:
+        when = f"not due while it is paused by {row.paused}"
+    printer.item({"name": wanted.name, "detail": detail, "next_due": next_due}, f"{detail}; {when}")
     return ExitCode.OK
 
 

@@ -15,10 +15,30 @@ app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 _POLICIES: Final = ("fifo", "fifo-affinity", "greedy-affinity", "edf", "pointsman")
 _LAYOUTS: Final = ("azure", "mooncake")
 
+_HELP: Final = """\
+Run the tasks of a trace under a policy: simulated, no device runs anything.
+
+Policies: fifo is one queue; fifo-affinity prefers a free device that has the model;
+greedy-affinity serves a model as long as somebody waits for it; edf takes the earliest virtual
+deadline; pointsman is ours. A file sets ours: TOML with what differs from the defaults, which
+the report names.
+
+The trace is CSV with a header, sorted by arrival, and times in seconds from its beginning.
+Needed: arrival_s, model, service_s (how long the run takes). Optional: tenant; class
+(interactive, standard, batch, background; else standard); deadline_s (from the beginning as
+well, not from its arrival); load_s (of its model, else 22); devices_per_instance and memory_mib
+(of its model, the same in each line); input_tokens, output_tokens (only kept).
+
+A wait goes from arrival to the beginning of the run, the load included; swaps_per_100 counts
+loads. Devices are equal but for --memory-mib and never fail, nothing is unloaded for being
+idle, and there are no hedges, no shared calls and no pauses or limits. Several slots, models
+on several devices and --memory-mib are known to pointsman only.
+"""
+
 Out = Annotated[Path, typer.Option("--out", help="Where to write the trace.")]
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, help=_HELP)
 def simulate(
     context: typer.Context,
     *,
@@ -31,22 +51,20 @@ def simulate(
             metavar=f"{'|'.join(_POLICIES)}|FILE", help="What decides, or how ours is set."
         ),
     ] = "pointsman",
+    memory_mib: Annotated[
+        str,
+        typer.Option(metavar="MIB[,MIB...]", help="Of every device, or of each; else all fits."),
+    ] = "",
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Run the tasks of a trace under a policy: simulated, no device runs anything.
-
-    A file sets our policy: TOML with what differs from the defaults, which the report names.
-
-    Columns of the trace: arrival_s, model, service_s, and optionally tenant, class, deadline_s,
-    load_s, input_tokens, output_tokens.
-    """
+    """Run the tasks of a trace under a policy."""
     if context.invoked_subcommand is not None:
         return
     if trace is None:
         raise typer.BadParameter("name a trace with --trace, or write one with simulate generate")
     if policy not in _POLICIES and not Path(policy).is_file():
         raise typer.BadParameter(f"--policy is one of {', '.join(_POLICIES)}, or a TOML file")
-    fleet = ("--devices", devices, "--slots", slots)
+    fleet = ("--devices", devices, "--slots", slots, "--memory-mib", memory_mib)
     asked = ("--trace", trace, *fleet, "--policy", policy)
 
     async def work(printer: Printer) -> ExitCode:

@@ -4,13 +4,20 @@ from typing import Any, Final
 
 import typer
 
-from pointsman.cli.failures import ExitCode
 from pointsman.cli.log_files import Database
-from pointsman.cli.moments import At, parse_moment
-from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
+from pointsman.cli.moments import At
+from pointsman.cli.options import DEFAULT_DATA, Data, Output
 from pointsman.cli.output import Document, OutputFormat, Printer, clock, column, seconds
-from pointsman.cli.past_logs import Backup, LogFile, Pool, log_to_read, moment_arguments
-from pointsman.cli.time_machine import Report, ask_time_machine
+from pointsman.cli.past_logs import (
+    Backup,
+    LogFile,
+    PastLog,
+    Pool,
+    answer_from,
+    moment_arguments,
+    pool_arguments,
+)
+from pointsman.cli.time_machine import Report
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -62,22 +69,12 @@ def state(
 ) -> None:
     """Queue, devices, leases, tenants and what else decisions stood on, as it was then.
 
-    A time is taken as the last event that was recorded at or before it. The stack may be running.
+    A time is taken as the last event that was recorded at or before it; what lies outside of the
+    log is refused. The stack may be running.
     """
-    asked = moment_arguments("at", parse_moment(at))
-    asked += [] if pool is None else ["--pool", pool]
-
-    async def work(printer: Printer) -> ExitCode:
-        source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
-        async with source as file:
-            report = await ask_time_machine("state", "--log", file, *asked, say=printer.say)
-        if printer.for_people:
-            _show(printer, report)
-        else:
-            printer.item(report)
-        return ExitCode.OK
-
-    run(output, work)
+    where = PastLog(data, postgres, log, backup)
+    asked = (*moment_arguments("at", at), *pool_arguments(pool))
+    answer_from(where, "state", *asked, output=output, show=_show)
 
 
 def _show(printer: Printer, report: Report) -> None:

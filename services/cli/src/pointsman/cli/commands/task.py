@@ -1,15 +1,14 @@
 """`pointsman task`: submit, look, follow, explain, cancel."""
 
-from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
 
 from pointsman.cli.client import StackClient, connected
-from pointsman.cli.commands import task_bulk, task_steering
+from pointsman.cli.commands import task_bulk, task_steering, task_wait
 from pointsman.cli.commands.events import event_line
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
@@ -21,7 +20,7 @@ from pointsman.cli.output import OutputFormat, Printer
 from pointsman.cli.showing import show_task
 from pointsman.cli.stack.plan import DEFAULT_TENANT
 from pointsman.cli.streaming import show_stream
-from pointsman.cli.submitting import InvalidOptionError, Wish, read_payload
+from pointsman.cli.submitting import Wish, read_payload
 from pointsman.cli.task_options import (
     After,
     Bulk,
@@ -112,16 +111,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
                 return ExitCode.OK if row.state == _COMPLETED else ExitCode.TASK_FAILED
             return await _submit(printer, client, command, into, timeout if wait else None, result)
 
-    _run_as_typed(output, work)
-
-
-def _run_as_typed(
-    output: OutputFormat, work: Callable[[Printer], Coroutine[Any, Any, ExitCode]]
-) -> None:
-    try:
-        run(output, work)
-    except InvalidOptionError as error:
-        raise typer.BadParameter(str(error)) from error
+    run(output, work)
 
 
 async def _submit(
@@ -262,6 +252,7 @@ def why(task_id: TaskId, *, data: Data = DEFAULT_DATA, output: Output = OutputFo
 for _verb in (
     task_bulk.cancel,
     task_bulk.submit_many,
+    task_wait.wait,
     task_steering.hold,
     task_steering.release,
     task_steering.boost,

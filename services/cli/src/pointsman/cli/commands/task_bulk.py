@@ -17,7 +17,7 @@ from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, counted
 from pointsman.cli.stack.accounts import SCHEDULER
 from pointsman.cli.stack.plan import DEFAULT_TENANT
-from pointsman.cli.submitting import InvalidOptionError, check_name
+from pointsman.cli.submitting import check_name, check_tenant
 from pointsman.cli.task_lines import Lines, numbered, submit_lines
 from pointsman.cli.task_options import Bulk
 from pointsman.cli.task_rows import ended, find_task
@@ -43,9 +43,10 @@ def submit_many(
     of its own. With --bulk, lines without an id are known by their number, so that the same file
     can be sent again.
     """
-    _check(bulk)
 
     async def work(printer: Printer) -> ExitCode:
+        check_tenant("--tenant", tenant)
+        check_name("--bulk", bulk)
         how = Lines(tenant=tenant, bulk=bulk, now=time.time())
         counts: Counter[str] = Counter()
         try:
@@ -83,10 +84,11 @@ def cancel(
     """End a task or a bulk; running calls are stopped. A task that has ended stays so (exit 5)."""
     if (task_id is None) == (bulk is None):
         raise typer.BadParameter("name a task, or a bulk with --bulk")
-    _check(bulk)
     by = f"cli:{getpass.getuser()}"
 
     async def work(printer: Printer) -> ExitCode:
+        check_tenant("--tenant", tenant)
+        check_name("--bulk", bulk)
         async with connected(data) as client:
             if bulk is not None:
                 command = CancelBulk(
@@ -148,10 +150,3 @@ def _require_open(row: TaskRow) -> None:
             exit_code=ExitCode.CONFLICT,
             next_step=f"see how it ended: pointsman task why {row.task}",
         )
-
-
-def _check(bulk: str | None) -> None:
-    try:
-        check_name("--bulk", bulk)
-    except InvalidOptionError as error:
-        raise typer.BadParameter(str(error)) from error

@@ -6,19 +6,14 @@ import typer
 
 from pointsman.cli.client import connected
 from pointsman.cli.documents import document
-from pointsman.cli.failures import ExitCode
+from pointsman.cli.failures import ExitCode, InvalidOptionError
 from pointsman.cli.group import ask_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, column
-from pointsman.cli.steering import Reason, said, steer
+from pointsman.cli.steering import Reason, limit_of, operate, said
+from pointsman.cli.submitting import check_tenant
 from pointsman.contracts.queries import AskPool
-from pointsman.contracts.steering import (
-    MAX_WEIGHT,
-    MIN_WEIGHT,
-    NO_LIMIT,
-    SetTenant,
-    TenantRow,
-)
+from pointsman.contracts.steering import MAX_WEIGHT, MIN_WEIGHT, SetTenant, TenantRow
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -27,10 +22,10 @@ _COLUMNS: Final = (
     column("pool"),
     column("weight"),
     column("running"),
-    column("at most", "running_limit"),
+    column("running limit", "running_limit"),
     column("waiting", "queued"),
-    column("at most", "queued_limit"),
-    column("device s", "device_s"),
+    column("waiting limit", "queued_limit"),
+    column("device s/weight", "device_s"),
     column("paused"),
 )
 
@@ -44,7 +39,8 @@ def tenant() -> None:
 def list_tenants(*, data: Data = DEFAULT_DATA, output: Output = OutputFormat.TABLE) -> None:
     """Tenants with settings, or with tasks, by pool.
 
-    `device s` is what the order between tenants counts: device-seconds over weight.
+    `device s/weight` is what the order between tenants counts: whoever had least comes next. Who
+    had nothing to do for a while begins where the others are.
     """
 
     async def work(printer: Printer) -> ExitCode:
@@ -63,7 +59,7 @@ def set_tenant(
     *,
     weight: Annotated[
         float | None,
-        typer.Option(min=MIN_WEIGHT, max=MAX_WEIGHT, help="Its share against others; default 1."),
+        typer.Option(help=f"Its share, {MIN_WEIGHT:g} to {MAX_WEIGHT:g}; default 1."),
     ] = None,
     running: Annotated[
         str | None, typer.Option(metavar="N|none", help="Attempts at the same time.")
@@ -76,32 +72,21 @@ def set_tenant(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Set a tenant's weight and limits; what is not named stays."""
-    most_running = limit_of(running, "--running")
-    most_queued = limit_of(queued, "--queued")
-    if weight is None and most_running is None and most_queued is None:
-        raise typer.BadParameter("name what to set: --weight, --running or --queued")
 
-    async def work(printer: Printer) -> ExitCode:
-        async with connected(data) as client:
-            command = SetTenant(
-                **said(reason),
-                tenant=name,
-                weight=weight,
-                running=most_running,
-                queued=most_queued,
+    def command() -> SetTenant:
+        check_tenant("NAME", name)
+        if weight is not None and not MIN_WEIGHT <= weight <= MAX_WEIGHT:
+            raise InvalidOptionError(
+                f"--weight {weight:g} is not between {MIN_WEIGHT:g} and {MAX_WEIGHT:g}"
             )
-            await steer(printer, client, "set_tenant", command, {"tenant": name})
-        return ExitCode.OK
+        if weight is None and running is None and queued is None:
+            raise InvalidOptionError("name what to set: --weight, --running or --queued")
+        return SetTenant(
+            **said(reason),
+            tenant=name,
+            weight=weight,
+            running=None if running is None else limit_of(running, "--running"),
+            queued=None if queued is None else limit_of(queued, "--queued"),
+        )
 
-    run(output, work)
-
-
-def limit_of(text: str | None, option: str) -> int | None:
-    """`none` takes a limit away; raises `typer.BadParameter`."""
-    if text is None:
-        return None
-    if text == "none":
-        return NO_LIMIT
-    if not (text.isascii() and text.isdigit()):
-        raise typer.BadParameter(f"{text!r} is neither a number nor `none`", param_hint=option)
-    return int(text)
+    operate(command, {"tenant": name}, data, output)

@@ -4,13 +4,21 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from pointsman.cli.failures import ExitCode
 from pointsman.cli.log_files import Database
-from pointsman.cli.moments import parse_moment
-from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
+from pointsman.cli.options import DEFAULT_DATA, Data, Output
 from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock, column, seconds
-from pointsman.cli.past_logs import Backup, LogFile, Pool, log_to_read, moment_arguments
-from pointsman.cli.time_machine import Report, ask_time_machine
+from pointsman.cli.past_logs import (
+    Backup,
+    From,
+    LogFile,
+    PastLog,
+    Pool,
+    To,
+    answer_from,
+    moment_arguments,
+    pool_arguments,
+)
+from pointsman.cli.time_machine import Report
 
 app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -29,14 +37,13 @@ def whatif(  # noqa: PLR0913 - one parameter per option
     policy: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="One of `simulate`, or a file of parameters.")
     ],
-    first: Annotated[
-        str | None, typer.Option("--from", metavar="POSITION|TIME", help="Default: the beginning.")
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="POSITION|TIME", help="Default: the end.")
-    ] = None,
+    first: From = None,
+    last: To = None,
     devices: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="As many instead of the recorded ones.")
+        int | None,
+        typer.Option(
+            min=1, max=10_000, help="As many for the other policy, instead of those of then."
+        ),
     ] = None,
     pool: Pool = None,
     log: LogFile = None,
@@ -47,26 +54,15 @@ def whatif(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Run the recorded load of some time under another policy: simulated, nothing runs.
 
-    Our own policy is simulated first and held against what really happened: a change that is
-    smaller than that error says nothing.
+    Our own policy is simulated first, as it was set then and on the devices of then, and held
+    against what really happened: a change that is smaller than that error says nothing. Below
+    stands all that was assumed.
     """
-    asked: list[str | int | float] = ["--policy", policy]
-    asked += moment_arguments("from", parse_moment(first, option="--from"))
-    asked += moment_arguments("to", parse_moment(last, option="--to"))
-    asked += [] if devices is None else ["--devices", devices]
-    asked += [] if pool is None else ["--pool", pool]
-
-    async def work(printer: Printer) -> ExitCode:
-        source = log_to_read(data.absolute(), log=log, backup=backup, postgres=postgres)
-        async with source as file:
-            report = await ask_time_machine("whatif", "--log", file, *asked, say=printer.say)
-        if printer.for_people:
-            _show(printer, report)
-        else:
-            printer.item(report)
-        return ExitCode.OK
-
-    run(output, work)
+    where = PastLog(data, postgres, log, backup)
+    span = (*moment_arguments("from", first), *moment_arguments("to", last))
+    asked = ("--policy", policy, *span, *pool_arguments(pool))
+    fleet = () if devices is None else ("--devices", devices)
+    answer_from(where, "whatif", *asked, *fleet, output=output, show=_show)
 
 
 def _show(printer: Printer, report: Report) -> None:
@@ -75,7 +71,7 @@ def _show(printer: Printer, report: Report) -> None:
     )
     printer.rows(_rows(report), _COLUMNS)
     printer.line(f"error of the simulation: {_shares(report['error'])}")
-    printer.line(f"change by {report['other']['policy']}: {_shares(report['change'])}")
+    printer.line(f"change by {report['other']['name']}: {_shares(report['change'])}")
     for assumption in report["assumed"]:
         printer.line(f"assumed: {assumption}")
 
@@ -84,8 +80,8 @@ def _rows(report: Report) -> list[Document]:
     ours, other = report["calibrated"], report["other"]
     return [
         {"what": "recorded", **report["recorded"]},
-        {"what": f"{ours['policy']}, simulated", **ours["waits"]},
-        {"what": f"{other['policy']}, simulated", **other["waits"]},
+        {"what": f"{ours['name']}, simulated", **ours["waits"]},
+        {"what": f"{other['name']}, simulated", **other["waits"]},
     ]
 
 

@@ -2,8 +2,8 @@
 
 from uuid import UUID, uuid4
 
+from pointsman.cli.bench.overloading.watching import WatchedLog
 from pointsman.cli.client import StackClient
-from pointsman.cli.overload.watching import WatchedLog
 from pointsman.cli.results import read_text
 from pointsman.contracts.commands import SubmitTask
 from pointsman.contracts.events import TaskCompleted

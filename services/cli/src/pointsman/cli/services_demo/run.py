@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from pointsman.cli.bench.overloading.judging import back_at_normal, levels_seen
+from pointsman.cli.bench.overloading.load import FAMILY, Load, Sent
+from pointsman.cli.bench.overloading.watching import WatchedLog
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.feed import head
 from pointsman.cli.output import Printer
-from pointsman.cli.overload.judging import back_at_normal, levels_seen
-from pointsman.cli.overload.load import FAMILY, Load, Sent
-from pointsman.cli.overload.watching import WatchedLog
 from pointsman.cli.services_demo.conversation import Talk, hold_conversation
 from pointsman.cli.services_demo.desk import Desk
 from pointsman.cli.services_demo.preference import Turned, turn_preference

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import CommandError, ExitCode, why_not
 
 HOME_VARIABLE: Final = "POINTSMAN_HOME"
 
@@ -56,8 +56,9 @@ class Project:
                 str(variant["model"]): float(variant["load_s"]) for variant in document["variant"]
             }
         except (OSError, ValueError, KeyError, TypeError) as error:
+            why = why_not(error, named=self.registry)
             raise CommandError(
-                f"the model registry {self.registry} cannot be read: {error}",
+                f"the model registry {self.registry} cannot be read: {why}",
                 code="registry_invalid",
                 exit_code=ExitCode.FAILURE,
                 next_step="restore it from the repository",

@@ -12,40 +12,52 @@ from pointsman.contracts.degradation import (
 )
 from pointsman.contracts.levels import LEVELS, Level
 from pointsman.degradation.climbing.climber import Climber
+from pointsman.degradation.climbing.ladders import Ladders
+from pointsman.degradation.domain.record import MAX_HISTORY, Record
 from pointsman.degradation.domain.rules import Rules
 from pointsman.degradation.domain.stand import Stand
+from pointsman.degradation.domain.timers import Timers
 from pointsman.runtime.clock import Clock
 
 
 class Questions:
-    """Reads what the climber knows; changes nothing."""
+    """Reads what the climbers know; changes nothing."""
 
-    def __init__(self, climber: Climber, rules: Rules, clock: Clock) -> None:
-        self._climber = climber
+    def __init__(self, ladders: Ladders, rules: Rules, clock: Clock) -> None:
+        self._ladders = ladders
         self._rules = rules
         self._clock = clock
 
     def ladders(self) -> list[LadderRow]:
-        """The ladder of the pool as it stands."""
-        at, record = self._clock.wall(), self._climber.record
-        stand = record.stand
-        row = LadderRow(
+        """The ladder of each pool as it stands."""
+        return [self._ladder(climber, self._clock.wall()) for climber in self._ladders]
+
+    def history(self, asked: AskHistory) -> list[HistoryRow]:
+        """Newest first."""
+        records = [climber.record for climber in self._ladders]
+        rows = [
+            row
+            for record in records
+            if asked.pool in {"", record.pool}
+            for row in record.history(asked.limit)
+        ]
+        latest = sorted(rows, key=lambda row: row.position, reverse=True)
+        return latest[: min(max(asked.limit, 1), MAX_HISTORY)]
+
+    def _ladder(self, climber: Climber, at: float) -> LadderRow:
+        record, stand = climber.record, climber.record.stand
+        return LadderRow(
             pool=record.pool,
             level=stand.level,
             since=stand.since,
             held_s=stand.held_s(at),
             override=stand.override,
-            inputs=self._climber.pressure(at),
-            ages=self._climber.gauges.ages(at),
+            inputs=climber.pressure(at),
+            ages=climber.gauges.ages(at),
             thresholds=self._thresholds(),
-            timers=tuple(self._timers(stand, at)),
-            fallbacks=tuple(self._fallbacks()),
+            timers=tuple(self._timers(climber.timers, stand, at)),
+            fallbacks=tuple(_fallbacks(record)),
         )
-        return [row]
-
-    def history(self, asked: AskHistory) -> list[HistoryRow]:
-        """Newest first."""
-        return list(self._climber.record.history(asked.limit))
 
     def _thresholds(self) -> Thresholds:
         rules = self._rules
@@ -60,8 +72,8 @@ class Questions:
             device_high=rules.device_high,
         )
 
-    def _timers(self, stand: Stand, at: float) -> Iterator[HoldTimer]:
-        timers, rules = self._climber.timers, self._rules
+    def _timers(self, timers: Timers, stand: Stand, at: float) -> Iterator[HoldTimer]:
+        rules = self._rules
         for level in LEVELS[1:]:
             yield HoldTimer(
                 condition=f"predicted wait above {rules.entry[level]:g} s ({level})",
@@ -85,15 +97,16 @@ class Questions:
             needed_s=rules.hold_s,
         )
 
-    def _fallbacks(self) -> Iterator[FallbackRow]:
-        for started in self._climber.record.fallbacks.standing.values():
-            yield FallbackRow(
-                variant=started.variant,
-                family=started.family,
-                fallback=started.fallback,
-                code=started.code,
-                failures=started.failures,
-                since=started.at,
-                until=started.until,
-                strategy=started.strategy,
-            )
+
+def _fallbacks(record: Record) -> Iterator[FallbackRow]:
+    for started in record.fallbacks.standing.values():
+        yield FallbackRow(
+            variant=started.variant,
+            family=started.family,
+            fallback=started.fallback,
+            code=started.code,
+            failures=started.failures,
+            since=started.at,
+            until=started.until,
+            strategy=started.strategy,
+        )

@@ -17,12 +17,14 @@ _LEAST_PER_S: Final = 0.01
 class Demand:
     """Tasks asked for per second and family, averaged; takes samples in order of their time.
 
-    What the ladder refuses counts as well: it would come back as soon as it is taken again.
+    What the ladder refuses counts as well: it would come back as soon as it is taken again. What an
+    operator keeps back does not, before he lets it go: until then it asks for no device.
     """
 
     def __init__(self) -> None:
         self._at: float | None = None
         self._accepted: dict[str, int] = {}
+        self._kept_back: dict[str, int] = {}
         self._per_s: dict[str, float] = {}
         self._measured = False
 
@@ -36,20 +38,26 @@ class Demand:
         if before_at is not None and sample.at <= before_at:
             return
         self._at = sample.at
+        kept_back = {load.family: load.kept_back for load in sample.families}
         now = {load.family: load.accepted + load.refused for load in sample.families}
         if any(now.get(family, count) < count for family, count in self._accepted.items()):
             # Another leader counts from zero: there is no difference to be had this once.
             self._accepted = now
         elif before_at is not None:
-            self._take_differences(now, sample.at - before_at)
+            self._take_differences(now, kept_back, sample.at - before_at)
             self._measured = True
         # A family that is left out of a sample goes on counting from where it was.
         self._accepted |= now
+        self._kept_back |= kept_back
 
-    def _take_differences(self, now: Mapping[str, int], passed_s: float) -> None:
+    def _take_differences(
+        self, now: Mapping[str, int], kept_back: Mapping[str, int], passed_s: float
+    ) -> None:
         weight = 1.0 - math.exp(-passed_s / TAU_S)
         for family, before in self._accepted.items():
-            rate = (now.get(family, before) - before) / passed_s
+            before_back = self._kept_back.get(family, 0)
+            more_back = max(0, kept_back.get(family, before_back) - before_back)
+            rate = max(0, now.get(family, before) - before - more_back) / passed_s
             # The first difference is the average so far; starting at zero would hide an overload.
             old = self._per_s.get(family, rate)
             self._per_s[family] = old + weight * (rate - old)

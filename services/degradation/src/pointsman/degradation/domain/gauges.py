@@ -85,7 +85,8 @@ class Gauges:
             predicted_wait_s=wait_s,
             load_at_best=load,
             device=max(shares, default=None),
-            queued=sample.queued,
+            queued=sum(each.queued for each in sample.families),
+            kept_back=sum(each.kept_back for each in sample.families),
             family=family,
             alerts=alerts,
             samples=tuple(each.sample for each in used if each.sample),
@@ -170,8 +171,8 @@ def _longest_wait(sample: PoolSample) -> tuple[float | None, str]:
         return max(waits)
     # Tasks that nothing serves wait for a device, which no level brings; how long is unknown. Those
     # that an operator keeps back wait for him.
-    kept_back = sum(load.kept_back for load in sample.families)
-    return (None, "") if sample.queued > kept_back else (0.0, "")
+    waits = any(load.queued > load.kept_back for load in sample.families)
+    return (None, "") if waits else (0.0, "")
 
 
 def _wait_s(load: FamilyLoad) -> float | None:

@@ -88,4 +88,5 @@ class Grounds:
     @property
     def _device(self) -> str:
         device = self._pressure.device or 0.0
-        return f"a device is at {device:.0%} while {self._pressure.queued or 0} tasks wait"
+        waiting = (self._pressure.queued or 0) - self._pressure.kept_back
+        return f"a device is at {device:.0%} while {waiting} tasks wait"

@@ -46,6 +46,7 @@ class Record:
             case _:
                 return
         row = HistoryRow(
+            pool=self.pool,
             position=recorded.position,
             at=event.at,
             topic=recorded.type,
@@ -58,6 +59,26 @@ class Record:
         """Newest first."""
         rows = list(reversed(self._history))
         return rows[: min(max(limit, 1), MAX_HISTORY)]
+
+
+class Records(dict[str, Record]):
+    """Those of all pools, by pool; `evolve` gets each event once, in log order."""
+
+    def of(self, pool: str) -> Record:
+        """The record of a pool, empty if nothing was decided about it."""
+        record = self.get(pool)
+        if record is None:
+            record = self[pool] = Record(pool)
+        return record
+
+    def evolve(self, recorded: Recorded, event: Decision) -> None:
+        match event:
+            case LevelChanged() | OverrideSet() | OverrideEnded():
+                self.of(event.pool).evolve(recorded, event)
+            case FallbackStarted() | FallbackEnded():
+                self.of(event.pool).evolve(recorded, event)
+            case _:
+                return
 
 
 def _sentence(event: Decision) -> str:

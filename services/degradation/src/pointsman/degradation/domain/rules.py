@@ -53,7 +53,8 @@ class Rules:
         """Alerts that are a reason to save now.
 
         The latency alert looks back over a window: with next to nothing waiting and headroom at
-        the best variants it tells of the past, and neither raises the ladder nor keeps it up.
+        the best variants it tells of the past, and neither raises the ladder nor keeps it up. While
+        an operator keeps tasks back it tells of those as well, and the predicted wait does not.
         """
         wait_s, load = pressure.predicted_wait_s, pressure.load_at_best
         quiet = (
@@ -62,10 +63,11 @@ class Rules:
             and wait_s < self.relief_s(Level.CONSERVE)
             and load <= self.recovery_load
         )
+        silent = quiet or (wait_s is not None and pressure.kept_back > 0)
         return tuple(
             alert
             for alert in pressure.alerts
-            if not (quiet and alert.partition("/")[0] == LOOKS_BACK)
+            if not (silent and alert.partition("/")[0] == LOOKS_BACK)
         )
 
     def relief_s(self, level: Level) -> float:

@@ -103,12 +103,6 @@ class Steps:
 
     def refusal(self, command: SetOverride | EndOverride) -> Rejected | None:
         """Why a command cannot be followed."""
-        if command.pool != self._pool:
-            return Rejected(
-                code="unknown_pool",
-                message=f"there is no ladder of a pool {command.pool!r} here",
-                next=f"the pool here is {self._pool!r}",
-            )
         if isinstance(command, SetOverride) and not MIN_TTL_S <= command.ttl_s <= MAX_TTL_S:
             return Rejected(
                 code="ttl_out_of_range",

@@ -50,7 +50,7 @@ class Timers:
 
     def _is_device_full(self, pressure: Pressure) -> bool:
         limit = self._rules.device_high
-        return pressure.device is not None and pressure.device > limit and bool(pressure.queued)
+        return pressure.device is not None and pressure.device > limit and _somebody_waits(pressure)
 
     def _has_headroom(self, pressure: Pressure, level: Level) -> bool:
         wait_s, load = pressure.predicted_wait_s, pressure.load_at_best
@@ -62,8 +62,13 @@ class Timers:
 
     def _keeps_conserve(self, pressure: Pressure) -> bool:
         limit = self._rules.device_high - DEVICE_RELIEF
-        full = pressure.device is not None and pressure.device > limit and bool(pressure.queued)
-        return full or bool(self._rules.pressing(pressure))
+        full = pressure.device is not None and pressure.device > limit
+        return (full and _somebody_waits(pressure)) or bool(self._rules.pressing(pressure))
+
+
+def _somebody_waits(pressure: Pressure) -> bool:
+    """Whether a task waits for a device, and not for an operator."""
+    return (pressure.queued or 0) > pressure.kept_back
 
 
 def _note(since: dict[Level, float], level: Level, at: float, *, holds: bool) -> None:

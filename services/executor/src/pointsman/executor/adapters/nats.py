@@ -38,32 +38,11 @@ class NatsLeader:
         self._nc = nc
         self._identity = identity
         self._renewals = subjects.renewals(identity.pool)
-        self._reports: PackedRequests[AttemptReport, ReportAnswer] = PackedRequests(
-            nc,
-            self._subject("report"),
-            decode_answers=_report_answers.decode,
-            is_not_leader=lambda answer: answer.status == "not_leader",
-            retry_after=_report_retry_s,
-            patience_s=None,
-        )
-        self._changes: PackedRequests[ResidencyReport, ReportAnswer] = PackedRequests(
-            nc,
-            self._subject("residency"),
-            decode_answers=_report_answers.decode,
-            is_not_leader=lambda answer: answer.status == "not_leader",
-            retry_after=_report_retry_s,
-            patience_s=None,
-        )
-        self._checkpoints: PackedRequests[CheckpointReport, ReportAnswer] = PackedRequests(
-            nc,
-            self._subject("checkpoint"),
-            decode_answers=_report_answers.decode,
-            is_not_leader=lambda answer: answer.status == "not_leader",
-            retry_after=_report_retry_s,
-            patience_s=None,
-        )
-        self._attach: PackedRequests[Message, Answer] = self._commands("attach")
-        self._health: PackedRequests[Message, Answer] = self._commands("health")
+        self._reports = self._reports_on("report")
+        self._changes = self._reports_on("residency")
+        self._checkpoints = self._reports_on("checkpoint")
+        self._attach = self._commands("attach")
+        self._health = self._commands("health")
 
     @property
     def connected(self) -> bool:
@@ -131,6 +110,16 @@ class NatsLeader:
 
     def _subject(self, verb: str) -> str:
         return subjects.command(_SERVICE, verb, self._identity.pool)
+
+    def _reports_on(self, verb: str) -> PackedRequests[Message, ReportAnswer]:
+        return PackedRequests(
+            self._nc,
+            self._subject(verb),
+            decode_answers=_report_answers.decode,
+            is_not_leader=lambda answer: answer.status == "not_leader",
+            retry_after=_report_retry_s,
+            patience_s=None,
+        )
 
     def _commands(self, verb: str) -> PackedRequests[Message, Answer]:
         return PackedRequests(

@@ -19,6 +19,7 @@ from pointsman.contracts.leases import (
     Lease,
     ResidencyDone,
     ResidencyGrant,
+    ResidencyOutcome,
     ResidencyRefused,
     ResidencyReport,
 )
@@ -46,8 +47,6 @@ GANG_APART: Final = "gang_apart"
 """Code of a refusal: the devices of the gang do not stand on one engine of this executor."""
 
 _log = structlog.get_logger(__name__)
-
-Outcome = ResidencyDone | ResidencyRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ class ResidencyChanges:
         await self._leader.residency(ended.report)
         self._runs.answered((ended.task, ended.attempt))
 
-    async def _outcome(self, grant: ResidencyGrant, device: Device) -> Outcome:
+    async def _outcome(self, grant: ResidencyGrant, device: Device) -> ResidencyOutcome:
         timeout_s = grant.timeout_s or UNBOUNDED_S
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
@@ -165,7 +164,7 @@ class ResidencyChanges:
 
     async def _within(
         self, until: float, timeout_s: float, grant: ResidencyGrant, device: Device
-    ) -> Outcome:
+    ) -> ResidencyOutcome:
         try:
             async with asyncio.timeout_at(until):
                 return await self._changed(grant, device, timeout_s)
@@ -183,24 +182,28 @@ class ResidencyChanges:
             _log.exception("residency_change_failed", device=grant.device)
             return _refused("executor_error", "the executor failed; its log has the details")
 
-    async def _changed(self, grant: ResidencyGrant, device: Device, timeout_s: float) -> Outcome:
+    async def _changed(
+        self, grant: ResidencyGrant, device: Device, timeout_s: float
+    ) -> ResidencyOutcome:
         gang = [self._devices.get(name) for name in grant.members]
         refusal = _refusal(grant, device, gang)
         if refusal is not None:
             return refusal
         began = self._clock()
+        unloads_s: dict[str, float] = {}
         for variant in grant.unload:
             await device.unload(variant, timeout_s=timeout_s)
-        unloaded = self._clock()
-        unload_s = unloaded - began if grant.unload else 0.0
+            ended = self._clock()
+            unloads_s[variant], began = ended - began, ended
+        unload_s = sum(unloads_s.values())
         if not grant.load:
-            return ResidencyDone(unload_s=unload_s)
+            return ResidencyDone(unload_s=unload_s, unloads_s=unloads_s)
         gpus = tuple(each.gpu for each in (device, *gang) if each and each.gpu is not None)
         await device.load(grant.load, gpus=gpus, timeout_s=timeout_s)
         loaded = self._clock()
         with suppress(EngineBusyError):
             await device.canary()
-        return ResidencyDone(load_s=loaded - unloaded, unload_s=unload_s)
+        return ResidencyDone(load_s=loaded - began, unload_s=unload_s, unloads_s=unloads_s)
 
 
 def lease_of(grant: ResidencyGrant) -> Lease:

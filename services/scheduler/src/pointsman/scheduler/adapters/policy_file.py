@@ -44,7 +44,7 @@ def _read(path: Path) -> Parameters:
             path, str(error), code=error.code, next_step=error.next_step
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        detail = f"cannot be read ({error})"
+        detail = f"cannot be read ({error.strerror if isinstance(error, OSError) else error})"
         raise PolicyFileError(
             path, detail, code="policy_unreadable", next_step="make it a readable UTF-8 file"
         ) from error

@@ -2,18 +2,24 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
+from pointsman.contracts.bulk import AskBulk
 from pointsman.contracts.queries import DeadLetterRow, ListDeadLetters, ListTasks, TaskRow
 from pointsman.eventstore.ports import LogReader
 from pointsman.eventstore.projections import LogSource, ProjectionRunner, ProjectionState
 from pointsman.runtime.durable_sqlite import connect_reader
 from pointsman.scheduler.adapters.dead_letter_view import DeadLetterProjection, list_dead_letters
-from pointsman.scheduler.adapters.task_view import TaskProjection, list_tasks, one_task
+from pointsman.scheduler.adapters.task_view import (
+    TaskProjection,
+    count_bulk,
+    list_tasks,
+    one_task,
+)
 
 OnStopped = Callable[[str, str], None]
 
@@ -73,6 +79,9 @@ class TaskViews:
 
     async def tasks(self, query: ListTasks) -> Sequence[TaskRow]:
         return await self._ask(self._task_rows, lambda db: list_tasks(db, query))
+
+    async def bulk(self, pool: str, asked: AskBulk) -> Mapping[str, int]:
+        return await self._ask(self._task_rows, lambda db: count_bulk(db, pool, asked))
 
     async def task(self, task: UUID) -> TaskRow | None:
         return await self._ask(self._task_rows, lambda db: one_task(db, task))

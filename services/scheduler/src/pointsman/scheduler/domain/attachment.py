@@ -107,11 +107,16 @@ def decide_return(pool: Pool, executor: str, incarnation: str, *, at: float) -> 
 
 
 def decide_health(pool: Pool, command: DeviceHealth, *, at: float) -> Decided | None:
-    """Suspend or resume a device; None when nothing changes or another executor speaks for it."""
+    """Suspend or resume a device; None when nothing changes or another executor speaks for it.
+
+    An executor tells each change once, so it is noted of a detached device too: when that is back,
+    its engine may have been restarted and have nothing of what it had.
+    """
     device = pool.devices.get(command.device)
     if device is None or device.offer.incarnation != command.incarnation:
         return None
-    if command.healthy and device.status is DeviceStatus.SUSPENDED:
+    suspended = device.status is DeviceStatus.SUSPENDED or bool(device.suspended_for)
+    if command.healthy and suspended:
         return _of_device(
             pool,
             command.device,
@@ -123,7 +128,7 @@ def decide_health(pool: Pool, command: DeviceHealth, *, at: float) -> Decided | 
                 residency=command.residency,
             ),
         )
-    if not command.healthy and device.status is DeviceStatus.READY:
+    if not command.healthy and not suspended:
         return _of_device(
             pool,
             command.device,

@@ -111,6 +111,11 @@ class Device:
         return self.offer.device
 
     @property
+    def engine(self) -> tuple[str, str]:
+        """Executor and address; a fragment of the endpoint tells devices of one engine apart."""
+        return self.offer.executor, self.offer.endpoint.partition("#")[0]
+
+    @property
     def residents(self) -> tuple[str, ...]:
         """Variants that it serves, or will after its load; none while it does not serve."""
         if self.status is not DeviceStatus.READY or self.member_of:
@@ -173,15 +178,18 @@ class Device:
             self.idle_engine()
 
     def take(self, event: DeviceDetached | DeviceSuspended | DeviceResumed) -> None:
-        """Its status changed; that nobody speaks for it cures nothing."""
+        """Its status changed; that nobody speaks for it cures nothing, and nothing ends that."""
         match event:
             case DeviceDetached():
                 self.status, self.reason = DeviceStatus.DETACHED, event.reason
             case DeviceSuspended():
-                self.status, self.reason = DeviceStatus.SUSPENDED, event.reason
                 self.suspended_for = event.reason
+                if self.status is not DeviceStatus.DETACHED:
+                    self.status, self.reason = DeviceStatus.SUSPENDED, event.reason
             case DeviceResumed():
-                self.status, self.reason, self.suspended_for = DeviceStatus.READY, "", ""
+                self.suspended_for = ""
+                if self.status is not DeviceStatus.DETACHED:
+                    self.status, self.reason = DeviceStatus.READY, ""
                 if event.residency is not None:
                     self._reside(event.residency)
                 if event.quiescent:

@@ -37,6 +37,8 @@ class Devices(dict[str, Device]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.changes = 0
+        """Counts what may have changed which models a device could have."""
         self._terms = (SHARE, CAP_LOADS)
 
     def tune(self, share: float, cap_loads: float) -> None:
@@ -47,6 +49,7 @@ class Devices(dict[str, Device]):
 
     def take(self, event: OfDevice) -> Iterator[Device]:
         """A committed event of one device, which was attached before it; gives what it changed."""
+        self.changes += isinstance(event, DeviceAttached | DeviceDetached | DeviceResumed)
         if isinstance(event, DeviceAttached):
             if event.device in self:
                 self[event.device].attach(event)

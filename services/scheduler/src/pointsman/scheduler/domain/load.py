@@ -1,7 +1,7 @@
 """How loaded a pool is, as its leader tells others; a reading, not a decision."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from pointsman.contracts.task_states import TaskState
 from pointsman.contracts.telemetry import FamilyLoad, PoolSample, SlotLoad
 from pointsman.policy.batching import batch_s, largest
+from pointsman.scheduler.domain.admission.able_devices import could_run
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.rounds.variants import in_use, serving_devices
@@ -135,23 +136,35 @@ def _waiting(pool: Pool) -> Counter[str]:
     # an operator are no load.
     for _, _, task_id in pool.waiting.retries:
         task = pool.tasks.get(task_id)
-        if task is not None and task.state is TaskState.QUEUED:
+        if task is not None and task.state is TaskState.QUEUED and not task.held:
             waiting[task.accepted.family] += task not in pool.waiting
     return waiting
 
 
 def _kept_back(pool: Pool, gates: Gates, waiting: Counter[str]) -> Counter[str]:
-    """Waiting tasks of which none may start, whatever becomes free."""
+    """Waiting tasks of which an operator lets none start, whatever becomes free."""
     if gates.pool_refused() is not None:
         return waiting
     kept: Counter[str] = Counter()
     tenants = [name for name in gates.tenants() if gates.tenant_refused(name, 0) is not None]
     for class_id, queue in pool.waiting.queues():
-        if gates.class_refused(class_id) is not None:
+        if gates.class_refused(class_id) is not None or _drained(pool, queue.variants):
             kept[class_id[0]] += len(queue)
         elif tenants:
             kept[class_id[0]] += sum(queue.count_of(name) for name in tenants)
     return kept
+
+
+def _drained(pool: Pool, variants: Sequence[str]) -> bool:
+    """Whether operators have drained every device that could run one of the variants."""
+    if not any(device.draining for device in pool.devices.values()):
+        return False
+    able = [
+        device
+        for device in pool.devices.values()
+        if any(could_run(pool, device, variant) for variant in variants)
+    ]
+    return bool(able) and all(device.draining for device in able)
 
 
 def _slots(pool: Pool, gates: Gates) -> Counter[str]:

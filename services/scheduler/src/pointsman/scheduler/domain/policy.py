@@ -7,7 +7,7 @@ from pointsman.contracts.events import PolicySet
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.order import allowed_boost
-from pointsman.policy.parameters import DEFAULTS, RULES, Parameters, config_of, from_figures
+from pointsman.policy.parameters import UNTOLD, Parameters, config_of, from_figures
 from pointsman.scheduler.domain.fleet import Devices
 from pointsman.scheduler.domain.waiting import Waiting
 
@@ -16,9 +16,9 @@ class Policy:
     """The parameters of one pool, and what they change of its devices and queues."""
 
     def __init__(self, pool: str, devices: Devices, waiting: Waiting) -> None:
-        self.parameters = DEFAULTS
-        self.windows = DEFAULTS.windows_by_class()
-        self.config = RULES
+        self.parameters = UNTOLD
+        self.windows = UNTOLD.windows_by_class()
+        self.config = config_of(UNTOLD)
         self.event: PolicySet | None = None
         """What set them; None: nothing ever did."""
         self._pool = pool

@@ -7,6 +7,7 @@ from pointsman.contracts.events import ModelRegistered
 from pointsman.policy.batching import PRIOR_SHARE, added_s
 from pointsman.policy.class_times import ClassTimes
 from pointsman.policy.run_times import RunTimes
+from pointsman.policy.unload_times import UnloadTimes
 
 
 class Models(dict[str, ModelRegistered]):
@@ -19,13 +20,14 @@ class Models(dict[str, ModelRegistered]):
         self._times: dict[str, ClassTimes] = {}
         self._added_times: dict[str, RunTimes] = {}
         self._families: dict[str, list[ModelRegistered]] = {}
-        self._load_s: tuple[float, float] | None = None
+        self.unloads = UnloadTimes()
+        self._swap_s: tuple[float, float] | None = None
 
     def register(self, model: ModelRegistered) -> None:
         """Take a variant, or other facts about it; measured runs stay."""
         self[model.variant] = model
         self._families.clear()
-        self._load_s = None
+        self._swap_s = None
         times = self.times_of(model.variant)
         times.expect_load(model.load_s)
         times.longest_s = max(times.longest_s, model.service_p99_s)
@@ -73,17 +75,24 @@ class Models(dict[str, ModelRegistered]):
         return self.times_of(variant).runs
 
     @property
-    def load_s(self) -> tuple[float, float]:
-        """Mean and least expected load of all variants, seconds."""
-        if self._load_s is None:
+    def swap_s(self) -> tuple[float, float]:
+        """Mean and least expected swap of all variants, seconds: a load, mostly after an unload."""
+        if self._swap_s is None:
             loads = [self.times_of(variant).load_s for variant in self]
-            self._load_s = (fmean(loads), min(loads)) if loads else (0.0, 0.0)
-        return self._load_s
+            unload_s = self.unloads.mean_s
+            self._swap_s = (fmean(loads) + unload_s, min(loads)) if loads else (0.0, 0.0)
+        return self._swap_s
 
     def loaded(self, variant: str, load_s: float) -> None:
         """Count a load that has ended."""
         self.times_of(variant).loaded(load_s)
-        self._load_s = None
+        self._swap_s = None
+
+    def unloaded(self, unloads_s: Mapping[str, float]) -> None:
+        """Count unloads that have ended, by variant."""
+        for variant, unload_s in unloads_s.items():
+            self.unloads.unloaded(variant, unload_s)
+        self._swap_s = None
 
     def added_times_of(self, variant: str) -> RunTimes:
         """What each further task of a batch adds to its time."""

@@ -6,7 +6,7 @@ nothing is answered before the commit.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final
 from uuid import UUID
@@ -48,6 +48,7 @@ from pointsman.scheduler.leading.settling import Settling
 from pointsman.scheduler.ports import Draws
 
 _LOG_RETRY_S: Final = 0.5
+_FINAL: Final = ("recorded", "settled")
 
 _log = structlog.get_logger(__name__)
 
@@ -191,18 +192,12 @@ class PoolLeader:
             return [decided] if decided is not None else []
 
         crashpoint(CrashPoint.BEFORE_APPEND_COMPLETED)
-        try:
-            if self._is_live(report.task, report.attempt):
-                recorded = await self._settling.settle(decide)
-            else:
-                async with self._settling.devices:
-                    recorded = await self._settling.settle(decide)
-        except FencedError:
-            status = "not_leader"
-        except LogUnavailableError:
-            status = "unavailable"
+        if self._is_live(report.task, report.attempt):
+            status = await self._settled(decide)
         else:
-            status = "recorded" if recorded else "settled"
+            async with self._settling.devices:
+                status = await self._settled(decide)
+        if status in _FINAL:
             crashpoint(CrashPoint.AFTER_APPEND_COMPLETED)
             if report.task not in self.pool.tasks:
                 # Of two attempts the other has lost; its slot is free when its call has ended.
@@ -218,14 +213,7 @@ class PoolLeader:
             decided = decide_checkpoint(self.pool, report, at=self._clock.wall())
             return [decided] if decided is not None else []
 
-        try:
-            recorded = await self._settling.settle(decide)
-        except FencedError:
-            status = "not_leader"
-        except LogUnavailableError:
-            status = "unavailable"
-        else:
-            status = "recorded" if recorded else "settled"
+        status = await self._settled(decide)
         return ReportAnswer(task=report.task, attempt=report.attempt, status=status)
 
     async def residency(self, report: ResidencyReport) -> ReportAnswer:
@@ -237,15 +225,8 @@ class PoolLeader:
             decided = decide_residency_report(self.pool, report, at=self._clock.wall())
             return [decided] if decided is not None else []
 
-        try:
-            async with self._settling.devices:
-                recorded = await self._settling.settle(decide)
-        except FencedError:
-            status = "not_leader"
-        except LogUnavailableError:
-            status = "unavailable"
-        else:
-            status = "recorded" if recorded else "settled"
+        async with self._settling.devices:
+            status = await self._settled(decide)
         return ReportAnswer(
             task=stream_id("device", report.device), attempt=report.generation, status=status
         )
@@ -290,6 +271,16 @@ class PoolLeader:
     async def renewed(self, renewal: Renewal) -> None:
         """Note who lives; bring holders in step with the log."""
         await self._leases.renewed(renewal)
+
+    async def _settled(self, decide: Callable[[], Sequence[Decided]]) -> str:
+        """What whoever repeats a report until it is answered has to know."""
+        try:
+            recorded = await self._settling.settle(decide)
+        except FencedError:
+            return "not_leader"
+        except LogUnavailableError:
+            return "unavailable"
+        return "recorded" if recorded else "settled"
 
     def _is_live(self, task_id: UUID, attempt: int) -> bool:
         task = self.pool.tasks.get(task_id)

@@ -1,6 +1,7 @@
 """Rows about devices, models, tenants, pauses and schedules, from what is in memory."""
 
 from collections.abc import Iterable
+from math import isfinite
 
 from pointsman.contracts.events import ModelRegistered, ScopeKind
 from pointsman.contracts.queries import DeviceRow, ModelRow
@@ -10,6 +11,7 @@ from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.running import Running
 from pointsman.scheduler.domain.schedules.timetable import Schedule
+from pointsman.scheduler.domain.steering.steered_tasks import said
 
 DRAINING = "draining"
 DRAINED = "drained"
@@ -80,7 +82,7 @@ def _schedule(schedule: Schedule) -> ScheduleRow:
         missed_times=terms.missed,
         set_at=terms.at,
         set_by=terms.by,
-        next_due=schedule.next_due(),
+        next_due=next_due if isfinite(next_due := schedule.next_due()) else None,
         family="" if template is None else template.family,
         priority_class="" if template is None else template.priority_class,
         warm_up="" if warm_up is None else warm_up.variant,
@@ -90,6 +92,7 @@ def _schedule(schedule: Schedule) -> ScheduleRow:
         fired=schedule.fired,
         missed=schedule.missed,
         last_missed=schedule.last_missed,
+        paused="" if schedule.paused is None else said(schedule.paused),
     )
 
 

@@ -4,7 +4,7 @@ from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import TaskAccepted
 from pointsman.contracts.message import BlobRef
 from pointsman.runtime.clock import Clock
-from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.admission.submitting import decide_submit, refuse_submit
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.content import ContentReader
 
@@ -22,4 +22,6 @@ class Preview:
         size = len(task.payload or b"")
         payload = task.payload_ref or BlobRef(digest="", size=size, media_type=task.media_type)
         seen = self._content.see(task)
-        return decide_submit(self._pool, task, payload, at=self._clock.wall(), seen=seen)
+        at = self._clock.wall()
+        refused = refuse_submit(self._pool, task, payload, at=at, seen=seen)
+        return refused or decide_submit(self._pool, task, payload, at=at, seen=seen)

@@ -1,11 +1,13 @@
 """Answers to questions about the pool, its tasks and its log."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
+from pointsman.contracts.bulk import AskBulk, BulkRow
 from pointsman.contracts.endurance import AttemptProgress
 from pointsman.contracts.events import Decision, TaskAccepted
 from pointsman.contracts.queries import (
@@ -30,7 +32,9 @@ from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.why.history import sentences
+from pointsman.scheduler.domain.why.kept_back import KeptBack, in_the_way
 from pointsman.scheduler.domain.why.waits import waits_for
+from pointsman.scheduler.leading.around_task import AroundTask
 from pointsman.scheduler.leading.pool_rows import (
     device_rows,
     model_rows,
@@ -75,6 +79,7 @@ class Questions:
         self._pid = pid
         self._now = now
         self._progress = progress
+        self._around = AroundTask(pool, store, codec)
 
     async def tasks(self, query: ListTasks) -> list[TaskRow]:
         """Newest first."""
@@ -95,6 +100,12 @@ class Questions:
         return msgspec.structs.replace(
             row, progress=told.progress, progress_note=told.note, silent_s=told.silent_s
         )
+
+    async def bulk(self, asked: AskBulk) -> BulkRow:
+        """How the tasks of a bulk in the pool stand."""
+        await self._catch_up()
+        states = dict(await self._views.bulk(self._pool.name, asked))
+        return BulkRow(self._pool.name, asked.tenant, asked.bulk, states)
 
     async def dead_letters(self, query: ListDeadLetters) -> list[DeadLetterRow]:
         """Newest first."""
@@ -126,15 +137,28 @@ class Questions:
         history = [self._codec.decode(event.type, bytes(event.data)) for event in recorded]
         if not isinstance(history[0], TaskAccepted):
             return None
+        positions = tuple(event.position for event in recorded)
+        waits = await self._waits(task, history, positions)
         open_task = self._pool.tasks.get(task)
         return Why(
             task=task,
             state=_state(history),
-            sentences=tuple(sentences(history)),
+            sentences=tuple(sentences(history, waits)),
             pool=history[0].pool,
             waits_for=waits_for(self._pool, open_task) if open_task is not None else None,
-            positions=tuple(event.position for event in recorded),
+            positions=positions,
+            around=tuple(sorted({at for told in waits.values() for at in told.positions})),
         )
+
+    async def _waits(
+        self, task: UUID, history: Sequence[Decision], positions: Sequence[int]
+    ) -> dict[int, KeptBack]:
+        """What was in its way, by the event that ended each wait."""
+        now = self._now()
+        around = await self._around.read(task, history, positions, now=now)
+        if not around.noted:
+            return {}
+        return await asyncio.to_thread(in_the_way, history, around, now=now)
 
     def models(self) -> list[ModelRow]:
         """Registered variants by family and quality."""

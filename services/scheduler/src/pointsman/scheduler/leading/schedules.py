@@ -23,11 +23,13 @@ from pointsman.contracts.commands import (
 )
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.message import BlobRef
-from pointsman.contracts.schedules import RemoveSchedule, SetSchedule
+from pointsman.contracts.schedules import RemoveSchedule, ScheduleSteering, SetSchedule
 from pointsman.eventstore.ports import LogUnavailableError
 from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import Blobs, BlobsUnavailableError
 from pointsman.runtime.clock import Clock
+from pointsman.scheduler.domain.admission.able_devices import NOT_LOADABLE
+from pointsman.scheduler.domain.admission.submitting import refuse_submit
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.schedules.decisions import (
     decide_fired,
@@ -38,7 +40,10 @@ from pointsman.scheduler.domain.schedules.decisions import (
     decide_warmed,
     submission,
 )
+from pointsman.scheduler.domain.schedules.pausing import decide_schedule_steering
 from pointsman.scheduler.domain.schedules.timetable import Due, ScheduleId
+from pointsman.scheduler.domain.steering.agreed import Agreed, Steer
+from pointsman.scheduler.domain.steering.devices import refuse_load
 from pointsman.scheduler.leading.settling import Settling
 from pointsman.scheduler.leading.submissions import Submissions
 
@@ -92,8 +97,8 @@ class Schedules:
                 )
             except BlobsUnavailableError as error:
                 return Unavailable(retry_after_s=_LOOK_AGAIN_S, message=str(error))
-        refused = decide_set(self._pool, command, payload, at=self._clock.wall())
-        if isinstance(refused, Rejected):
+        refused = self._refused(command, payload)
+        if refused is not None:
             return refused
 
         def decide() -> list[Decided]:
@@ -102,7 +107,25 @@ class Schedules:
 
         changed = await self._settling.settle(decide)
         self._changed.set()
-        return Done(detail="set" if changed else "set like that already")
+        detail = "set" if changed else "set like that already"
+        return Done(detail=detail + self._warning((command.tenant, command.name)))
+
+    def _refused(self, command: SetSchedule, payload: BlobRef | None) -> Rejected | None:
+        decided = decide_set(self._pool, command, payload, at=self._clock.wall())
+        if isinstance(decided, Rejected) or command.warm_up is None:
+            return decided if isinstance(decided, Rejected) else None
+        return refuse_load(self._pool, command.warm_up.variant, command.warm_up.device)
+
+    def _warning(self, key: ScheduleId) -> str:
+        """What would keep its task from being accepted now, and may not when it is due."""
+        schedule, at = self._pool.timetable.get(key), self._clock.wall()
+        task = None if schedule is None else submission(schedule, at, at=at)
+        if task is None or task.payload_ref is None:
+            return ""
+        refused = refuse_submit(self._pool, task, task.payload_ref, at=at)
+        if refused is None or refused.code != NOT_LOADABLE:
+            return ""
+        return f", and its tasks would be refused now: {refused.message}"
 
     async def remove(self, command: RemoveSchedule) -> Answer:
         """Remove a schedule; tasks that it has made go on."""
@@ -111,6 +134,20 @@ class Schedules:
             lambda: decide_remove(self._pool, command, at=self._clock.wall())
         )
         return Done(detail="removed" if removed else "there is no such schedule")
+
+    async def steer(self, command: ScheduleSteering) -> Answer:
+        """Pause a schedule or let it go on; what is so already changes nothing."""
+        await self._settling.lead.give_way()
+        steers: list[Steer] = []
+
+        def decide() -> list[Decided]:
+            steers.append(decide_schedule_steering(self._pool, command, at=self._clock.wall()))
+            return [steer.decided for steer in steers[-1:] if isinstance(steer, Agreed)]
+
+        await self._settling.settle(decide)
+        self._changed.set()
+        last = steers[-1]
+        return Done(detail=last.detail) if isinstance(last, Agreed) else last
 
     # -- due times ---------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from pointsman.runtime.clock import Clock
 from pointsman.scheduler import telemetry
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.steering.agreed import Agreed, Steer
-from pointsman.scheduler.domain.steering.devices import decide_device_steering
+from pointsman.scheduler.domain.steering.devices import decide_device_steering, refuse_load
 from pointsman.scheduler.domain.steering.pools import decide_pool_steering
 from pointsman.scheduler.domain.steering.tasks import decide_task_steering
 from pointsman.scheduler.domain.steering.tenants import decide_tenant
@@ -69,6 +69,10 @@ class SteeringDesk:
             steer = decide_steering(self._pool, command, at=self._clock.wall())
             if not isinstance(steer, Agreed):
                 return steer
+            if isinstance(command, LoadModel):
+                refused = refuse_load(self._pool, command.variant, command.device)
+                if refused is not None:
+                    return refused
             done = Done(detail=steer.detail)
             answer = await self._log.record(steer.decided, _identity(command, done))
             match answer:

@@ -4,6 +4,8 @@ An executor's offer is recorded where it changed something; what stayed as it wa
 pool.
 """
 
+import msgspec
+
 from pointsman.contracts import events
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.leases import AttachExecutor, DeviceHealth, DeviceOffer
@@ -84,7 +86,12 @@ def policy_set(pool: Pool, append: Append, event: events.PolicySet) -> Decided |
         at=event.at,
         applied_to=pool.applied_to,
     )
-    return None if decided is None else policy.decided(decided, pool.version_of(policy.stream))
+    if decided is None:
+        return None
+    # A release that knew fewer figures recorded those.
+    figures = {name: value for name, value in decided.figures.items() if name in event.figures}
+    again = msgspec.structs.replace(decided, figures=figures)
+    return policy.decided(again, pool.version_of(policy.stream))
 
 
 def _of(append: Append, decided: list[Decided]) -> Decided | None:

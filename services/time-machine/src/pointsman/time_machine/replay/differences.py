@@ -1,7 +1,7 @@
 """What was recorded beside what is decided now, field by field."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
 
@@ -22,8 +22,8 @@ class Difference(msgspec.Struct, frozen=True):
     position: int
     type: str
     field: str
-    """`event` where one side has none or one of another type, `version` where the stream stood
-    elsewhere."""
+    """Dotted where it is a part of one; `event` where one side has none or one of another type,
+    `version` where the stream stood elsewhere."""
     recorded: object
     decided: object
 
@@ -53,9 +53,23 @@ def _compared(append: Append, index: int, decided: Decision | None) -> Differenc
         return _difference(append, index, "event", _names([event]), names)
     recorded, again = msgspec.structs.asdict(event), msgspec.structs.asdict(decided)
     name = next(name for name, value in recorded.items() if again[name] != value)
-    return _difference(
-        append, index, name, msgspec.to_builtins(recorded[name]), msgspec.to_builtins(again[name])
-    )
+    values = msgspec.to_builtins(recorded[name]), msgspec.to_builtins(again[name])
+    return _difference(append, index, *_innermost(name, *values))
+
+
+def _innermost(name: str, recorded: object, decided: object) -> tuple[str, object, object]:
+    """The first value inside of two documents that makes them differ, under its dotted name."""
+    if not _is_document(recorded) or not _is_document(decided):
+        return name, recorded, decided
+    keys = (key for key in recorded | decided if recorded.get(key) != decided.get(key))
+    key = next(keys, None)
+    if key is None:
+        return name, recorded, decided
+    return _innermost(f"{name}.{key}", recorded.get(key), decided.get(key))
+
+
+def _is_document(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict)
 
 
 def _names(events: Sequence[Decision]) -> str:

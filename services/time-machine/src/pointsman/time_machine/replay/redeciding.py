@@ -35,6 +35,7 @@ from pointsman.time_machine.replay.schedules import (
     schedule_missed,
     schedule_removed,
     schedule_set,
+    schedule_steered,
 )
 from pointsman.time_machine.replay.steering import (
     OfDevices,
@@ -61,6 +62,8 @@ _ALONE: Mapping[type[Decision], Callable[..., Decided | None]] = {
     events.TenantSet: tenant_set,
     events.ScheduleSet: schedule_set,
     events.ScheduleRemoved: schedule_removed,
+    events.SchedulePaused: schedule_steered,
+    events.ScheduleResumed: schedule_steered,
     events.ScheduleFired: schedule_fired,
     events.ScheduleMissed: schedule_missed,
     events.ResidencyChanged: residency_ended,

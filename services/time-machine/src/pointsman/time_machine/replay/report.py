@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from pointsman.eventstore.log_rows import row_pages
+from pointsman.eventstore.archive_segment import ArchiveDamagedError
+from pointsman.eventstore.log_reader import LogUnreadableError
 from pointsman.time_machine.pool_log import pools_of
+from pointsman.time_machine.progress import Progress, pages_told
 from pointsman.time_machine.replay.differences import Difference
-from pointsman.time_machine.replay.verification import SHOWN, Stopped, Verification
+from pointsman.time_machine.replay.stops import Stopped, broken_off
+from pointsman.time_machine.replay.verification import SHOWN, Verification
 
 
 class Replay(TypedDict):
@@ -17,7 +20,7 @@ class Replay(TypedDict):
 
     pools: list[str]
     events: int
-    """In the log."""
+    """That were read: all of the log, unless the replay stopped."""
     decisions: int
     verified: int
     different: int
@@ -27,7 +30,7 @@ class Replay(TypedDict):
     beyond_window: int
     not_redecided: dict[str, int]
     stopped: Stopped | None
-    """Counts as a difference."""
+    """Counts as a difference. The figures are of what stands before it."""
     fold_events_per_s: float
     """Events read, decoded and folded, over the time that this took."""
     decisions_per_s: float
@@ -36,11 +39,17 @@ class Replay(TypedDict):
 
 
 def verify_log(
-    log: Path, *, pools: Sequence[str] = (), first: int = 1, last: int | None = None
+    log: Path,
+    *,
+    pools: Sequence[str] = (),
+    first: int = 1,
+    last: int | None = None,
+    progress: Progress | None = None,
 ) -> Replay:
     """Verify decisions at positions `first` to `last` of some pools, or of all that were ever led.
 
-    Raises what `row_pages` raises, `NewerEventError` and `DamagedEventError`.
+    A log that cannot be read to its end is verified up to there. Raises what `row_pages` raises
+    where it cannot be read at all.
     """
     began = time.perf_counter()
     led = pools_of(log)
@@ -48,17 +57,25 @@ def verify_log(
     for pool in pools or led:
         # Models are of every pool, and events of other services of none: they count once.
         runs.append(Verification(pool, first=first, last=last, owns_shared=not runs))
-        _run(runs[-1], log)
+        _run(runs[-1], log, progress)
     return _report(runs, time.perf_counter() - began)
 
 
-def _run(verification: Verification, log: Path) -> None:
+def _run(verification: Verification, log: Path, progress: Progress | None) -> None:
     began = time.perf_counter()
-    for page in row_pages(log):
-        verification.folding_s += time.perf_counter() - began
-        verification.take(page)
-        began = time.perf_counter()
-    verification.end()
+    try:
+        for page in pages_told(log, progress):
+            verification.folding_s += time.perf_counter() - began
+            verification.take(page)
+            if verification.stopped is not None:
+                return
+            began = time.perf_counter()
+    except (LogUnreadableError, ArchiveDamagedError) as error:
+        if not verification.read_to:
+            raise
+        verification.break_off(broken_off(verification.read_to + 1, error))
+    else:
+        verification.end()
 
 
 def _report(runs: Sequence[Verification], seconds: float) -> Replay:
@@ -67,6 +84,7 @@ def _report(runs: Sequence[Verification], seconds: float) -> Replay:
     for run in runs:
         not_redecided += run.not_redecided
         found += run.differences
+    stops = [run.stopped for run in runs if run.stopped is not None]
     events, decisions = sum(run.events for run in runs), sum(run.decisions for run in runs)
     return {
         "pools": [run.pool.name for run in runs],
@@ -78,7 +96,7 @@ def _report(runs: Sequence[Verification], seconds: float) -> Replay:
         "unrecorded": sum(run.unrecorded for run in runs),
         "beyond_window": sum(run.beyond_window for run in runs),
         "not_redecided": dict(not_redecided.most_common()),
-        "stopped": next((run.stopped for run in runs if run.stopped is not None), None),
+        "stopped": min(stops, key=lambda stopped: stopped.position, default=None),
         "fold_events_per_s": _rate(events, sum(run.folding_s for run in runs)),
         "decisions_per_s": _rate(decisions, sum(run.deciding_s for run in runs)),
         "seconds": round(seconds, 3),

@@ -20,7 +20,7 @@ def residency_ended(
         if lost is not None and lost.events == append.events:
             return lost
     outcome = (
-        ResidencyDone(load_s=event.load_s, unload_s=event.unload_s)
+        ResidencyDone(load_s=event.load_s, unload_s=event.unload_s, unloads_s=event.unloads_s)
         if isinstance(event, events.ResidencyChanged)
         else ResidencyRefused(code=event.code, message=event.message)
     )

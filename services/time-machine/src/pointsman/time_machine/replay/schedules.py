@@ -5,7 +5,12 @@ from uuid import UUID
 from pointsman.contracts import events
 from pointsman.contracts.commands import Rejected
 from pointsman.contracts.decided import Decided
-from pointsman.contracts.schedules import RemoveSchedule, SetSchedule
+from pointsman.contracts.schedules import (
+    PauseSchedule,
+    RemoveSchedule,
+    ResumeSchedule,
+    SetSchedule,
+)
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.schedules.decisions import (
     NOT_IN_TIME,
@@ -16,7 +21,9 @@ from pointsman.scheduler.domain.schedules.decisions import (
     decide_set,
     decide_warmed,
 )
+from pointsman.scheduler.domain.schedules.pausing import decide_schedule_steering
 from pointsman.scheduler.domain.schedules.timetable import Due, ScheduleId
+from pointsman.scheduler.domain.steering.agreed import Agreed
 from pointsman.time_machine.replay.appends import Append
 
 
@@ -43,6 +50,24 @@ def schedule_removed(pool: Pool, append: Append, event: events.ScheduleRemoved) 
         command_id="", tenant=event.tenant, name=event.name, by=event.by, reason=event.reason
     )
     return decide_remove(pool, command, at=event.at)
+
+
+def schedule_steered(
+    pool: Pool,
+    append: Append,  # noqa: ARG001 - as all of the table
+    event: events.SchedulePaused | events.ScheduleResumed,
+) -> Decided | None:
+    """Somebody paused it, or let it go on."""
+    verb = PauseSchedule if isinstance(event, events.SchedulePaused) else ResumeSchedule
+    command = verb(
+        command_id="replayed",
+        by=event.by,
+        reason=event.reason,
+        tenant=event.tenant,
+        name=event.name,
+    )
+    steer = decide_schedule_steering(pool, command, at=event.at)
+    return steer.decided if isinstance(steer, Agreed) else None
 
 
 def schedule_fired(pool: Pool, append: Append, event: events.ScheduleFired) -> Decided | None:

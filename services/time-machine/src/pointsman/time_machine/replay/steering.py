@@ -1,7 +1,10 @@
 """What operators asked for, decided again from what was recorded of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from pointsman.contracts import events
 from pointsman.contracts.decided import Decided
@@ -52,7 +55,17 @@ def task_steered(pool: Pool, append: Append, event: OfTasks) -> Decided | None:
             command = BoostTask(command_id=_ID, by=by, reason=reason, task=task, boost_s=boost_s)
         case events.TaskRekeyed(priority_class=to):
             command = MoveTask(command_id=_ID, by=by, reason=reason, task=task, priority_class=to)
-    return _agreed(decide_task_steering(pool, command, at=event.at))
+    decided = _agreed(decide_task_steering(pool, command, at=event.at))
+    if isinstance(event, events.TaskRekeyed) and event.places is None:
+        return _without_places(decided)
+    return decided
+
+
+def _without_places(decided: Decided | None) -> Decided | None:
+    """Earlier releases did not record them."""
+    if decided is None or not isinstance(event := decided.events[0], events.TaskRekeyed):
+        return decided
+    return replace(decided, events=(msgspec.structs.replace(event, places=None),))
 
 
 def pool_steered(pool: Pool, append: Append, event: OfPools) -> Decided | None:  # noqa: ARG001 - as all of the table

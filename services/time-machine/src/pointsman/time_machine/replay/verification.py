@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-import msgspec
-
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
 from pointsman.eventstore.log_rows import LogRow
-from pointsman.policy.parameters import RULES, rules_of
+from pointsman.eventstore.reading import DamagedEventError, NewerEventError
+from pointsman.policy.parameters import KNOWN_RULES, rules_of
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.time_machine.pool_log import Entry, PoolLog
@@ -23,6 +22,7 @@ from pointsman.time_machine.replay.appends import Append, Moment, moments
 from pointsman.time_machine.replay.differences import TOPIC_OF, Difference, differences
 from pointsman.time_machine.replay.past_policies import PastPolicies
 from pointsman.time_machine.replay.redeciding import OF_LEADERS, REDECIDED, redecide
+from pointsman.time_machine.replay.stops import Stopped, not_fitting, unreadable
 
 WINDOW: Final = 10_000
 """Positions between the state of a decision and the decision: thousands only where others append
@@ -32,14 +32,6 @@ SHOWN: Final = 20
 
 _OF_POOLS: Final = frozenset(type_ for type_ in TOPIC_OF if "pool" in type_.__struct_fields__)
 """Events that name their pool."""
-
-
-class Stopped(msgspec.Struct, frozen=True):
-    """The event at which memory and log have parted: nothing behind it was looked at."""
-
-    position: int
-    type: str
-    reason: str
 
 
 class Verification:
@@ -66,6 +58,8 @@ class Verification:
         """By topic."""
         self.stopped: Stopped | None = None
         """Where the fold ended before the log did."""
+        self.read_to = 0
+        """Position of the last event that was read."""
         self.folding_s = 0.0
         self.deciding_s = 0.0
         self._first, self._last = first, last
@@ -78,20 +72,37 @@ class Verification:
         self._policies = PastPolicies()
 
     def take(self, rows: Sequence[LogRow]) -> None:
-        """The next rows; raises `NewerEventError` and `DamagedEventError`."""
+        """The next rows; one that cannot be read ends the replay as `break_off` does."""
         if self.stopped is not None:
             return
         began = time.perf_counter()
-        entries = [self._log.entry(row) for row in rows]
+        entries: list[Entry | None] = []
+        unread: Stopped | None = None
+        try:
+            for row in rows:
+                entries.append(self._log.entry(row))  # noqa: PERF401 - those before an error stay
+        except (NewerEventError, DamagedEventError) as error:
+            unread = unreadable(error)
         self._ahead += [entry for entry in entries if entry is not None]
         read = time.perf_counter()
         self.folding_s += read - began
-        self.events += len(rows)
-        for row, entry in zip(rows, entries, strict=True):
+        self.events += len(entries)
+        for row, entry in zip(rows, entries, strict=False):
+            self.read_to = row[0]
             if row[0] >= self._first and (self._last is None or row[0] <= self._last):
                 self._plan(row, entry)
         self.deciding_s += time.perf_counter() - read
-        self._advance(rows[-1][0] - WINDOW)
+        if unread is not None:
+            self.break_off(unread)
+        else:
+            self._advance(self.read_to - WINDOW)
+
+    def break_off(self, stopped: Stopped) -> None:
+        """Nothing more can be read: what was read is decided again, but for what was cut."""
+        self._drop_cut()
+        self.end()
+        self.stopped = self.stopped or stopped
+        self._ahead.clear()
 
     def end(self) -> None:
         """The log is at its end."""
@@ -123,6 +134,16 @@ class Verification:
             self._due[stood_at] = [entry]
         else:
             due.append(entry)
+
+    def _drop_cut(self) -> None:
+        """Forget the decision whose events may go on behind the last that was read."""
+        if not self._ahead or self._ahead[-1][0] != self.read_to:
+            return
+        last = self._ahead[-1][3]
+        due = self._due.pop(last.applied_to, [])
+        whole = [entry for entry in due if entry[3].at != last.at]
+        if whole:
+            self._due[last.applied_to] = whole
 
     def _is_mine(self, stream: UUID, event: Decision) -> bool:
         mine = getattr(event, "pool", self.pool.name) == self.pool.name
@@ -163,14 +184,13 @@ class Verification:
 
     def _stop(self, entry: Entry, error: Exception) -> None:
         position, _, _, event = entry
-        reason = f"{type(error).__name__}: {error}"
-        self.stopped = Stopped(position, TOPIC_OF[type(event)], reason)
+        self.stopped = not_fitting(position, TOPIC_OF[type(event)], error)
         self._ahead.clear()
 
     def _of_this_policy(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Decisions of another release's policy follow from rules that are not here."""
         config = self._policies.at(entries[-1][0])
-        if config is None or rules_of(config) == RULES:
+        if config is None or rules_of(config) in KNOWN_RULES:
             return entries
         self.not_redecided.update(f"{TOPIC_OF[type(entry[3])]} ({config})" for entry in entries)
         return ()

@@ -73,7 +73,7 @@ def leases_of(pool: Pool, at: float) -> list[Lease]:
 
 def _device(pool: Pool, device: Device, at: float) -> DeviceState:
     offer, change = device.offer, device.changing
-    mean_load_s, _ = pool.models.load_s
+    mean_swap_s, _ = pool.models.swap_s
     changing = ""
     if change is not None:
         what = f"loads {change.load}" if change.load else f"unloads {', '.join(change.unload)}"
@@ -91,7 +91,7 @@ def _device(pool: Pool, device: Device, at: float) -> DeviceState:
         "resident": dict(device.slots_of),
         "changing": changing,
         "generation": device.generation,
-        "credit_s": round(device.credit.left_s(mean_load_s), 6),
+        "credit_s": round(device.credit.left_s(mean_swap_s), 6),
         "idle_s": round(at - device.used_at, 6) if device.idle and device.used_at else None,
         "runs": [*_runs(device, at, suspect=False), *_runs(device, at, suspect=True)],
     }

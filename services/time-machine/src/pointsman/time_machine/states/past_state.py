@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from pointsman.contracts.levels import Level
-from pointsman.eventstore.log_rows import row_pages
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.time_machine.moments import Moment
 from pointsman.time_machine.pool_log import PoolLog
+from pointsman.time_machine.progress import Progress, pages_told
 from pointsman.time_machine.states.devices import DeviceState, Lease, devices_of, leases_of
 from pointsman.time_machine.states.standing import (
     Stands,
@@ -43,18 +43,20 @@ class PastState(TypedDict):
     seconds: float
 
 
-def past_state(log: Path, pool_name: str, moment: Moment) -> PastState:
+def past_state(
+    log: Path, pool_name: str, moment: Moment, *, progress: Progress | None = None
+) -> PastState:
     """Raises what `row_pages` raises, `NewerEventError` and `DamagedEventError`."""
     began = time.perf_counter()
     pool = Pool(pool_name)
-    folded = fold_to(log, pool, moment.position)
+    folded = fold_to(log, pool, moment.position, progress=progress)
     return described(pool, moment, folded=folded, seconds=time.perf_counter() - began)
 
 
-def fold_to(log: Path, pool: Pool, position: int) -> int:
+def fold_to(log: Path, pool: Pool, position: int, *, progress: Progress | None = None) -> int:
     """Fold everything up to a position; how many events that were."""
     folding, folded = PoolLog(pool), 0
-    for page in row_pages(log):
+    for page in pages_told(log, progress):
         rows = page if page[-1][0] <= position else [row for row in page if row[0] <= position]
         folding.fold(rows)
         folded += len(rows)

@@ -6,19 +6,39 @@ its variant, drawn with a fixed seed, or what the registry says where the varian
 
 import random
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Final
 
 from pointsman.contracts import events
 from pointsman.time_machine.traces import TracedTask
-from pointsman.time_machine.whatif.recorded_load import AskedTask, RecordedLoad
+from pointsman.time_machine.whatif.asked_tasks import CACHED, EXPIRED, AskedTask
+from pointsman.time_machine.whatif.recorded_load import RecordedLoad
 
 SEED: Final = 1
 
-_CACHED: Final = "cached"
-_CANCELLED: Final = events.TaskCancelled.__name__
+_WHOLE: Final = "whole"
+_KEPT_BACK: Final = "kept back"
+_NOT_RUN: Final = "not run"
+
+
+@dataclass(frozen=True, slots=True)
+class TimesModel:
+    """Where the run and load times of a trace come from, and how far they are off.
+
+    Errors are means of the absolute deviation over the mean; None: nothing to tell them from.
+    """
+
+    recorded: int
+    """Tasks that take the slot time that was recorded for them."""
+    drawn: int
+    """Tasks whose run time was drawn."""
+    drawn_error: float | None
+    """Of a drawn run: what draws would have missed of those that ran."""
+    loads: int
+    """Measured loads; a load takes the mean of its variant."""
+    load_error: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +52,44 @@ class Calibrated:
     """From arrival to grant where nothing is in the way: the decision and its commit."""
     expired: int
     """Recorded expiries."""
-    drawn: int
-    """Tasks whose run time was drawn."""
-    cached: int
-    """Left out: another task's result was given, nothing was to be run."""
-    cancelled: int
-    """Left out: somebody cancelled them before they ran, at a moment of his own."""
+    times: TimesModel
+    boosted: int
+    """Tasks whose senders wished them earlier."""
+    gangs: int
+    """Models of the trace that take several devices in the pool, whether or not they do here."""
+    left_out: Counter[str] = field(default_factory=Counter[str])
+    """Tasks that no policy would have run, or that ran otherwise, by `_left_out`."""
+
+    @property
+    def cached(self) -> int:
+        """Another task's result was given, nothing was to be run."""
+        return self.left_out[CACHED]
+
+    @property
+    def wholes(self) -> int:
+        """They ran in parts, which are tasks of the trace."""
+        return self.left_out[_WHOLE]
+
+    @property
+    def kept_back(self) -> int:
+        """Until they ended or the time was over, something other than the queue kept them back."""
+        return self.left_out[_KEPT_BACK]
+
+    @property
+    def not_run(self) -> int:
+        """They were cancelled, or failed, before they were granted."""
+        return self.left_out[_NOT_RUN]
 
 
-def calibrate(load: RecordedLoad) -> Calibrated:
-    """Make a trace of a load; times are seconds from its beginning."""
+def calibrate(load: RecordedLoad, *, gangs: bool = False) -> Calibrated:
+    """Make a trace of a load; times are seconds from its beginning.
+
+    Models that take several devices do so with `gangs`, otherwise they take one.
+    """
     tasks = sorted(load.tasks.values(), key=lambda task: (task.arrival, task.accepted.at))
-    asked = [task for task in tasks if not _left_out(task)]
-    model = _ServiceTimes(load, asked)
+    left_out = Counter(_left_out(task, load.end) for task in tasks)
+    asked = [task for task in tasks if not _left_out(task, load.end)]
+    model = _ServiceTimes(load, asked, gangs=gangs)
     trace = [model.traced(number, task) for number, task in enumerate(asked)]
     begun = ((task, task.begun_at) for task in asked if task.begun_at is not None)
     waits = [max(0.0, begun_at - task.arrival) for task, begun_at in begun]
@@ -52,10 +97,11 @@ def calibrate(load: RecordedLoad) -> Calibrated:
         trace=trace,
         waits_s=waits,
         least_s=_least(waits),
-        expired=sum(task.ended == events.TaskExpired.__name__ for task in asked),
-        drawn=model.drawn,
-        cached=sum(task.ended == _CACHED for task in tasks),
-        cancelled=sum(task.ended == _CANCELLED and task.begun_at is None for task in tasks),
+        expired=sum(task.ended == EXPIRED for task in asked),
+        times=model.told(asked),
+        boosted=sum(task.accepted.boost_s > 0 for task in asked),
+        gangs=sum(load.devices_of(variant) > 1 for variant in {task.model for task in trace}),
+        left_out=left_out,
     )
 
 
@@ -64,18 +110,29 @@ def _least(waits_s: Sequence[float]) -> float:
     return sorted(waits_s)[len(waits_s) // 100] if waits_s else 0.0
 
 
-def _left_out(task: AskedTask) -> bool:
-    return task.ended == _CACHED or (task.ended == _CANCELLED and task.begun_at is None)
+def _left_out(task: AskedTask, end: float) -> str:
+    """Why a task is not in the trace; empty: it is."""
+    if task.ended == CACHED:
+        return CACHED
+    if task.begun_at is None:
+        if task.is_whole:
+            return _WHOLE
+        if task.ended not in {"", EXPIRED}:
+            return _NOT_RUN
+        if task.kept_back:
+            return _KEPT_BACK
+    return _KEPT_BACK if task.arrival >= end else ""
 
 
 class _ServiceTimes:
     """Slot times and load times by variant, as far as they were recorded."""
 
-    def __init__(self, load: RecordedLoad, asked: Sequence[AskedTask]) -> None:
+    def __init__(self, load: RecordedLoad, asked: Sequence[AskedTask], *, gangs: bool) -> None:
         self._load = load
+        self._gangs = gangs
         self._draws = random.Random(SEED)
         self._usual = _usual_variants(asked)
-        self.drawn = 0
+        self._drawn = 0
 
     def traced(self, number: int, task: AskedTask) -> TracedTask:
         accepted, begin = task.accepted, self._load.begin
@@ -85,18 +142,35 @@ class _ServiceTimes:
             number=number,
             arrival_s=task.arrival - begin,
             model=variant,
-            service_s=task.occupied_s if _ran(task) else self._draw(variant),
+            service_s=task.occupied_s if task.ran else self._draw(variant),
             tenant=accepted.tenant,
             priority_class=accepted.priority_class,
             deadline_s=None if deadline is None else max(0.0, deadline - begin),
             load_s=self._load_s(variant),
+            devices_per_instance=self._load.devices_of(variant) if self._gangs else 1,
+        )
+
+    def told(self, asked: Sequence[AskedTask]) -> TimesModel:
+        draws = random.Random(SEED)
+        tried = (
+            (task.occupied_s, draws.choice(runs))
+            for task in asked
+            if task.ran and (runs := self._load.runs_s.get(task.variant))
+        )
+        loads = [(each, fmean(all_)) for all_ in self._load.loads_s.values() for each in all_]
+        return TimesModel(
+            recorded=len(asked) - self._drawn,
+            drawn=self._drawn,
+            drawn_error=_deviation(tried),
+            loads=len(loads),
+            load_error=_deviation(loads),
         )
 
     def _variant(self, accepted: events.TaskAccepted) -> str:
         return self._usual.get((accepted.family, accepted.variants), accepted.variants[0])
 
     def _draw(self, variant: str) -> float:
-        self.drawn += 1
+        self._drawn += 1
         runs = self._load.runs_s.get(variant)
         if runs:
             return self._draws.choice(runs)
@@ -113,8 +187,13 @@ class _ServiceTimes:
         return registered.load_s if registered is not None else 0.0
 
 
-def _ran(task: AskedTask) -> bool:
-    return task.occupied_s > 0.0 and task.granted_at is None
+def _deviation(pairs: Iterable[tuple[float, float]]) -> float | None:
+    """Mean of how far the second is off, over the mean of the first."""
+    missed_s = real_s = 0.0
+    for real, taken in pairs:
+        missed_s += abs(taken - real)
+        real_s += real
+    return round(missed_s / real_s, 4) if real_s else None
 
 
 def _usual_variants(asked: Sequence[AskedTask]) -> dict[tuple[str, tuple[str, ...]], str]:

@@ -6,22 +6,22 @@ the recorded ones. A difference between policies that is smaller than that error
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from math import ceil
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
-from pointsman.eventstore.log_rows import row_pages
 from pointsman.policy.parameters import Parameters
 from pointsman.runtime.errors import FatalError
+from pointsman.time_machine.moments import Span
 from pointsman.time_machine.policies import OURS, Fleet, parameters_of, simulate
 from pointsman.time_machine.policy_files import read_policy
-from pointsman.time_machine.whatif.calibration import SEED, Calibrated, calibrate
+from pointsman.time_machine.progress import Progress, pages_told
+from pointsman.time_machine.whatif.assumptions import Fleets, assumptions
+from pointsman.time_machine.whatif.calibration import Calibrated, calibrate
 from pointsman.time_machine.whatif.recorded_load import RecordedLoad, read_load
 
-_ALONE: Final = (
-    "each task runs on the variant that it ran on, as long as it held its slot; of a shared call "
-    "it takes its part, and it runs alone"
-)
+_AS_RECORDED: Final = f"{OURS} as recorded"
 
 
 class NothingAskedError(FatalError):
@@ -51,9 +51,20 @@ class Waits(TypedDict):
 class Ran(TypedDict):
     """One simulated policy."""
 
+    name: str
+    """Tells it from the other one, which may be the same policy set otherwise."""
     policy: str
     parameters: dict[str, float]
     waits: Waits
+
+
+class _Candidate(NamedTuple):
+    """A policy to simulate."""
+
+    name: str
+    policy: str
+    parameters: Parameters
+    fleet: Fleet
 
 
 class WhatIf(TypedDict):
@@ -63,6 +74,8 @@ class WhatIf(TypedDict):
     end: float
     tasks: int
     devices: int
+    slots: int
+    """Of each device, under the other policy."""
     recorded: Waits
     calibrated: Ran
     error: dict[str, float | None]
@@ -70,51 +83,81 @@ class WhatIf(TypedDict):
     other: Ran
     change: dict[str, float | None]
     """The other policy over the simulated recorded one, less 1."""
+    times: dict[str, Any]
+    """Where run and load times come from and how far they are off; see `TimesModel`."""
+    not_repeated: dict[str, int]
+    """What the recorded time had and the simulation has not, by its name."""
     assumed: list[str]
     simulated: bool
     seconds: float
 
 
 def what_if(
-    log: Path, pool: str, *, begin: float, end: float, policy: str, devices: int | None = None
+    log: Path,
+    pool: str,
+    span: Span,
+    *,
+    policy: str,
+    devices: int | None = None,
+    progress: Progress | None = None,
 ) -> WhatIf:
     """Raises `NothingAskedError`, `ParametersError` and what reading a log raises."""
     began = time.perf_counter()
     name, parameters = read_policy(policy)
-    rows = (row for page in row_pages(log) for row in page)
-    load = read_load(rows, pool, begin=begin, end=end)
-    calibrated = calibrate(load)
-    if not calibrated.trace or not (devices or load.places):
+    rows = (row for page in pages_told(log, progress) for row in page)
+    load = read_load(rows, pool, span)
+    calibrated = calibrate(load, gangs=name == OURS)
+    if not calibrated.trace or not (devices or load.devices):
         raise NothingAskedError(pool)
     recorded = _waits(calibrated.waits_s, calibrated.expired)
-    fleet = Fleet(load.places or devices or 1, load.slots)
-    other_fleet = _fleet(name, fleet._replace(devices=devices or fleet.devices))
-    ours = _run(calibrated, OURS, load.parameters, fleet)
-    other = _run(calibrated, name, parameters, other_fleet)
+    fleets = _fleets(load, name, devices)
+    recorded_fleet = _simulated(fleets.recorded, OURS, load)
+    other_fleet = _simulated(fleets.other, name, load)
+    ours = _run(calibrated, _Candidate(_AS_RECORDED, OURS, load.parameters, recorded_fleet))
+    other = _run(calibrated, _Candidate(_name(name, policy), name, parameters, other_fleet))
     return {
-        "begin": begin,
-        "end": end,
+        "begin": span.begin,
+        "end": span.end,
         "tasks": len(calibrated.trace),
-        "devices": other_fleet.devices,
+        "devices": fleets.other.devices,
+        "slots": fleets.other.slots,
         "recorded": recorded,
         "calibrated": ours,
         "error": _ratios(ours["waits"], recorded),
         "other": other,
         "change": _ratios(other["waits"], ours["waits"]),
-        "assumed": [*_assumed(load, calibrated), *_of_slots(name, fleet)],
+        "times": asdict(calibrated.times),
+        "not_repeated": load.not_repeated,
+        "assumed": assumptions(load, calibrated, fleets),
         "simulated": True,
         "seconds": round(time.perf_counter() - began, 3),
     }
 
 
-def _fleet(policy: str, fleet: Fleet) -> Fleet:
-    """Policies other than ours know devices with one slot only: each slot counts as a device."""
-    return fleet if policy == OURS else Fleet(fleet.devices * fleet.slots)
+def _fleets(load: RecordedLoad, policy: str, devices: int | None) -> Fleets:
+    recorded = Fleet(len(load.devices) or devices or 1, load.slots)
+    other = recorded._replace(devices=devices or recorded.devices)
+    return Fleets(recorded, other, places=not load.dedicated, other_policy=policy)
 
 
-def _run(calibrated: Calibrated, policy: str, parameters: Parameters, fleet: Fleet) -> Ran:
+def _simulated(fleet: Fleet, policy: str, load: RecordedLoad) -> Fleet:
+    """Where all is loaded each slot is as good as a device; only our policy knows slots."""
+    if policy != OURS or not load.dedicated:
+        return Fleet(fleet.devices * fleet.slots)
+    return fleet
+
+
+def _name(policy: str, asked: str) -> str:
+    if policy != OURS:
+        return policy
+    return f"{OURS} by default" if asked == OURS else f"{OURS} by {Path(asked).name}"
+
+
+def _run(calibrated: Calibrated, candidate: _Candidate) -> Ran:
+    name, policy, parameters, fleet = candidate
     outcome = simulate(calibrated.trace, policy=policy, fleet=fleet, parameters=parameters)
     return {
+        "name": name,
         "policy": policy,
         "parameters": parameters_of(policy, fleet, parameters),
         "waits": _waits([wait + calibrated.least_s for wait in outcome.waits_s], outcome.expired),
@@ -147,37 +190,3 @@ def _ratios(waits: Waits, base: Waits) -> dict[str, float | None]:
 
 def _ratio(part: float, whole: float) -> float | None:
     return round(part / whole - 1, 4) if whole else None
-
-
-def _of_slots(policy: str, fleet: Fleet) -> list[str]:
-    if policy == OURS or fleet.slots == 1:
-        return []
-    return [f"under {policy} each of the {fleet.slots} slots of a device counts as a device"]
-
-
-def _assumed(load: RecordedLoad, calibrated: Calibrated) -> list[str]:
-    loaded = (
-        "a load takes the mean of what was measured for the variant"
-        if load.dedicated
-        else "every device has all variants loaded; each of its slots counts as a device"
-    )
-    told = [
-        _ALONE,
-        loaded,
-        "devices are free and without a model at the beginning",
-        f"{load.places} device(s) with {load.slots} slot(s): those attached, all the time",
-    ]
-    if calibrated.least_s:
-        told.append(
-            f"{calibrated.least_s:.6f} s pass between arrival and grant where nothing is in the way"
-        )
-    if calibrated.drawn:
-        told.append(
-            f"{calibrated.drawn} task(s) that did not run to an end take a recorded run of their "
-            f"variant, drawn with seed {SEED}"
-        )
-    if calibrated.cached:
-        told.append(f"{calibrated.cached} task(s) got another one's result and are left out")
-    if calibrated.cancelled:
-        told.append(f"{calibrated.cancelled} task(s) were cancelled before they ran: left out")
-    return told

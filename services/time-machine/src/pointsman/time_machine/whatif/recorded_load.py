@@ -6,58 +6,28 @@ from typing import Final
 from uuid import UUID
 
 from pointsman.contracts import events
-from pointsman.contracts.events import Decision, DeviceMode
+from pointsman.contracts.events import Decision, DeviceMode, ScopeKind
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.log_rows import LogRow
 from pointsman.eventstore.reading import concerns, read_event
-from pointsman.policy.parameters import DEFAULTS, Parameters, from_figures
-from pointsman.scheduler.domain.tasks import PREPARATION_S
+from pointsman.policy.parameters import UNTOLD, Parameters, from_figures
+from pointsman.time_machine.moments import Span
 from pointsman.time_machine.pool_log import recorded
+from pointsman.time_machine.whatif.asked_tasks import OF_TASKS, TERMINAL, AskedTask
+from pointsman.time_machine.whatif.surroundings import OF_SURROUNDINGS, Surroundings
 
-_ENDED: Final = (events.AttemptFailed, events.AttemptTimedOut, events.AttemptLost)
-_NOT_RUN: Final = (
-    events.TaskFailed,
-    events.TaskCancelled,
-    events.TaskExpired,
-    events.TaskShed,
-    events.TaskAbandoned,
-)
 TYPES: Final = (
     events.TaskAccepted,
-    events.TaskPrepared,
-    events.TaskGranted,
-    events.TaskCompleted,
-    *_ENDED,
-    *_NOT_RUN,
+    *OF_TASKS,
     events.DeviceAttached,
-    events.DeviceDetached,
     events.ResidencyChanged,
     events.ModelRegistered,
     events.PolicySet,
+    events.PoolPaused,
+    events.PoolResumed,
+    *OF_SURROUNDINGS,
 )
 """What is read; everything else is passed over undecoded."""
-
-
-@dataclass(slots=True)
-class AskedTask:
-    """A task that arrived in the time that is looked at, or waited already when it began."""
-
-    accepted: events.TaskAccepted
-    arrival: float
-    """From when it could be granted: accepted, prepared, its moment come, what it depends on done;
-    or the beginning of the time if that was later."""
-    begun_at: float | None = None
-    """First grant."""
-    variant: str = ""
-    """Of the last grant."""
-    occupied_s: float = 0.0
-    """Slot time of its attempts together; of a shared call its part."""
-    granted_at: float | None = None
-    """Of the attempt that runs."""
-    share: float = 1.0
-    """Its part of that attempt's call."""
-    ended: str = ""
-    """How it ended: `completed`, `cached`, or the terminal event's name."""
 
 
 @dataclass(slots=True)
@@ -70,7 +40,7 @@ class RecordedLoad:
     runs_s: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     """Slot times by variant, of every attempt that completed before the end."""
     loads_s: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
-    """Measured loads by variant."""
+    """Measured loads by variant, with the unload that made room."""
     registered: dict[str, events.ModelRegistered] = field(
         default_factory=dict[str, events.ModelRegistered]
     )
@@ -78,8 +48,14 @@ class RecordedLoad:
         default_factory=dict[str, events.DeviceAttached]
     )
     """Those that were attached at some moment of the time, as they were last."""
-    parameters: Parameters = DEFAULTS
+    parameters: Parameters = UNTOLD
     """What the policy was set to at the end."""
+    released: int = 0
+    """Tasks that waited and that an operator let go: held ones."""
+    resumed: int = 0
+    """Likewise: those of a pause."""
+    not_repeated: dict[str, int] = field(default_factory=dict[str, int])
+    """What else there was, by its name; see `Surroundings`."""
 
     @property
     def dedicated(self) -> bool:
@@ -87,27 +63,25 @@ class RecordedLoad:
         return any(device.mode is DeviceMode.DEDICATED for device in self.devices.values())
 
     @property
-    def places(self) -> int:
-        """Devices; where all is loaded, their slots, which are then as good as devices."""
-        return sum(1 if self.dedicated else device.slots for device in self.devices.values())
-
-    @property
     def slots(self) -> int:
-        """Slots of each place."""
-        if not self.dedicated:
+        """Slots of each device: of devices that differ the mean, where all is loaded."""
+        slots = [device.slots for device in self.devices.values()]
+        if not slots:
             return 1
-        return max(device.slots for device in self.devices.values())
+        return max(slots) if self.dedicated else max(1, round(sum(slots) / len(slots)))
+
+    def devices_of(self, variant: str) -> int:
+        """Devices that one loaded copy of a variant takes; 1 where all is loaded."""
+        registered = self.registered.get(variant)
+        if not self.dedicated or registered is None:
+            return 1
+        return registered.devices_per_instance
 
 
-def read_load(rows: Iterable[LogRow], pool: str, *, begin: float, end: float) -> RecordedLoad:
-    """The load of a pool from `begin` to `end`, seconds since the epoch.
-
-    Raises `NewerEventError` and `DamagedEventError`.
-    """
-    reading = _Reading(pool, RecordedLoad(begin, end))
+def read_load(rows: Iterable[LogRow], pool: str, span: Span) -> RecordedLoad:
+    """The load of a pool in a time; raises `NewerEventError` and `DamagedEventError`."""
+    reading = _Reading(pool, RecordedLoad(*span))
     for stream, event in _events(rows):
-        if event.at >= end and isinstance(event, events.TaskAccepted):
-            continue
         reading.take(UUID(stream), event)
     return reading.finished()
 
@@ -126,98 +100,118 @@ class _Reading:
     def __init__(self, pool: str, load: RecordedLoad) -> None:
         self._pool = pool
         self._load = load
-        self._devices: dict[str, events.DeviceAttached] = {}
+        self._surroundings = Surroundings(load.begin)
         self._dependents: dict[UUID, list[UUID]] = {}
+        self._paused: set[tuple[ScopeKind, str]] = set()
 
     def take(self, stream: UUID, event: Decision) -> None:
-        """The next event."""
+        """The next event; behind the end of the time only what becomes of its tasks counts."""
         if getattr(event, "pool", self._pool) != self._pool:
             return
-        match event:
-            case events.TaskAccepted():
-                self._accepted(stream, event)
-            case events.DeviceAttached() | events.DeviceDetached() | events.ResidencyChanged():
-                self._of_device(event)
-            case events.ModelRegistered():
-                self._load.registered[event.variant] = event
-            case events.PolicySet():
-                if event.at < self._load.end:
-                    self._load.parameters = from_figures(event.figures)
-            case _:
-                task = self._load.tasks.get(stream)
-                if task is not None:
-                    self._of_task(stream, task, event)
+        if isinstance(event, OF_TASKS):
+            self._of_task(stream, event)
+        if event.at >= self._load.end:
+            return
+        if isinstance(event, events.TaskAccepted):
+            self._accepted(stream, event)
+            return
+        self._of_pool(event)
+        if isinstance(event, OF_SURROUNDINGS):
+            self._of_surroundings(stream, event)
 
     def finished(self) -> RecordedLoad:
         """All that was read."""
-        self._load.devices = self._devices
-        return self._load
+        load = self._load
+        load.not_repeated = self._surroundings.counts()
+        for task in load.tasks.values():
+            if task.waits:
+                task.kept_back = self._keeps_back(task, load.end)
+        return load
 
-    def _of_device(
-        self, event: events.DeviceAttached | events.DeviceDetached | events.ResidencyChanged
-    ) -> None:
+    def _accepted(self, stream: UUID, event: events.TaskAccepted) -> None:
+        task = self._load.tasks[stream] = AskedTask(event, self._load.begin)
+        for name in task.awaits:
+            self._dependents.setdefault(name, []).append(stream)
+
+    def _of_surroundings(self, stream: UUID, event: Decision) -> None:
+        device = getattr(event, "device", None)
+        known = stream in self._load.tasks or device is None or device in self._load.devices
+        if known:
+            self._surroundings.take(event)
+
+    def _of_pool(self, event: Decision) -> None:
         load = self._load
         match event:
             case events.DeviceAttached():
-                if event.at < load.end:
-                    self._devices[event.device] = event
-            case events.DeviceDetached():
-                if event.at < load.begin:
-                    self._devices.pop(event.device, None)
-            case events.ResidencyChanged():
-                if event.loaded and event.at < load.end:
-                    load.loads_s.setdefault(event.loaded, []).append(event.load_s)
-
-    def _accepted(self, stream: UUID, event: events.TaskAccepted) -> None:
-        prepared = event.at
-        if event.conversation is not None or event.cache:
-            prepared += PREPARATION_S
-        arrival = max(prepared, event.not_before or 0.0, self._load.begin)
-        self._load.tasks[stream] = AskedTask(event, arrival)
-        for name in event.awaits:
-            self._dependents.setdefault(UUID(name), []).append(stream)
-
-    def _of_task(self, stream: UUID, task: AskedTask, event: Decision) -> None:
-        load = self._load
-        match event:
-            case events.TaskPrepared():
-                task.arrival = max(event.at, load.begin)
-            case events.TaskGranted():
-                if event.at < load.begin:
-                    # It ran before: it is part of the time before.
-                    del load.tasks[stream]
-                    return
-                task.begun_at = event.at if task.begun_at is None else task.begun_at
-                task.granted_at, task.variant = event.at, event.variant
-                task.share = 1.0 / event.batch.size if event.batch is not None else 1.0
-            case events.TaskCompleted():
-                if event.cached_from:
-                    task.ended = "cached"
-                else:
-                    taken_s = self._occupied(task, event.at)
-                    task.ended = "completed"
-                    self._let_go(stream, event.at)
-                    if event.at < load.end:
-                        load.runs_s.setdefault(event.variant, []).append(taken_s)
-            case _ if isinstance(event, _ENDED):
-                self._occupied(task, event.at)
+                load.devices[event.device] = event
+            case events.DeviceDetached() if event.at < load.begin:
+                load.devices.pop(event.device, None)
+            case events.ResidencyChanged() if event.loaded and event.device in load.devices:
+                taken_s = event.load_s + event.unload_s
+                load.loads_s.setdefault(event.loaded, []).append(taken_s)
+            case events.ModelRegistered():
+                load.registered[event.variant] = event
+            case events.PolicySet():
+                load.parameters = from_figures(event.figures)
+            case events.PoolPaused():
+                self._paused.add((event.kind, event.name))
+            case events.PoolResumed():
+                self._resumed(event)
             case _:
-                self._occupied(task, event.at)
-                task.ended = type(event).__name__
-        if event.at < load.begin and task.ended:
+                pass
+
+    def _resumed(self, event: events.PoolResumed) -> None:
+        paused = [task for task in self._load.tasks.values() if task.waits and self._pauses(task)]
+        self._paused.discard((event.kind, event.name))
+        for task in paused:
+            if not self._pauses(task):
+                waits_again = event.at >= self._load.begin and not task.is_kept_back(event.at)
+                self._load.resumed += waits_again
+                task.let_go(event.at)
+
+    def _of_task(self, stream: UUID, event: Decision) -> None:
+        load, task = self._load, self._load.tasks.get(stream)
+        if isinstance(event, events.TaskCompleted):
+            self._let_dependents_go(stream, event.at)
+        if task is None:
+            return
+        if isinstance(event, events.TaskGranted) and event.at < load.begin:
+            # It ran before: it is part of the time before.
+            del load.tasks[stream]
+            return
+        if isinstance(event, TERMINAL):
+            self._ended(stream, task, event)
+            return
+        if isinstance(event, events.TaskReleased):
+            load.released += task.held and task.waits and event.at >= load.begin
+        task.take(event)
+
+    def _ended(self, stream: UUID, task: AskedTask, event: Decision) -> None:
+        load, occupied_s = self._load, task.occupied_s
+        task.kept_back = task.waits and self._keeps_back(task, event.at)
+        task.take(event)
+        if isinstance(event, events.TaskCompleted) and task.variant and event.at < load.end:
+            load.runs_s.setdefault(task.variant, []).append(task.occupied_s - occupied_s)
+        if event.at < load.begin:
             del load.tasks[stream]
 
-    def _let_go(self, stream: UUID, at: float) -> None:
-        """What depends on a task may be granted from its end on."""
+    def _let_dependents_go(self, stream: UUID, at: float) -> None:
         for dependent in self._dependents.pop(stream, ()):
-            waiting = self._load.tasks.get(dependent)
-            if waiting is not None:
-                waiting.arrival = max(waiting.arrival, at)
+            task = self._load.tasks.get(dependent)
+            if task is not None:
+                task.awaits.discard(stream)
+                task.let_go(at)
 
-    def _occupied(self, task: AskedTask, at: float) -> float:
-        if task.granted_at is None:
-            return 0.0
-        taken_s = max(0.0, at - task.granted_at) * task.share
-        task.occupied_s += taken_s
-        task.granted_at = None
-        return taken_s
+    def _keeps_back(self, task: AskedTask, at: float) -> bool:
+        return task.is_kept_back(at) or self._pauses(task)
+
+    def _pauses(self, task: AskedTask) -> bool:
+        accepted, paused = task.accepted, self._paused
+        scopes = {
+            (ScopeKind.POOL, self._pool),
+            (ScopeKind.TENANT, accepted.tenant),
+            (ScopeKind.FAMILY, accepted.family),
+        }
+        return bool(scopes & paused) or all(
+            (ScopeKind.MODEL, variant) in paused for variant in accepted.variants
+        )

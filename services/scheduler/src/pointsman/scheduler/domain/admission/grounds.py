@@ -1,9 +1,15 @@
 """What judgements and routes stand on, folded from the log."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
-from pointsman.contracts.events import FamilyRule, RoutingChanged, TaskAccepted, TaskCompleted
+from pointsman.contracts.events import (
+    FamilyRule,
+    ModelRegistered,
+    RoutingChanged,
+    TaskAccepted,
+    TaskCompleted,
+)
 from pointsman.policy.complexity import asked_tokens, tokens_of, work_of, written_tokens
 from pointsman.policy.habits import Habit, Habits
 from pointsman.policy.task_sizes import Measured, TaskSizes
@@ -13,6 +19,15 @@ _OF_SERVICES: Final = frozenset({"/pointsman/context"})
 """Sources whose tasks are no choice of the tenant."""
 
 
+class Unable(NamedTuple):
+    """What was looked at when no device was found able to run some variants, and why."""
+
+    changes: int
+    """Of the devices until then."""
+    models: tuple[ModelRegistered | None, ...]
+    why: str
+
+
 class Grounds:
     """The routing file, the sizes of completed tasks, and the families that senders named."""
 
@@ -20,6 +35,10 @@ class Grounds:
         self.rules: RoutingChanged | None = None
         self.sizes = TaskSizes()
         self.habits = Habits()
+        self.able: dict[str, str] = {}
+        """By variant, a device that was found able to run it: where the next look begins."""
+        self.unable: dict[tuple[str, ...], Unable] = {}
+        """By variants that none is able to run: what was found, as long as it holds."""
         self._pool = pool
         self._families: dict[str, FamilyRule] = {}
 

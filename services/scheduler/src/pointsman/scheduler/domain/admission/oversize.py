@@ -54,20 +54,19 @@ def fit_input(
     whole = tuple(variant for variant, limit in limits.items() if not limit or size <= limit)
     if whole:
         return Fitting(whole)
-    largest = max(limits.values())
+    largest, merge = max(limits.values()), models[variants[0]].merge
     if allowed(task) is not Degradation.SPLIT:
         return _too_large(
             task,
             f"the input has {size} bytes, the models of family {task.family!r} take {largest}",
-            "allow it to be cut (`split`), or send a shorter input",
+            _way_out(models, task, variants, size),
         )
-    merge = models[variants[0]].merge
     if merge is None:
         return Rejected(
             code=NOT_DIVISIBLE,
             message=f"the input has {size} bytes, a call of family {task.family!r} takes "
             f"{largest}, and the registry names no rule to merge results of parts",
-            next="send a shorter input",
+            next="send a shorter input, or several tasks",
         )
     limit = least_limit(size, list(limits.values()))
     if limit is None:
@@ -108,6 +107,20 @@ def plan_for_less_memory(models: Models, task: OpenTask) -> SplitPlan | None:
         partial=said,
         reason=f"no variant had memory for its {size} bytes as a whole",
     )
+
+
+def _way_out(models: Models, task: SubmitTask, variants: Sequence[str], size: int) -> str:
+    """What a sender can do about an input that none of the variants takes as a whole."""
+    ways = [
+        f"ask for {model.variant}, which takes it"
+        for model in models.family(task.family)
+        if model.variant not in variants
+        and model.quality >= task.min_quality
+        and (not model.max_input_bytes or size <= model.max_input_bytes)
+    ][:1]
+    if models[variants[0]].merge is not None:
+        ways.append("allow it to be cut (`--allow-degradation split`)")
+    return ", ".join([*ways, "send a shorter input, or several tasks"])
 
 
 def _too_large(task: SubmitTask, message: str, way_out: str) -> Rejected:

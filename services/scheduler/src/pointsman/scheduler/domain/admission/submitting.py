@@ -12,6 +12,7 @@ from pointsman.contracts.events import Cause, ModelRegistered, TaskAccepted
 from pointsman.contracts.message import BlobRef, Degradation
 from pointsman.contracts.routing import Route
 from pointsman.policy.order import virtual_deadline
+from pointsman.scheduler.domain.admission.able_devices import NOT_LOADABLE, refuse_unable
 from pointsman.scheduler.domain.admission.dependencies import (
     DEPENDENCY_FAILED,
     NOTHING_FOUND,
@@ -32,7 +33,7 @@ SHED: Final = "shed"
 """Code of a refusal by the ladder."""
 
 OF_THE_MOMENT: Final = frozenset(
-    {SHED, "queue_full", TENANT_QUEUE_FULL, NO_DOMAINS, FAMILY_UNCLEAR}
+    {SHED, "queue_full", TENANT_QUEUE_FULL, NO_DOMAINS, FAMILY_UNCLEAR, NOT_LOADABLE}
 )
 """Refusals that a task may meet which was accepted under the same id a moment before."""
 
@@ -74,9 +75,14 @@ def refuse_submit(
     seen: Seen | None = None,
     past: Mapping[UUID, PastTask] = NOTHING_FOUND,
 ) -> Rejected | None:
-    """What `decide_submit` would refuse a task with now; cheaper, for a first look."""
+    """What a task is refused with at the door: what `decide_submit` would say, and cheaper.
+
+    And that no device could ever run it, which is no question once a task was accepted.
+    """
     admitted = _admit(pool, task, payload, at=at, seen=seen, past=past)
-    return admitted if isinstance(admitted, Rejected) else None
+    if isinstance(admitted, Rejected):
+        return admitted
+    return refuse_unable(pool, admitted.task, admitted.fitting.variants)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from pointsman.contracts.decided import Decided
-from pointsman.contracts.events import DeviceMode, DeviceScore, ResidencyAsked, ResidencyGranted
+from pointsman.contracts.events import DeviceMode, ResidencyAsked
 from pointsman.contracts.streams import stream_id
-from pointsman.policy.timing import load_timeout_s
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.residency.asks import OPERATOR, Ask
+from pointsman.scheduler.domain.residency.asks import Ask
+from pointsman.scheduler.domain.residency.change_events import ChangeEvents
 from pointsman.scheduler.domain.residency.fitting import Fitting
 from pointsman.scheduler.domain.rounds.gates import Gates
-
-_MOST_SCORES = 8
 
 
 @dataclass(slots=True)
@@ -31,20 +29,25 @@ class AskedChange:
 
 
 def decide_asked(
-    pool: Pool, gates: Gates, fitting: Fitting, *, at: float, skip: Collection[UUID]
+    pool: Pool, gates: Gates, fitting: Fitting, events: ChangeEvents, *, skip: Collection[UUID]
 ) -> AskedChange:
     """The oldest ask that can be granted now; streams in `skip` have a decision already."""
-    return _Asked(pool, gates, fitting, at, skip).change()
+    return _Asked(pool, gates, fitting, events, skip).change()
 
 
 class _Asked:
     def __init__(
-        self, pool: Pool, gates: Gates, fitting: Fitting, at: float, skip: Collection[UUID]
+        self,
+        pool: Pool,
+        gates: Gates,
+        fitting: Fitting,
+        events: ChangeEvents,
+        skip: Collection[UUID],
     ) -> None:
         self._pool = pool
         self._gates = gates
         self._fitting = fitting
-        self._at = at
+        self._events = events
         self._skip = skip
         self._change = AskedChange()
 
@@ -68,8 +71,7 @@ class _Asked:
             unload = self._fitting.room_for(device, variant, displacing=True)
             dedicated = device.offer.mode is DeviceMode.DEDICATED
             if unload is not None and not (dedicated and device.occupied):
-                ranked = tuple(scores[each] for each in best_first[:_MOST_SCORES])
-                return self._granted(device, ask, unload=unload, load=variant, scores=ranked)
+                return self._events.asked(device, ask, unload=unload, scores=scores.values())
         if best_first:
             self._reserve(best_first[0], f"makes room for {variant}", ask)
         return None
@@ -81,7 +83,7 @@ class _Asked:
         if device.in_flight(variant):
             self._reserve(device.name, f"gives {variant} up", ask)
             return None
-        return self._granted(device, ask, unload=(variant,))
+        return self._events.asked(device, ask, unload=(variant,), scores=())
 
     def _able(self, asked: ResidencyAsked) -> Iterator[Device]:
         """Devices that could take the load, now or when they have nothing in flight."""
@@ -102,31 +104,3 @@ class _Asked:
 
     def _reserve(self, name: str, what: str, ask: Ask) -> None:
         self._change.reserved.setdefault(name, f"{name} {what}, as {ask.event.by} has asked")
-
-    def _granted(
-        self,
-        device: Device,
-        ask: Ask,
-        *,
-        unload: tuple[str, ...],
-        load: str = "",
-        scores: tuple[DeviceScore, ...] = (),
-    ) -> Decided:
-        stream = stream_id("device", device.name)
-        event = ResidencyGranted(
-            at=self._at,
-            applied_to=self._pool.applied_to,
-            device=device.name,
-            generation=device.generation + 1,
-            executor=device.offer.executor,
-            incarnation=device.offer.incarnation,
-            unload=unload,
-            load=load,
-            expected_s=round(self._pool.models.times_of(load).load_s, 6) if load else 0.0,
-            timeout_s=self._fitting.timeout_s(load) if load else load_timeout_s(0.0, 0.0),
-            cause=OPERATOR,
-            reason=ask.event.reason,
-            by=ask.event.by,
-            scores=scores,
-        )
-        return Decided(stream, self._pool.version_of(stream), (event,))

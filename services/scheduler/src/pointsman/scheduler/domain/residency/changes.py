@@ -4,7 +4,7 @@ A round grants at most one change, so that each stands on what the one before it
 round follows as soon as it is recorded.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -21,7 +21,7 @@ from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.residency.asked_changes import decide_asked
 from pointsman.scheduler.domain.residency.change_events import ChangeEvents, Swap
 from pointsman.scheduler.domain.residency.fitting import Fit, Fitting
-from pointsman.scheduler.domain.residency.warm_up import likely_next
+from pointsman.scheduler.domain.residency.warm_up import WarmUps
 from pointsman.scheduler.domain.rounds.expiring import load_too_late
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.tasks import OpenTask
@@ -56,12 +56,13 @@ class _Residency:
         self._classes = pool.waiting.classes
         self._fitting = Fitting(pool, gates, at)
         self._events = ChangeEvents(pool, self._fitting, at)
+        self._warm_ups: WarmUps | None = None
         self._devices = [
             device
             for device in pool.devices.values()
             if device.offer.mode is not DeviceMode.FIXED and device.status is DeviceStatus.READY
         ]
-        mean_s, least_s = pool.models.load_s
+        mean_s, least_s = pool.models.swap_s
         self._fleet = Fleet(
             len(self._devices) or 1,
             mean_s,
@@ -74,14 +75,23 @@ class _Residency:
             class_id for class_id, _ in pool.waiting.queues() if gates.class_refused(class_id)
         }
         self._served: set[Hashable] = set()
-        """Classes that a free device serves from this round on; nobody else need load them."""
+        """Classes that a free device serves from this round on: whether a second one should load
+        them is looked at when that has begun, which its queue does not show yet."""
         self._round = ResidencyRound()
+        self._free: list[Device] = []
+        """In the order in which they are looked at."""
+        self._at_work: set[str] = set()
+        """Those of them whose models have work."""
+        self._spare = 0
+        """How many of them have nothing to do."""
 
     def round(self) -> ResidencyRound:
         """What operators ask for, then the devices, until one of them is given a change."""
-        asked = decide_asked(self._pool, self._gates, self._fitting, at=self._at, skip=self._skip)
+        asked = decide_asked(self._pool, self._gates, self._fitting, self._events, skip=self._skip)
         granted, self._round.reserved = asked.granted, asked.reserved
-        for device in self._in_order() if granted is None else ():
+        self._free = self._in_order() if granted is None else []
+        self._spare = sum(d.idle and d.name not in self._at_work for d in self._free)
+        for device in self._free:
             swap = self._shared(device) or self._look(device)
             granted = self._idle(device) if swap is None else self._change(device, swap)
             if granted is not None:
@@ -93,21 +103,29 @@ class _Residency:
                 self._round.reserved[other.name] = "the load of another device comes first"
         return self._round
 
-    def _in_order(self) -> Iterator[Device]:
+    def _in_order(self) -> list[Device]:
         """Devices with a free slot: those whose models have work, then those used longest ago."""
         free = [
             device
             for device in self._devices
             if device.changing is None
             and device.begun_at is None
-            and stream_id("device", device.name) not in self._skip
-            and device.name not in self._round.reserved
+            and self._is_open(device)
             and self._gates.device_refused(device) is None
         ]
-        return iter(sorted(free, key=lambda d: (not self._has_work(d), d.used_at, d.name)))
+        self._at_work = {
+            device.name
+            for device in free
+            if any(True for _ in self._classes.served_by(device.residents))
+        }
+        return sorted(free, key=lambda d: (d.name not in self._at_work, d.used_at, d.name))
 
-    def _has_work(self, device: Device) -> bool:
-        return any(True for _ in self._classes.served_by(device.residents))
+    def _is_open(self, device: Device) -> bool:
+        """Whether this round has decided nothing about it yet."""
+        return (
+            stream_id("device", device.name) not in self._skip
+            and device.name not in self._round.reserved
+        )
 
     def _shared(self, device: Device) -> Swap | None:
         """A class on no device that fits beside what a shared device has."""
@@ -139,8 +157,17 @@ class _Residency:
     def _look(self, device: Device) -> Swap | None:
         """What the policy would have the device load now, if anything."""
         barred = self._barred | self._served_elsewhere(device) | self._left_alone(device)
+        unload_s = self._unload_s(device)
         while True:
-            choice = choose_class(device, self._classes, self._fleet, self._at, barred)
+            choice = choose_class(
+                device,
+                self._classes,
+                self._fleet,
+                self._at,
+                barred,
+                unload_s=unload_s,
+                idle=self._spare,
+            )
             if isinstance(choice, Hold):
                 if choice.class_id not in self._served:
                     self._hold(choice)
@@ -159,6 +186,11 @@ class _Residency:
                 if fit.too_late and not elsewhere and task.deadline is not None:
                     self._expire(task, task.deadline, fit.needed_s)
             barred.add(choice.class_id)
+
+    def _unload_s(self, device: Device) -> float:
+        """Until what it has is gone; a shared one may not have to give anything up."""
+        dedicated = device.offer.mode is DeviceMode.DEDICATED
+        return self._fitting.expected_s(self._fitting.loaded(device), "")[0] if dedicated else 0.0
 
     def _left_alone(self, device: Device) -> set[Hashable]:
         """Classes that its models are for, and kept from by their breakers: others may use it."""
@@ -197,10 +229,11 @@ class _Residency:
 
     def _change(self, device: Device, swap: Swap) -> Decided | None:
         """The load itself; None while devices that it takes have calls in flight."""
+        scores = self._scores(device, swap)
         if device.offer.mode is not DeviceMode.DEDICATED:
-            return self._load(device, swap)
-        if not device.occupied and not self._has_work(device):
-            device = max(self._equals(device, swap), key=lambda d: self._score(d, swap).score)
+            return self._events.load(device, swap, scores)
+        if len(scores) > 1:
+            device, _ = max(scores, key=lambda scored: (scored[1].score, scored[0] is device))
             fit = self._fitting.fit(swap.task, device, displacing=True)
             swap = replace(swap, fit=fit) if isinstance(fit, Fit) else swap
         members = [self._pool.devices[name] for name in swap.fit.members]
@@ -211,34 +244,32 @@ class _Residency:
         for member in members:
             if loaded := self._fitting.loaded(member):
                 return self._events.gang_unload(member, loaded, swap)
-        return self._load(device, swap)
-
-    def _equals(self, device: Device, swap: Swap) -> list[Device]:
-        others = [
-            other
-            for other in self._in_order()
-            if other is not device
-            and other.idle
-            and not self._has_work(other)
-            and other.offer.mode is device.offer.mode
-            and isinstance(fit := self._fitting.fit(swap.task, other, displacing=True), Fit)
-            and fit.variant == swap.fit.variant
-        ]
-        return [device, *others]
-
-    def _score(self, device: Device, swap: Swap) -> DeviceScore:
-        return self._fitting.score(device, swap.fit.variant)
-
-    def _load(self, device: Device, swap: Swap) -> Decided:
-        equals = [device] if self._has_work(device) else self._equals(device, swap)
-        scores = [(each, self._score(each, swap)) for each in equals]
         return self._events.load(device, swap, scores)
+
+    def _scores(self, device: Device, swap: Swap) -> list[tuple[Device, DeviceScore]]:
+        """The suitability of the device, and of those that could as well take the load."""
+        dedicated = device.offer.mode is DeviceMode.DEDICATED
+        alone = device.name in self._at_work or (dedicated and device.occupied > 0)
+        return [
+            (each, self._fitting.score(each, swap.fit.variant))
+            for each in self._free
+            if each is device or (not alone and self._could_as_well(each, device, swap))
+        ]
+
+    def _could_as_well(self, other: Device, device: Device, swap: Swap) -> bool:
+        if not other.idle or other.name in self._at_work or not self._is_open(other):
+            return False
+        fit = self._fitting.fit(swap.task, other, displacing=True)
+        alike = other.offer.mode is device.offer.mode
+        return alike and isinstance(fit, Fit) and fit.variant == swap.fit.variant
 
     def _idle(self, device: Device) -> Decided | None:
         """A device with nothing to do: warm it up for what is likely, or give its memory back."""
-        if not device.idle or self._has_work(device):
+        if not device.idle or device.name in self._at_work:
             return None
-        expected = likely_next(self._pool, self._fitting, self._gates, device, at=self._at)
+        if self._warm_ups is None:
+            self._warm_ups = WarmUps(self._pool, self._fitting, self._gates, self._at)
+        expected = self._warm_ups.likely_next(device)
         if expected is not None:
             return self._events.warm_up(device, expected)
         loaded = self._fitting.loaded(device)

@@ -38,6 +38,7 @@ def decide_residency_report(pool: Pool, report: ResidencyReport, *, at: float) -
             loaded=change.load,
             load_s=outcome.load_s,
             unload_s=outcome.unload_s,
+            unloads_s=outcome.unloads_s,
         )
     else:
         event = ResidencyFailed(

@@ -1,21 +1,17 @@
 """What a device could load for a class, and which device suits a load best."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from pointsman.contracts.events import DeviceMode, DeviceScore
 from pointsman.policy.lateness import is_too_late
-from pointsman.policy.placement import Weights
+from pointsman.policy.placement import Weights, weigh
 from pointsman.policy.timing import load_timeout_s
 from pointsman.scheduler.domain.devices import Device
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.rounds.variants import order_variants
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
-
-_HOT_C: Final = 90.0
-_COOL_C: Final = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +20,6 @@ class Fit:
 
     variant: str
     unload: tuple[str, ...]
-    load_s: float
     members: tuple[str, ...] = ()
     """Further devices that one instance takes."""
 
@@ -59,12 +54,12 @@ class Fitting:
             members = self._members(device, variant)
             if unload is None or members is None:
                 continue
-            load_s = self._pool.models.times_of(variant).load_s
-            needed_s = load_s + self._run_s(task, variant)
+            unload_s, load_s = self.expected_s(unload, variant)
+            needed_s = unload_s + load_s + self._run_s(task, variant)
             if task.deadline is None or not is_too_late(
                 task.deadline, now=self._at, load_s=needed_s, run_s=0.0
             ):
-                return Fit(variant, unload, load_s, members)
+                return Fit(variant, unload, members)
             if not misfit.too_late or needed_s < misfit.needed_s:
                 misfit = Misfit("it would end after the deadline", True, needed_s)  # noqa: FBT003 - a state
         return misfit
@@ -77,26 +72,21 @@ class Fitting:
 
     def score(self, device: Device, variant: str) -> DeviceScore:
         """Suitability of a device for a load: memory fit, idleness, temperature and affinity."""
-        weights = Weights()
         sample = self._pool.influences.samples.get(device.name)
         memory = self._memory_fit(device, variant)
         used = sample.utilisation if sample is not None else None
         utilisation = 1.0 - (used if used is not None else device.occupied / device.offer.slots)
         affinity = 1.0 if device.last_variant == variant else 0.0
-        total = weights.memory + weights.utilisation + weights.affinity
-        score = (
-            weights.memory * memory
-            + weights.utilisation * utilisation
-            + weights.affinity * affinity
+        score, temperature = weigh(
+            Weights(),
+            memory=memory,
+            utilisation=utilisation,
+            temperature_c=sample.temperature_c if sample is not None else None,
+            affinity=affinity,
         )
-        temperature = None
-        if sample is not None and sample.temperature_c is not None:
-            temperature = min(1.0, max(0.0, (_HOT_C - sample.temperature_c) / (_HOT_C - _COOL_C)))
-            total += weights.temperature
-            score += weights.temperature * temperature
         return DeviceScore(
             device=device.name,
-            score=round(score / total, 6),
+            score=score,
             memory=round(memory, 6),
             utilisation=round(utilisation, 6),
             temperature=temperature,
@@ -124,10 +114,18 @@ class Fitting:
                 lacking -= self._size(name)
         return tuple(unload) if lacking <= 0 else None
 
-    def timeout_s(self, variant: str) -> float:
-        """How long a load may take before it counts as failed."""
-        model, times = self._pool.models[variant], self._pool.models.times_of(variant)
-        return load_timeout_s(times.load_s, model.memory_mib, measured=times.totals[0] > 0)
+    def expected_s(self, unload: Iterable[str], load: str) -> tuple[float, float]:
+        """How long each step of a change is expected to take; an empty `load` loads nothing."""
+        models = self._pool.models
+        return models.unloads.expected_s(unload), models.times_of(load).load_s if load else 0.0
+
+    def timeout_s(self, unload: Iterable[str], load: str) -> float:
+        """How long a change may take before it counts as failed."""
+        if not load:
+            return load_timeout_s(0.0, 0.0)
+        model, times = self._pool.models[load], self._pool.models.times_of(load)
+        swap_s = sum(self.expected_s(unload, load))
+        return load_timeout_s(swap_s, model.memory_mib, measured=times.totals[0] > 0)
 
     def loaded(self, device: Device) -> tuple[str, ...]:
         """Registered variants on a device; what else its engine has loaded is its own."""
@@ -143,12 +141,12 @@ class Fitting:
             return ()
         if device.offer.mode is not DeviceMode.DEDICATED:
             return None
-        engine = _engine(device)
+        engine = device.engine
         others = [
             other
             for other in self._pool.devices.values()
             if other is not device
-            and _engine(other) == engine
+            and other.engine == engine
             and other.offer.mode is DeviceMode.DEDICATED
             and other.changing is None
             and not other.gang
@@ -200,8 +198,3 @@ class Fitting:
         """Of the part that one device takes, MiB."""
         model = self._pool.models.get(variant)
         return model.memory_mib / model.devices_per_instance if model is not None else 0.0
-
-
-def _engine(device: Device) -> tuple[str, str]:
-    """Executor and engine; a fragment of the endpoint tells the devices of one engine apart."""
-    return device.offer.executor, device.offer.endpoint.partition("#")[0]

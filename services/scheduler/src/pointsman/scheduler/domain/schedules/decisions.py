@@ -52,6 +52,12 @@ def stream_of(schedule: ScheduleId) -> UUID:
     return stream_id("schedule", name, tenant)
 
 
+def decided_for(pool: Pool, key: ScheduleId, event: Decision) -> Decided:
+    """An event of a schedule's stream."""
+    stream = stream_of(key)
+    return Decided(stream, pool.version_of(stream), (event,), key[0])
+
+
 def decide_set(
     pool: Pool, command: SetSchedule, payload: BlobRef | None, *, at: float
 ) -> Decided | Rejected | None:
@@ -80,7 +86,7 @@ def decide_set(
         return refused
     if known is not None and _wishes(known.terms) == _wishes(terms):
         return None
-    return _decided(pool, key, terms)
+    return decided_for(pool, key, terms)
 
 
 def _terms(
@@ -116,7 +122,7 @@ def decide_remove(pool: Pool, command: RemoveSchedule, *, at: float) -> Decided 
         by=command.by,
         reason=command.reason,
     )
-    return _decided(pool, key, removed)
+    return decided_for(pool, key, removed)
 
 
 def submission(schedule: Schedule, due: float, *, at: float) -> SubmitTask | None:
@@ -153,60 +159,30 @@ def decide_made(pool: Pool, key: ScheduleId, *, at: float) -> Decided | None:
         return None
     due, task = schedule.made
     times = schedule.cron.between(schedule.settled, due)
-    fired = ScheduleFired(
-        at=at,
-        applied_to=pool.applied_to,
-        pool=pool.name,
-        tenant=schedule.terms.tenant,
-        name=schedule.terms.name,
-        due=due,
-        task=task,
-        missed=max(0, times.count - 1) if times is not None else 0,
-    )
-    return _decided(pool, key, fired)
+    missed = max(0, times.count - 1) if times is not None else 0
+    return _fired(pool, key, Due(due, missed), at=at, task=task)
 
 
 def decide_fired(pool: Pool, key: ScheduleId, due: Due, task: UUID, *, at: float) -> Decided | None:
     """Note the task of a due time; None if that is settled already or the schedule is gone."""
-    schedule = _unsettled(pool, key, due)
-    if schedule is None:
+    if _unsettled(pool, key, due) is None:
         return None
-    fired = ScheduleFired(
-        at=at,
-        applied_to=pool.applied_to,
-        pool=pool.name,
-        tenant=schedule.terms.tenant,
-        name=schedule.terms.name,
-        due=due.time,
-        task=str(task),
-        missed=due.missed,
-    )
-    return _decided(pool, key, fired)
+    return _fired(pool, key, due, at=at, task=str(task))
 
 
 def decide_warmed(pool: Pool, key: ScheduleId, due: Due, *, at: float) -> Decided | None:
     """Ask for the load of a due time and note that, or why it is not to be had.
 
-    None if that is settled already or the schedule is gone, or makes tasks now.
+    None if that is settled already or the schedule is gone, paused, or makes tasks now.
     """
     schedule = _unsettled(pool, key, due)
-    if schedule is None or schedule.terms.warm_up is None:
+    if schedule is None or schedule.paused is not None or schedule.terms.warm_up is None:
         return None
     asked = ask_load(pool, schedule.terms, due.time, at=at)
     if isinstance(asked, Rejected):
         return decide_missed(pool, key, due, asked, at=at)
-    fired = ScheduleFired(
-        at=at,
-        applied_to=pool.applied_to,
-        pool=pool.name,
-        tenant=schedule.terms.tenant,
-        name=schedule.terms.name,
-        due=due.time,
-        detail=asked.detail,
-        missed=due.missed,
-    )
-    also = (asked.decided,) if isinstance(asked, Agreed) else ()
-    return replace(_decided(pool, key, fired), also=also)
+    fired = _fired(pool, key, due, at=at, detail=asked.detail)
+    return replace(fired, also=(asked.decided,) if isinstance(asked, Agreed) else ())
 
 
 def decide_missed(
@@ -234,7 +210,7 @@ def decide_missed(
         code=code,
         reason=reason,
     )
-    return _decided(pool, key, missed)
+    return decided_for(pool, key, missed)
 
 
 def _never_accepted(pool: Pool, terms: ScheduleSet, *, at: float) -> Rejected | None:
@@ -252,6 +228,24 @@ def _never_accepted(pool: Pool, terms: ScheduleSet, *, at: float) -> Rejected | 
     return None if refused is None or refused.code in OF_THE_MOMENT else refused
 
 
+def _fired(
+    pool: Pool, key: ScheduleId, due: Due, *, at: float, task: str = "", detail: str = ""
+) -> Decided:
+    tenant, name = key
+    fired = ScheduleFired(
+        at=at,
+        applied_to=pool.applied_to,
+        pool=pool.name,
+        tenant=tenant,
+        name=name,
+        due=due.time,
+        task=task,
+        detail=detail,
+        missed=due.missed,
+    )
+    return decided_for(pool, key, fired)
+
+
 def _unsettled(pool: Pool, key: ScheduleId, due: Due) -> Schedule | None:
     schedule = pool.timetable.get(key)
     return schedule if schedule is not None and schedule.settled < due.time else None
@@ -261,8 +255,3 @@ def _wishes(terms: ScheduleSet) -> tuple[object, ...]:
     content = "" if terms.payload is None else terms.payload.digest
     done = terms.template, content, terms.warm_up
     return terms.cron, terms.timezone, *done, terms.missed
-
-
-def _decided(pool: Pool, key: ScheduleId, event: Decision) -> Decided:
-    stream = stream_of(key)
-    return Decided(stream, pool.version_of(stream), (event,), key[0])

@@ -10,6 +10,7 @@ from pointsman.contracts.commands import Rejected
 from pointsman.contracts.events import DeviceMode, ScheduleSet
 from pointsman.contracts.schedules import SetSchedule
 from pointsman.contracts.steering import LoadModel
+from pointsman.scheduler.domain.admission.able_devices import NOT_LOADABLE
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.steering.agreed import Steer
 from pointsman.scheduler.domain.steering.devices import decide_device_steering
@@ -41,7 +42,7 @@ def refuse_warm_up(pool: Pool, terms: ScheduleSet, *, at: float) -> Rejected | N
         if warm_up.device in {"", name}
     )
     # A device that is detached or drained now may be back by then.
-    if isinstance(asked, Rejected) and not (asked.code == "not_loadable" and loadable):
+    if isinstance(asked, Rejected) and not (asked.code == NOT_LOADABLE and loadable):
         return asked
     return None
 

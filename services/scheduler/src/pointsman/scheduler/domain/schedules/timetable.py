@@ -47,6 +47,8 @@ class Schedule:
     fired: int = 0
     missed: int = 0
     last_missed: str = ""
+    paused: events.SchedulePaused | None = None
+    """Nothing is due while it stands."""
     _upcoming: tuple[Cron, float, float] | None = field(default=None, compare=False)
     """What follows from the terms and `settled`, as long as these are the same."""
 
@@ -66,7 +68,12 @@ class Schedule:
         return Cron(self.terms.cron, self.terms.timezone)
 
     def next_due(self) -> float:
-        """The first due time that nothing was done for; infinite if there is none any more."""
+        """The first due time that nothing was done for; infinite if there is none any more.
+
+        Or none while it is paused.
+        """
+        if self.paused is not None:
+            return inf
         cron = self.cron
         if self._upcoming is None or self._upcoming[:2] != (cron, self.settled):
             self._upcoming = (cron, self.settled, next(cron.after(self.settled), inf))
@@ -121,6 +128,8 @@ class Timetable(dict[ScheduleId, Schedule]):
         return {
             events.ScheduleSet: self._set,
             events.ScheduleRemoved: self._removed,
+            events.SchedulePaused: self._paused,
+            events.ScheduleResumed: self._resumed,
             events.ScheduleFired: self._fired,
             events.ScheduleMissed: self._missed,
         }
@@ -135,6 +144,17 @@ class Timetable(dict[ScheduleId, Schedule]):
 
     def _removed(self, event: events.ScheduleRemoved) -> None:
         self.pop((event.tenant, event.name), None)
+
+    def _paused(self, event: events.SchedulePaused) -> None:
+        schedule = self.get((event.tenant, event.name))
+        if schedule is not None:
+            schedule.paused = event
+
+    def _resumed(self, event: events.ScheduleResumed) -> None:
+        schedule = self.get((event.tenant, event.name))
+        if schedule is not None:
+            schedule.paused = None
+            schedule.settled = max(schedule.settled, event.at)
 
     def _fired(self, event: events.ScheduleFired) -> None:
         schedule = self.get((event.tenant, event.name))

@@ -9,9 +9,9 @@ from pointsman.policy.habits import Habit
 from pointsman.policy.hold import Hold
 from pointsman.policy.run_times import RunTimes
 from pointsman.policy.task_sizes import Measured
-from pointsman.scheduler.domain.devices import Device, DeviceStatus, Slot, SlotKey
 from pointsman.scheduler.domain.influences import Influences, Standing
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.snapshot.devices import DeviceFacts, device_facts, restore_device
 from pointsman.scheduler.domain.snapshot.endurance import (
     EnduranceFacts,
     endurance_facts,
@@ -25,33 +25,6 @@ from pointsman.scheduler.domain.snapshot.steering import (
 from pointsman.scheduler.domain.snapshot.timing import TimingFacts, restore_timing, timing_of
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
 from pointsman.scheduler.domain.waiting import Waiting
-
-HeldSlot = tuple[UUID, int, Slot]
-"""Task, attempt and what they occupy."""
-
-
-class DeviceFacts(Message, frozen=True):
-    """A `Device` at one moment."""
-
-    offer: events.DeviceAttached
-    status: DeviceStatus
-    reason: str
-    suspended_for: str
-    last_variant: str | None
-    held: tuple[HeldSlot, ...]
-    suspect: tuple[HeldSlot, ...]
-    residency: tuple[events.Residency, ...]
-    generation: int
-    changing: events.ResidencyGranted | None
-    fresh: bool
-    not_before: dict[str, float]
-    used_of: dict[str, float]
-    used_at: float
-    credit_spent_s: float
-    gang: tuple[str, ...]
-    gang_of: str
-    member_of: str
-    draining: bool
 
 
 class RunTimesFacts(Message, frozen=True):
@@ -108,6 +81,8 @@ class PoolFacts(Message, frozen=True):
     devices: tuple[DeviceFacts, ...]
     models: tuple[events.ModelRegistered, ...]
     times: dict[str, TimesFacts]
+    unloads: tuple[dict[str, tuple[int, float]], float]
+    """Unloads and seconds by variant, and the seconds of all."""
     runs: RunTimesFacts
     waiting: WaitingFacts
     added_times: dict[str, RunTimesFacts]
@@ -133,11 +108,12 @@ def restore(pool: Pool, facts: PoolFacts, tasks: Iterable[OpenTask]) -> None:
         times = pool.models.times_of(variant)
         times.runs.restore(known.runs.runs, known.runs.window)
         times.restore(known.totals)
+    pool.models.unloads.restore(*facts.unloads)
     pool.models.runs.restore(facts.runs.runs, facts.runs.window)
     for variant, runs in facts.added_times.items():
         pool.models.added_times_of(variant).restore(runs.runs, runs.window)
     pool.turnaround.restore(facts.turnaround.runs, facts.turnaround.window)
-    pool.devices.update({device.offer.device: _device(device) for device in facts.devices})
+    pool.devices.update({device.offer.device: restore_device(device) for device in facts.devices})
     _influence(pool.influences, facts.influences)
     pool.grounds.restore(facts.routing, facts.sizes, facts.habits)
     restore_steering(pool.steering, facts.steering)
@@ -162,12 +138,13 @@ def facts_of(pool: Pool) -> PoolFacts:
         tasks=len(pool.tasks),
         versions={stream.hex: version for stream, version in pool.versions.items()},
         accepted_of=dict(pool.accepted_of),
-        devices=tuple(_device_facts(device) for device in pool.devices.values()),
+        devices=tuple(device_facts(device) for device in pool.devices.values()),
         models=tuple(pool.models.values()),
         times={
             variant: TimesFacts(runs=_run_times(times.runs), totals=times.totals)
             for variant, times in pool.models.times().items()
         },
+        unloads=(dict(pool.models.unloads.totals), pool.models.unloads.seconds),
         runs=_run_times(pool.models.runs),
         waiting=_waiting(pool.waiting),
         added_times={
@@ -214,63 +191,6 @@ def _wait(waiting: Waiting, facts: WaitingFacts) -> None:
     for class_id, since, number in facts.since:
         waiting.queue_of(class_id)
         waiting.classes.wait_since(class_id, since, number)
-
-
-def _device_facts(device: Device) -> DeviceFacts:
-    return DeviceFacts(
-        offer=device.offer,
-        status=device.status,
-        reason=device.reason,
-        suspended_for=device.suspended_for,
-        last_variant=device.last_variant,
-        held=_held(device.held),
-        suspect=_held(device.suspect),
-        residency=device.residency,
-        generation=device.generation,
-        changing=device.changing,
-        fresh=device.fresh,
-        not_before=device.not_before,
-        used_of=device.used_of,
-        used_at=device.used_at,
-        credit_spent_s=device.credit.spent_s,
-        gang=device.gang,
-        gang_of=device.gang_of,
-        member_of=device.member_of,
-        draining=device.draining,
-    )
-
-
-def _held(slots: dict[SlotKey, Slot]) -> tuple[HeldSlot, ...]:
-    return tuple((task, attempt, slot) for (task, attempt), slot in slots.items())
-
-
-def _slots(held: Iterable[HeldSlot]) -> dict[SlotKey, Slot]:
-    return {(task, attempt): slot for task, attempt, slot in held}
-
-
-def _device(facts: DeviceFacts) -> Device:
-    device = Device(
-        offer=facts.offer,
-        status=facts.status,
-        reason=facts.reason,
-        suspended_for=facts.suspended_for,
-        last_variant=facts.last_variant,
-        held=_slots(facts.held),
-        suspect=_slots(facts.suspect),
-        residency=facts.residency,
-        generation=facts.generation,
-        changing=facts.changing,
-        fresh=facts.fresh,
-        not_before=facts.not_before,
-        used_of=facts.used_of,
-        used_at=facts.used_at,
-        gang=facts.gang,
-        gang_of=facts.gang_of,
-        member_of=facts.member_of,
-        draining=facts.draining,
-    )
-    device.credit.restore(facts.credit_spent_s)
-    return device
 
 
 def _influence_facts(influences: Influences) -> InfluenceFacts:

@@ -27,6 +27,7 @@ class ScheduleFacts(Message, frozen=True):
     fired: int
     missed: int
     last_missed: str
+    paused: events.SchedulePaused | None
 
 
 class TimingFacts(Message, frozen=True):
@@ -64,6 +65,7 @@ def _schedule(schedule: Schedule) -> ScheduleFacts:
         fired=schedule.fired,
         missed=schedule.missed,
         last_missed=schedule.last_missed,
+        paused=schedule.paused,
     )
 
 

@@ -1,5 +1,8 @@
 """What operators ask of devices: to drain them, to load models on them and to unload those."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from pointsman.contracts.commands import Done, Rejected
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
@@ -17,10 +20,19 @@ from pointsman.contracts.steering import (
     UnloadModel,
 )
 from pointsman.contracts.streams import stream_id
+from pointsman.scheduler.domain.admission.able_devices import (
+    NOT_LOADABLE,
+    could_run,
+    why_unable,
+)
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.steering.agreed import Agreed, Steer
 from pointsman.scheduler.domain.steering.pools import agreed_for_pool, unknown_model
+
+_MODES: Final = (
+    "`pointsman device ls` shows the devices; loads need one in mode dedicated or shared"
+)
 
 
 def decide_device_steering(pool: Pool, command: DeviceSteering, *, at: float) -> Steer:
@@ -34,6 +46,18 @@ def decide_device_steering(pool: Pool, command: DeviceSteering, *, at: float) ->
             return _load(pool, command, at)
         case UnloadModel():
             return _unload(pool, command, at)
+
+
+def refuse_load(pool: Pool, variant: str, device: str = "") -> Rejected | None:
+    """Refuse a load that none of the devices it is meant for could ever hold.
+
+    Asked at the door only: an ask in the log stands, and a replay decides it as it was decided.
+    """
+    named = pool.devices.get(device)
+    devices = [*pool.devices.values()] if named is None else [named]
+    if any(could_run(pool, each, variant) for each in devices):
+        return None
+    return _not_loadable(variant, [why_unable(pool, devices, variant)])
 
 
 def _drain(pool: Pool, command: DrainDevice, at: float) -> Steer:
@@ -85,7 +109,7 @@ def _load(pool: Pool, command: LoadModel, at: float) -> Steer:
         return Done(detail=f"{command.variant} is loaded on {', '.join(holders)} already")
     refused = [_cannot_load(pool, device, command.variant) for device in candidates]
     if not holders and all(reason is not None for reason in refused):
-        return _not_loadable(command, refused)
+        return _not_loadable(command.variant, refused, _way_out(pool, candidates, command))
     return agreed_for_pool(
         pool,
         f"{command.variant} will be loaded on {command.device or 'a device that fits'}",
@@ -107,6 +131,8 @@ def _unload(pool: Pool, command: UnloadModel, at: float) -> Steer:
         for ask in pool.steering.asks.of(command.variant)
         if ask.event.load and command.device in {"", ask.event.device}
     ]
+    if not holders and not opposed and command.variant not in pool.models:
+        return unknown_model(command.variant)
     if not wanted and not opposed:
         nowhere = "it is asked for already" if holders else "it is not loaded"
         return Done(detail=f"{command.variant} on {command.device or 'any device'}: {nowhere}")
@@ -147,12 +173,30 @@ def _cannot_load(pool: Pool, device: Device, variant: str) -> str | None:
     return None if drained_by is None else f"{device.name} is drained by {drained_by}"
 
 
-def _not_loadable(command: LoadModel, refused: list[str | None]) -> Rejected:
+def _not_loadable(variant: str, refused: list[str | None], way_out: str = _MODES) -> Rejected:
     reasons = "; ".join(reason for reason in refused if reason is not None)
     return Rejected(
-        code="not_loadable",
-        message=f"{command.variant} can be loaded on no device: {reasons or 'there is none'}",
-        next="`pointsman device ls` shows the devices; loads need one in mode dedicated or shared",
+        code=NOT_LOADABLE,
+        message=f"{variant} can be loaded on no device: {reasons or 'there is none'}",
+        next=way_out,
+    )
+
+
+def _way_out(pool: Pool, devices: Sequence[Device], command: LoadModel) -> str:
+    """What makes one of these devices load a variant again; those that are drained could."""
+    drained = [
+        device.name
+        for device in devices
+        if pool.steering.draining(device.name) is not None
+        and device.status is not DeviceStatus.DETACHED
+        and device.offer.mode is not DeviceMode.FIXED
+        and could_run(pool, device, command.variant)
+    ]
+    if not drained:
+        return _MODES
+    return (
+        f"end the drain when its reason is gone: `pointsman device undrain {drained[0]} "
+        "--reason ...`; until then nothing is loaded there"
     )
 
 

@@ -12,6 +12,7 @@ from pointsman.contracts.steering import BoostTask, HoldTask, MoveTask, ReleaseT
 from pointsman.policy.order import operator_boost, steered_deadline
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.steering.agreed import Agreed, Steer
+from pointsman.scheduler.domain.steering.places import places_of, where_it_counts
 from pointsman.scheduler.domain.tasks import OpenTask
 
 
@@ -64,7 +65,8 @@ def _boost(pool: Pool, task: OpenTask, command: BoostTask, at: float) -> Steer:
     rekeyed = _rekeyed(
         pool, task, command, RekeyKind.BOOST, task.priority_class, command.boost_s, at
     )
-    return _agreed(task, rekeyed, f"due {command.boost_s:g} s earlier than its class says")
+    detail = f"due {command.boost_s:g} s earlier than its class says"
+    return _agreed(task, rekeyed, detail + where_it_counts(pool, task, rekeyed))
 
 
 def _move(pool: Pool, task: OpenTask, command: MoveTask, at: float) -> Steer:
@@ -72,7 +74,8 @@ def _move(pool: Pool, task: OpenTask, command: MoveTask, at: float) -> Steer:
         return Done(detail=f"it is {task.priority_class} work already")
     boost_s = operator_boost(command.priority_class, task.boost_s, pool.policy.windows)
     rekeyed = _rekeyed(pool, task, command, RekeyKind.MOVE, command.priority_class, boost_s, at)
-    return _agreed(task, rekeyed, f"moved from {task.priority_class} to {command.priority_class}")
+    detail = f"moved from {task.priority_class} to {command.priority_class}"
+    return _agreed(task, rekeyed, detail + where_it_counts(pool, task, rekeyed))
 
 
 def _rekeyed(
@@ -89,6 +92,13 @@ def _rekeyed(
         latest_start = task.deadline - pool.models.run_times_of(task.accepted.variants[0]).p90_s
     policy = pool.policy
     window = policy.windows[priority_class] if policy.event is not None else None
+    key = steered_deadline(
+        priority_class,
+        arrival=task.arrival,
+        boost_s=boost_s,
+        latest_start=latest_start,
+        windows=policy.windows,
+    )
     return TaskRekeyed(
         at=at,
         applied_to=pool.applied_to,
@@ -97,15 +107,10 @@ def _rekeyed(
         kind=kind,
         priority_class=priority_class,
         boost_s=boost_s,
-        key=steered_deadline(
-            priority_class,
-            arrival=task.arrival,
-            boost_s=boost_s,
-            latest_start=latest_start,
-            windows=policy.windows,
-        ),
+        key=key,
         due_s=None if window is None else window.due_s,
         floor_s=None if window is None else window.floor_s,
+        places=places_of(pool, task, key),
     )
 
 

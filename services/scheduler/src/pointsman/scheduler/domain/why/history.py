@@ -1,41 +1,71 @@
 """The history of one task in sentences, from its events alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Candidate, Decision, TaskAccepted, TaskGranted
-from pointsman.contracts.events.attempt_ends import BATCH_FAILED
 from pointsman.scheduler.domain.tasks import PREPARATION_S
+from pointsman.scheduler.domain.why.attempts import ATTEMPT_TELLERS, way_back
 from pointsman.scheduler.domain.why.endurance import goes_on, standing
 from pointsman.scheduler.domain.why.hedges import HEDGE_TELLERS, first_of_two
 from pointsman.scheduler.domain.why.judging import judged, order_words, routed
+from pointsman.scheduler.domain.why.kept_back import KeptBack
 from pointsman.scheduler.domain.why.parts import PARTS_TELLERS, in_parts, merged
 from pointsman.scheduler.domain.why.starting import starting
-from pointsman.scheduler.domain.why.steering import STEERING_TELLERS
+from pointsman.scheduler.domain.why.steering import STEERING_TELLERS, rekeyed
 from pointsman.scheduler.domain.why.words import clock, span
 
+NOTHING_IN_THE_WAY: Final[Mapping[int, KeptBack]] = MappingProxyType({})
 
-def sentences(history: Sequence[Decision]) -> list[str]:
-    """A few sentences per event, oldest first."""
+
+def sentences(
+    history: Sequence[Decision], waits: Mapping[int, KeptBack] = NOTHING_IN_THE_WAY
+) -> list[str]:
+    """A few sentences per event, oldest first.
+
+    `waits` has what was in the way until an event, by its index; beyond the last: until now.
+    """
     told: list[str] = []
-    for index, event in enumerate(history, start=1):
-        if isinstance(event, TaskGranted) and event.attempt == 1:
-            told += _unprepared(history[: index - 1])
-        tell = _TELLERS.get(type(event))
-        following = history[index] if index < len(history) else None
-        if isinstance(event, events.TaskCheckpointed):
-            told += standing(event, following)
-        elif tell is not None:
-            told += tell(event)
-        if isinstance(event, TaskGranted | events.TaskHedged):
-            told += goes_on(history[: index - 1], event)
-        if isinstance(event, events.TaskCompleted):
-            told += first_of_two(history[: index - 1], event)
+    for index, event in enumerate(history):
+        told += waits[index].sentences if index in waits else ()
+        before = history[:index]
+        following = history[index + 1] if index + 1 < len(history) else None
+        told += _before(before, event)
+        told += _of(before, event, following)
+        told += _after(before, event)
         gave_up = isinstance(following, events.TaskFailed | events.SplitPlanned)
         if not gave_up:
-            told += _way_back(event)
-    return told
+            told += way_back(event)
+    return told + list(waits[len(history)].sentences if len(history) in waits else ())
+
+
+def _before(before: Sequence[Decision], event: Decision) -> list[str]:
+    first = isinstance(event, TaskGranted) and event.attempt == 1
+    return _unprepared(before) if first else []
+
+
+def _of(before: Sequence[Decision], event: Decision, following: Decision | None) -> list[str]:
+    match event:
+        case events.TaskCheckpointed():
+            return standing(event, following)
+        case events.TaskRekeyed():
+            return rekeyed(before, event)
+        case _:
+            tell = _TELLERS.get(type(event))
+            return [] if tell is None else tell(event)
+
+
+def _after(before: Sequence[Decision], event: Decision) -> list[str]:
+    match event:
+        case TaskGranted() | events.TaskHedged():
+            return goes_on(before, event)
+        case events.TaskCompleted():
+            return first_of_two(before, event)
+        case _:
+            return []
 
 
 def _unprepared(before: Sequence[Decision]) -> list[str]:
@@ -48,19 +78,6 @@ def _unprepared(before: Sequence[Decision]) -> list[str]:
         return []
     patience = span(PREPARATION_S)
     return [f"Nothing prepared it within {patience}, so it runs on its input alone."]
-
-
-def _way_back(event: Decision) -> list[str]:
-    """What the end of an attempt means for a task that goes on."""
-    match event:
-        case events.AttemptLost(reason=reason):
-            alone = "; it shares no call any more" if reason == BATCH_FAILED else ""
-            return [f"The task went back to its place in the queue{alone}."]
-        case events.AttemptFailed() | events.AttemptTimedOut():
-            pause = max(0.0, event.retry_at - event.at)
-            return [f"The next attempt may start after {span(pause)}."]
-        case _:
-            return []
 
 
 def _accepted(event: TaskAccepted) -> list[str]:
@@ -216,48 +233,6 @@ def _abandoned(event: events.TaskAbandoned) -> list[str]:
     return [f"{clock(event.at)}: abandoned: {event.reason}."]
 
 
-def _attempt_failed(event: events.AttemptFailed) -> list[str]:
-    return [
-        (
-            f"{clock(event.at)}: attempt {event.attempt} failed on {event.device}: "
-            f"{event.message} ({event.code})."
-        )
-    ]
-
-
-def _attempt_timed_out(event: events.AttemptTimedOut) -> list[str]:
-    if event.code:
-        return [
-            (
-                f"{clock(event.at)}: attempt {event.attempt} on {event.device} was given up after "
-                f"{span(event.run_s)}: no sign of life came in time ({event.code})."
-            )
-        ]
-    return [
-        (
-            f"{clock(event.at)}: attempt {event.attempt} gave no answer on {event.device} within "
-            f"{span(event.run_timeout_s)}."
-        )
-    ]
-
-
-_LOST = {
-    "executor_replaced": "its executor was restarted",
-    "lease_expired": "its executor stopped renewing the lease",
-    "device_unavailable": "the device stopped answering",
-    "executor_cancelled": "its executor gave the run up",
-    BATCH_FAILED: "the call that it shared with others failed",
-}
-
-
-def _attempt_lost(event: events.AttemptLost) -> list[str]:
-    reason = _LOST.get(event.reason, event.reason) + (f" ({event.code})" if event.code else "")
-    reason += " while it ran nothing else" if event.only else ""
-    return [
-        (f"{clock(event.at)}: attempt {event.attempt} on {event.device} was lost because {reason}.")
-    ]
-
-
 # Each entry takes the event type that it stands under; the table is what keeps them together.
 _TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
     events.TaskAccepted: _accepted,
@@ -269,9 +244,7 @@ _TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
     events.TaskExpired: _expired,
     events.TaskShed: _shed,
     events.TaskAbandoned: _abandoned,
-    events.AttemptFailed: _attempt_failed,
-    events.AttemptTimedOut: _attempt_timed_out,
-    events.AttemptLost: _attempt_lost,
+    **ATTEMPT_TELLERS,
     **HEDGE_TELLERS,
     **PARTS_TELLERS,
     **STEERING_TELLERS,

@@ -59,8 +59,9 @@ def judged(event: TaskAccepted, judgement: Judgement) -> list[str]:
     off = f", of which half were off by up to {judgement.off:.2f} times" if judgement.off else ""
     runs = f"; {judgement.runs} task(s) of the family counted{off}" if judgement.runs else ""
     joules = "" if judgement.joules is None else f", {judgement.joules:.3g} J"
+    piece = ", were it run in one piece" if event.split is not None else ""
     told.append(
-        f"Expected on {judgement.variant}: {span(judgement.run_s)} "
+        f"Expected on {judgement.variant}{piece}: {span(judgement.run_s)} "
         f"({_RUN_FROM[judgement.run_from]}), {judgement.memory_mib:.0f} MiB{joules}{runs}."
     )
     if judgement.tier_s is not None and judgement.cost_usd is not None:

@@ -4,25 +4,57 @@ from datetime import UTC, datetime
 from math import inf
 
 from pointsman.contracts.parts import PartsWork
-from pointsman.scheduler.domain.devices import DeviceStatus
+from pointsman.contracts.task_states import TaskState
+from pointsman.scheduler.domain.parts.results import PartResults
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.tasks import LiveLease, OpenTask
-from pointsman.scheduler.domain.why.loads import waits_for_load
+from pointsman.scheduler.domain.why.devices import waits_for_device
+from pointsman.scheduler.domain.why.limits import kept_back_by
+from pointsman.scheduler.domain.why.parts_left import parts_left
 
 
 def waits_for(pool: Pool, task: OpenTask) -> str:
     """The end of a sentence that begins with `It waits for`."""
-    if task.lease is not None and task.lease.work is not None:
-        return _for_work(task.lease)
     if task.lease is not None:
-        return " or ".join(
-            f"the result of attempt {lease.attempt} on {lease.device}" for lease in task.leases
-        )
-    gates = Gates(pool, inf)
-    steered = _for_an_operator(gates, task)
-    others = steered or _for_others(task) or _for_parts(pool, task)
-    return others or _for_a_device(pool, gates, task)
+        return _for_its_attempt(task, task.lease)
+    released = _for_its_release(pool, task)
+    own = released or _for_others(task) or _for_its_time(pool, task)
+    return own or _for_the_pool(pool, Gates(pool, inf), task)
+
+
+def _for_its_attempt(task: OpenTask, lease: LiveLease) -> str:
+    if lease.work is not None:
+        return _for_work(lease)
+    return " or ".join(
+        f"the result of attempt {lease.attempt} on {lease.device}" for lease in task.leases
+    )
+
+
+def _for_the_pool(pool: Pool, gates: Gates, task: OpenTask) -> str:
+    """What others keep it from, or have to do first."""
+    if task.parts is not None and not task.parts.complete:
+        return _for_parts(pool, gates, task, task.parts)
+    if (paused := gates.pool_refused()) is not None:
+        return f"the end of a pause: {paused}"
+    if task.id in pool.waiting.desk:
+        return "an executor to merge its results" if task.parts else "an executor to cut its input"
+    kept_back = kept_back_by(pool, gates, task)
+    return waits_for_device(pool, gates, task) if kept_back is None else f"its turn: {kept_back}"
+
+
+def _for_work(lease: LiveLease) -> str:
+    what = "its input to be cut" if lease.work is PartsWork.SPLIT else "its results to be merged"
+    return f"{what} by {lease.executor} (attempt {lease.attempt})"
+
+
+def _for_its_release(pool: Pool, task: OpenTask) -> str | None:
+    if task.held:
+        return f"its release: it is held by {task.held}"
+    whole = pool.parts.whole_of(task)
+    if whole is not None and whole.held:
+        return f"the release of task {whole.id}, of which it is a part: it is held by {whole.held}"
+    return None
 
 
 def _for_others(task: OpenTask) -> str | None:
@@ -34,56 +66,19 @@ def _for_others(task: OpenTask) -> str | None:
     return f"task {first}" + (f" and {len(others)} more" if others else "") + " to complete"
 
 
-def _for_work(lease: LiveLease) -> str:
-    what = "its input to be cut" if lease.work is PartsWork.SPLIT else "its results to be merged"
-    return f"{what} by {lease.executor} (attempt {lease.attempt})"
-
-
-def _for_parts(pool: Pool, task: OpenTask) -> str | None:
-    if task.id in pool.waiting.desk:
-        return "an executor to merge its results" if task.parts else "an executor to cut its input"
-    if task.parts is None:
+def _for_its_time(pool: Pool, task: OpenTask) -> str | None:
+    """The moment before which it stands in no line; None: it stands in one, or needs none."""
+    if task.state is not TaskState.QUEUED or not task.retry_at or task in pool.waiting:
         return None
-    if task.parts.complete:
-        return _for_its_time(task)
-    return f"{len(task.parts.numbers) - len(task.parts.ended)} of {len(task.parts.numbers)} parts"
-
-
-def _for_its_time(task: OpenTask) -> str:
+    moment = datetime.fromtimestamp(task.retry_at, tz=UTC)
     if task.retry_at == task.accepted.not_before:
-        moment = datetime.fromtimestamp(task.retry_at, tz=UTC)
         return f"its time, {moment:%Y-%m-%d %H:%M:%S} UTC"
-    return "the end of its retry delay"
+    if task.needs_preparation and task.prepared is None and not task.attempts:
+        return f"its context, until {moment:%H:%M:%S} UTC at the latest"
+    return f"the end of its retry delay, {moment:%H:%M:%S} UTC"
 
 
-def _for_a_device(pool: Pool, gates: Gates, task: OpenTask) -> str:
-    wanted = set(task.accepted.variants)
-    fitting = [d for d in pool.devices.values() if wanted & set(d.slots_of)]
-    ready = [device for device in fitting if device.status is DeviceStatus.READY]
-    if not fitting and task in pool.waiting and (load := waits_for_load(pool, task)) is not None:
-        return load
-    if not fitting:
-        return "a device that has one of its variants loaded; none is attached"
-    if not ready:
-        return f"a device to come back: {fitting[0].offer.device} is {fitting[0].status}"
-    if task not in pool.waiting:
-        return _for_its_time(task)
-    refused = [
-        gates.device_refused(device)
-        or pool.breakers.words(device.name, variant)
-        or gates.variant_refused(device, variant, 0)
-        for device in ready
-        for variant in wanted & set(device.slots_of)
-    ]
-    if all(refused):
-        return f"its turn: {refused[0]}"
-    return f"a free slot; {pool.queued} task(s) wait in the pool"
-
-
-def _for_an_operator(gates: Gates, task: OpenTask) -> str | None:
-    if task.held:
-        return f"its release: it is held by {task.held}"
-    if (paused := gates.pool_refused()) is not None:
-        return f"the end of a pause: {paused}"
-    refused = gates.class_refused(task.class_id) or gates.tenant_refused(task.tenant, 0)
-    return None if refused is None else f"its turn: {refused}"
+def _for_parts(pool: Pool, gates: Gates, task: OpenTask, parts: PartResults) -> str:
+    kept_back = gates.pool_refused() or kept_back_by(pool, gates, task)
+    so = "" if kept_back is None else f"; those that do not run are kept back: {kept_back}"
+    return parts_left(pool, task, parts) + so

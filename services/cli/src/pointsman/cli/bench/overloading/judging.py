@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Protocol, TypedDict
 from uuid import UUID
 
-from pointsman.cli.overload.load import Sent
+from pointsman.cli.bench.overloading.load import Sent
 from pointsman.contracts.events import LevelChanged, TaskCompleted
 from pointsman.contracts.levels import LEVELS, Level
 from pointsman.contracts.recorded import Recorded

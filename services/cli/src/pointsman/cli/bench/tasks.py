@@ -20,8 +20,8 @@ from uuid import uuid4
 import nats
 from nats.aio.client import Client
 
-from pointsman.cli.bench_feed import TaskEnds
-from pointsman.cli.bench_readings import Readings
+from pointsman.cli.bench.feed import TaskEnds
+from pointsman.cli.bench.readings import Readings
 from pointsman.cli.output import counted
 from pointsman.cli.stack.accounts import CLI, SCHEDULER, WATCHERS
 from pointsman.cli.stack.plan import POOL, StackPlan
@@ -230,7 +230,7 @@ async def _replay(data: Path, say: Callable[[str], None]) -> ReplayFigures:
     return ReplayFigures(
         events=report["events"],
         decisions=report["decisions"],
-        different=report["different"],
+        different=report["different"] + (report["stopped"] is not None),
         fold_events_per_s=report["fold_events_per_s"],
         decisions_per_s=report["decisions_per_s"],
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import TypedDict
 
-from pointsman.cli.bench_tasks import Mode, run_task_bench
+from pointsman.cli.bench.tasks import Mode, run_task_bench
 from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
 
 

@@ -21,7 +21,7 @@ from eventsourcing.domain import Aggregate, event
 from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
-from pointsman.cli.bench_log_tail import TailFigures, tail_writers
+from pointsman.cli.bench.log_tail import TailFigures, tail_writers
 from pointsman.contracts.events import TaskAccepted
 from pointsman.contracts.message import BlobRef, PriorityClass
 from pointsman.eventstore import (

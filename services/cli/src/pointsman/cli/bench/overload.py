@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypedDict
 
+from pointsman.cli.bench.overloading.judging import OverloadFigures, judge_overload
+from pointsman.cli.bench.overloading.load import FAMILY, Load, Sent
+from pointsman.cli.bench.overloading.watching import WatchedLog
 from pointsman.cli.client import StackClient, connected
-from pointsman.cli.overload.judging import OverloadFigures, judge_overload
-from pointsman.cli.overload.load import FAMILY, Load, Sent
-from pointsman.cli.overload.watching import WatchedLog
 from pointsman.cli.stack.accounts import DEGRADATION, SCHEDULER, WATCHERS
 from pointsman.cli.stack.plan import DEFAULT_TENANT, StackPlan
 from pointsman.cli.stack.project import find_project

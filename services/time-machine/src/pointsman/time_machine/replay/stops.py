@@ -1,0 +1,52 @@
+"""Where a replay ends before the log does, and what to do then."""
+
+from typing import Final
+
+import msgspec
+
+from pointsman.eventstore.archive_segment import ArchiveDamagedError
+from pointsman.eventstore.log_reader import LogUnreadableError
+from pointsman.eventstore.reading import DamagedEventError, NewerEventError
+
+_VERIFY: Final = (
+    "Run `pointsman verify`: it says whether the log is still what was written. If not, restore a "
+    "backup"
+)
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """Nothing from this position on was looked at; what was found before it stands."""
+
+    position: int
+    type: str
+    """Topic of the event; empty where not even that could be read."""
+    code: str
+    """`does_not_fit`, or the code of what the log could not be read for."""
+    reason: str
+    next_step: str
+
+
+def not_fitting(position: int, topic: str, error: Exception) -> Stopped:
+    """Memory and log have parted: the event follows from no state that a pool can be in."""
+    return Stopped(
+        position,
+        topic,
+        "does_not_fit",
+        f"it does not fit what stands before it ({type(error).__name__}: {error})",
+        f"{_VERIFY}; if it is, this release folds it otherwise than the one that wrote it.",
+    )
+
+
+def unreadable(error: NewerEventError | DamagedEventError) -> Stopped:
+    """The event is of a later release, or its bytes are none of its topic."""
+    if isinstance(error, NewerEventError):
+        reason, next_step = "it was written by a newer release", error.next_step
+    else:
+        reason, next_step = str(error.__cause__), f"{_VERIFY}; if it is, its writer has a defect."
+    return Stopped(error.position, error.topic, error.code, reason, next_step)
+
+
+def broken_off(position: int, error: LogUnreadableError | ArchiveDamagedError) -> Stopped:
+    """The files of the log could be read up to the position before this one."""
+    reason = str(error).removesuffix(error.next_step).strip().removesuffix(".")
+    return Stopped(position, "", error.code, reason, f"{_VERIFY}.")
