@@ -39,17 +39,23 @@ def test_runs_that_take_no_time_still_give_a_moment() -> None:
     assert usual == Usual(LEAST_WAIT_S, WINDOW)
 
 
-@given(requests=st.lists(st.booleans(), max_size=2_000), share=st.sampled_from([0.0, 0.01, 0.02]))
+@given(
+    moments=st.lists(st.tuples(st.integers(1, 200), st.integers(0, 8)), max_size=10),
+    share=st.sampled_from([0.0, 0.01, 0.02]),
+)
 def test_hedges_stay_within_the_share_of_requests_and_never_come_in_crowds(
-    requests: list[bool], share: float
+    moments: list[tuple[int, int]], share: float
 ) -> None:
-    budget, hedges = HedgeBudget(), 0
+    budget, accepted, hedges = HedgeBudget(), 0, 0
 
-    for accepted, wanted in enumerate(requests, start=1):
-        budget.earn(share)
-        if wanted and budget.suffices:
-            budget.spend()
-            hedges += 1
+    for requests, wanted in moments:
+        for _ in range(requests):
+            budget.earn(share)
+        accepted += requests
+        for _ in range(wanted):
+            hedges += budget.suffices
+            if budget.suffices:
+                budget.spend()
 
         assert hedges <= share * accepted + 1e-6
         assert 0.0 <= budget.allowance <= MOST_SAVED

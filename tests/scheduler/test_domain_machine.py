@@ -32,6 +32,7 @@ OUTCOMES: Final = st.sampled_from(
     ]
 )
 SECONDS: Final = st.sampled_from([0.125, 0.5, 1.0, 5.0, 30.0, 300.0])
+FAMILIES: Final = st.sampled_from(["summarize", "classify"])
 PICKS: Final = st.integers(0, 99)
 EXECUTORS: Final = st.sampled_from(sorted(DEVICES))
 
@@ -44,7 +45,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.simulation = Simulation()
 
     @rule(
-        family=st.sampled_from(["summarize", "classify"]),
+        family=FAMILIES,
         priority_class=st.sampled_from(PriorityClass),
         deadline_in_s=st.none() | st.sampled_from([-1.0, 0.0, 0.25, 0.5, 2.0, 60.0]),
         max_attempts=st.integers(1, 3),
@@ -101,17 +102,19 @@ class PoolMachine(RuleBasedStateMachine):
         self.simulation.report(*self.simulation.granted[-1], outcome)
         self.simulation.report(*self.simulation.granted[-1], outcome)
 
-    @precondition(lambda self: self.simulation.granted)
-    @rule(outcome=OUTCOMES)
-    def report_the_attempt_before(self, outcome: Outcome) -> None:
-        """The last attempt to be granted is lost; its report comes when the next one runs."""
-        lost = self.simulation.granted[-1]
-        self.simulation.report(*lost, UNAVAILABLE)
-        self.simulation.passes(300.0)
+    @rule(family=FAMILIES, outcome=OUTCOMES)
+    def an_attempt_is_reported_again_when_the_next_one_runs(
+        self, family: str, outcome: Outcome
+    ) -> None:
+        task = self.simulation.submit(family, PriorityClass.INTERACTIVE)
         self.simulation.round()
-        self.simulation.report(*lost, outcome)
+        for first in [granted for granted in self.simulation.granted if granted[0] == task]:
+            self.simulation.report(*first, UNAVAILABLE)
+            self.simulation.passes(31.0)
+            self.simulation.round()
+            self.simulation.report(*first, outcome)
 
-    @rule(family=st.sampled_from(["summarize", "classify"]), max_attempts=st.integers(1, 3))
+    @rule(family=FAMILIES, max_attempts=st.integers(1, 3))
     def one_task_fails_again_and_again(self, family: str, max_attempts: int) -> None:
         task = self.simulation.submit(family, PriorityClass.INTERACTIVE, max_attempts=max_attempts)
         for _ in range(max_attempts + 1):

@@ -81,6 +81,7 @@ class LoadingSimulation(Simulation):
         """Reports of changes that were answered."""
         self.agreements = Agreements()
         self._reach = True
+        self._set_back_s = 0.0
         super().__init__(LOADING, MODELS)
 
     # -- what happens --------------------------------------------------------------------------
@@ -151,6 +152,10 @@ class LoadingSimulation(Simulation):
         self.passes(600.0)
         self.rounds()
         assert not any(device.occupied for device in self.pool.devices.values())
+
+    def set_clock_back(self, seconds: float) -> None:
+        self._set_back_s += seconds
+        super().set_clock_back(seconds)
 
     def orders_come_after_all(self, device: str) -> None:
         """What is granted is sent again until it is received."""
@@ -239,13 +244,17 @@ class LoadingSimulation(Simulation):
     # -- what must hold ------------------------------------------------------------------------
 
     def _check_hold(self, hold: SlotHeld) -> None:
-        """It ends after the patience for a load, or when a load may end that has begun."""
+        """It ends after the patience for a load, or when a load may end that has begun.
+
+        What has begun before a clock was set back has begun in the future since.
+        """
         changes = (device.changing for device in self.pool.devices.values())
         loads = [each for each in changes if each is not None and each.load in hold.variants]
         load_s = self.pool.models.times_of(hold.variants[0]).load_s
         begun_s = (max(self.now - each.at, each.expected_s) for each in loads)
         patience_s = self.pool.policy.parameters.holder_patience_loads * load_s
-        assert 0 < hold.until - hold.at <= max((patience_s, *begun_s)) + ROUNDING_S
+        most_s = max((patience_s, *begun_s)) + self._set_back_s
+        assert 0 < hold.until - hold.at <= most_s + ROUNDING_S
 
     def _check_change(self, change: ResidencyGranted) -> None:
         taken = self._members()

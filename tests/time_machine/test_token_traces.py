@@ -68,5 +68,19 @@ def test_a_line_that_cannot_be_used_is_named(layout: str, lines: list[str], code
     assert "each line needs" in error.value.next_step or code == "trace_empty"
 
 
+def test_the_field_is_named_with_what_stands_there() -> None:
+    few = "2023-11-16 18:15:46,few,2\n"
+    endless = f'{{"timestamp": 1, "input_length": 1{"0" * 400}, "output_length": 1}}\n'
+
+    with pytest.raises(TraceError, match="line 2: ContextTokens is 'few'"):
+        convert("azure", [AZURE[0], few], SERVED)
+    with pytest.raises(TraceError, match="line 1: input_length is missing"):
+        convert("mooncake", ['{"timestamp": 1}\n'], SERVED)
+    with pytest.raises(TraceError, match="line 1: input_length is 10000"):
+        convert("mooncake", [endless], SERVED)
+    with pytest.raises(TraceError, match="line 1: it is not JSON"):
+        convert("mooncake", AZURE, SERVED)
+
+
 def test_there_are_two_layouts() -> None:
     assert sorted(LAYOUTS) == ["azure", "mooncake"]

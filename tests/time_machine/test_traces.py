@@ -104,6 +104,7 @@ SIZED = "arrival_s,model,service_s,devices_per_instance,memory_mib"
         (["arrival_s;model;service_s", "1;m;2"], "trace_column_missing", 1),
         ([DEADLINE, "1,m,2,1.5", "2,m,2,1.5"], "trace_value", 3),
         ([SIZED, "1,m,2,0,1"], "trace_value", 2),
+        ([SIZED, f"1,m,2,{'9' * 5_000},1"], "trace_value", 2),
         ([SIZED, "1,m,2,1.5,1"], "trace_value", 2),
         ([SIZED, "1,m,2,1,-5"], "trace_value", 2),
         ([SIZED, "1,m,2,2,10", "2,n,2,1,5", "3,m,2,1,10"], "trace_value", 4),

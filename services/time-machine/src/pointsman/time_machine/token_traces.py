@@ -8,7 +8,7 @@ named.
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, cast
@@ -59,12 +59,9 @@ def _azure(lines: Iterable[str]) -> Iterator[_Request]:
     """CSV with `TIMESTAMP,ContextTokens,GeneratedTokens`."""
     rows = csv.DictReader(lines)
     for row in rows:
-        line = rows.line_num
-        try:
-            at_s = _moment(row["TIMESTAMP"])
-            yield _request(at_s, row["ContextTokens"], row["GeneratedTokens"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise _unreadable(line, "TIMESTAMP,ContextTokens,GeneratedTokens", error) from None
+        fields = _Fields(row, rows.line_num, "TIMESTAMP,ContextTokens,GeneratedTokens")
+        at_s = fields.read("TIMESTAMP", _moment)
+        yield _Request(at_s, fields.tokens("ContextTokens"), fields.tokens("GeneratedTokens"))
 
 
 def _moment(text: str) -> float:
@@ -74,30 +71,56 @@ def _moment(text: str) -> float:
 
 def _mooncake(lines: Iterable[str]) -> Iterator[_Request]:
     """JSON lines with `timestamp` in milliseconds, `input_length` and `output_length`."""
+    wanted = "timestamp, input_length, output_length"
     for line, text in enumerate(lines, start=1):
         if not text.strip():
             continue
         try:
-            row = cast("dict[str, Any]", json.loads(text))
-            at_s = float(row["timestamp"]) / 1000
-            yield _request(at_s, row["input_length"], row["output_length"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise _unreadable(line, "timestamp, input_length, output_length", error) from None
+            row = json.loads(text)
+        except ValueError:
+            raise _unreadable(line, "it is not JSON", wanted) from None
+        if not isinstance(row, dict):
+            raise _unreadable(line, "it is no JSON object", wanted)
+        fields = _Fields(cast("dict[str, Any]", row), line, wanted)
+        at_s = fields.read("timestamp", float) / 1000
+        yield _Request(at_s, fields.tokens("input_length"), fields.tokens("output_length"))
 
 
-def _request(at_s: float, input_tokens: str | int, output_tokens: str | int) -> _Request:
-    request = _Request(at_s, int(input_tokens), int(output_tokens))
-    if not math.isfinite(at_s) or min(request) < 0:
-        raise ValueError("times and tokens are numbers, 0 or more")
-    return request
+class _Fields:
+    """One request as it was published."""
+
+    def __init__(self, row: Mapping[str, Any], line: int, wanted: str) -> None:
+        self._row = row
+        self._line = line
+        self._wanted = wanted
+
+    def read(self, name: str, reading: Callable[[Any], float]) -> float:
+        """A finite number, as `reading` makes it of the field."""
+        value = self._row.get(name)
+        if value is None:
+            raise _unreadable(self._line, f"{name} is missing", self._wanted)
+        try:
+            number = float(reading(value))
+        except (ArithmeticError, AttributeError, TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise _unreadable(self._line, f"{name} is {value!r}", self._wanted)
+        return number
+
+    def tokens(self, name: str) -> int:
+        """A whole number, 0 or more."""
+        tokens = self.read(name, int)
+        if tokens < 0:
+            raise _unreadable(self._line, f"{name} is {tokens:g}", self._wanted)
+        return int(tokens)
 
 
-def _unreadable(line: int, wanted: str, error: Exception) -> TraceError:
+def _unreadable(line: int, what: str, wanted: str) -> TraceError:
     return TraceError(
-        f"{type(error).__name__}: {error}",
+        what,
         code="trace_value",
         line=line,
-        next_step=f"each line needs {wanted}; is --format right?",
+        next_step=f"each line needs {wanted}; is --from right?",
     )
 
 

@@ -5,9 +5,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from sys import intern
+from typing import Final
 
 from pointsman.contracts.message import PriorityClass
 from pointsman.time_machine.traces import COLUMNS, LOAD_S, REQUIRED, TracedTask, TraceError
+
+_MOST_DIGITS: Final = 12
+"""Of a count: more are a mistake, and thousands of them no number."""
 
 
 def read_trace_file(path: Path) -> list[TracedTask]:
@@ -181,7 +185,7 @@ class _Row:
 
     def _count(self, name: str, default: str = "0") -> int:
         text = self._text(name, default)
-        if not text.isascii() or not text.isdigit():
+        if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
             raise self._bad(name, "a whole number")
         return int(text)
 

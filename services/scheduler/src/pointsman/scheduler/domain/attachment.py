@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
     Decision,
@@ -83,23 +85,15 @@ def decide_return(pool: Pool, executor: str, incarnation: str, *, at: float) -> 
     return [
         _attachment(
             pool,
-            DeviceAttached(
+            replace(
+                device.offer,
                 at=at,
                 applied_to=pool.applied_to,
-                pool=pool.name,
-                device=name,
-                executor=executor,
-                incarnation=incarnation,
-                endpoint=device.offer.endpoint,
-                device_class=device.offer.device_class,
-                slots=device.offer.slots,
                 residency=device.residency,
-                mode=device.offer.mode,
-                memory_mib=device.offer.memory_mib,
-                loadable=device.offer.loadable,
+                quiescent=False,
             ),
         )
-        for name, device in pool.devices.items()
+        for device in pool.devices.values()
         if device.offer.executor == executor
         and device.offer.incarnation == incarnation
         and device.status is DeviceStatus.DETACHED
@@ -145,8 +139,7 @@ def decide_models(pool: Pool, registered: Sequence[ModelRegistered]) -> list[Dec
     for model in registered:
         known = pool.models.get(model.variant)
         if known is None or _facts(known) != _facts(model):
-            stream = stream_id("model", model.variant)
-            decided.append(Decided(stream, pool.version_of(stream), (model,)))
+            decided.append(pool.decided(stream_id("model", model.variant), model))
     return decided
 
 
@@ -156,8 +149,7 @@ def decide_routing(pool: Pool, event: RoutingChanged) -> list[Decided]:
     said_nothing = not (event.families or event.devices or event.tiers or event.domains)
     if event.version == known.version if known is not None else said_nothing:
         return []
-    stream = stream_id("routing", pool.name)
-    return [Decided(stream, pool.version_of(stream), (event,))]
+    return [pool.decided(stream_id("routing", pool.name), event)]
 
 
 def _lost(
@@ -245,8 +237,7 @@ def _attachment(pool: Pool, attached: DeviceAttached) -> Decided:
 
 
 def _of_device(pool: Pool, name: str, *events: Decision) -> Decided:
-    stream = stream_id("device", name)
-    return Decided(stream, pool.version_of(stream), events)
+    return pool.decided(stream_id("device", name), *events)
 
 
 def _detach(pool: Pool, name: str, reason: str, at: float) -> Decided:

@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 from uuid import UUID
 
 from pointsman.contracts import events
+from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import Decision
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import WITHOUT_RESULT, TaskState
@@ -77,6 +78,10 @@ class Pool:
     def version_of(self, stream: UUID) -> int:
         """Last version of a stream that is not a task's."""
         return self.versions.get(stream, 0)
+
+    def decided(self, stream: UUID, *recorded: Decision, tenant: str = "") -> Decided:
+        """Events for a stream that is not a task's, after what was folded of it."""
+        return Decided(stream, self.version_of(stream), recorded, tenant)
 
     def evolve(self, position: int, stream: UUID, version: int, event: Decision) -> None:
         """Take one committed event; events must come in log order."""

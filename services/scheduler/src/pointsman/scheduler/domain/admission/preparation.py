@@ -40,7 +40,7 @@ def decide_prepare(pool: Pool, command: PrepareTask, *, at: float) -> Decided | 
         event = _completed(task, command, command.cached, pool, at)
     else:
         event = _prepared(task, command, pool, at)
-    return Decided(task.id, task.version, (event,), task.accepted.tenant)
+    return Decided(task.id, task.version, (event,), task.tenant)
 
 
 def _completed(

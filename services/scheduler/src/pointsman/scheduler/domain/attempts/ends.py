@@ -70,7 +70,7 @@ def decide_report(pool: Pool, report: AttemptReport, *, at: float, draw: float) 
         dropped = drop_reported(pool, task, lease, report.outcome, at=at)
         return Decided(task.id, task.version, (dropped,), task.tenant)
     ended = _Ended(pool, task, lease, at=at, draw=draw)
-    return Decided(task.id, task.version, ended.after(report.outcome), task.accepted.tenant)
+    return Decided(task.id, task.version, ended.after(report.outcome), task.tenant)
 
 
 def _holder(lease: LiveLease) -> tuple[int, str, str]:
@@ -88,7 +88,6 @@ def _release(pool: Pool, report: AttemptReport, at: float) -> Decided | None:
     # An engine that did not answer may still be working on the call.
     if isinstance(report.outcome, RunFailed) and report.outcome.device_lost:
         return None
-    stream = stream_id("device", report.device)
     released = SlotReleased(
         at=at,
         applied_to=pool.applied_to,
@@ -97,7 +96,7 @@ def _release(pool: Pool, report: AttemptReport, at: float) -> Decided | None:
         attempt=report.attempt,
         reason="reported",
     )
-    return Decided(stream, pool.version_of(stream), (released,))
+    return pool.decided(stream_id("device", report.device), released)
 
 
 class _Ended:
@@ -273,4 +272,4 @@ def decide_cancel(pool: Pool, command: CancelTask, *, at: float) -> Decided | No
         reason=command.reason,
         attempt=task.lease.attempt if task.lease is not None else 0,
     )
-    return Decided(task.id, task.version, (cancelled,), task.accepted.tenant)
+    return Decided(task.id, task.version, (cancelled,), task.tenant)

@@ -1,4 +1,4 @@
-"""The events of changes that the queue asks for, with what they stand on."""
+"""The events of changes of residency, and of devices kept free, with what they stand on."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -146,8 +146,7 @@ class ChangeEvents:
         )
 
     def _of(self, device: str, event: ResidencyGranted | SlotHeld) -> Decided:
-        stream = stream_id("device", device)
-        return Decided(stream, self._pool.version_of(stream), (event,))
+        return self._pool.decided(stream_id("device", device), event)
 
 
 def _best(scores: Iterable[DeviceScore]) -> tuple[DeviceScore, ...]:

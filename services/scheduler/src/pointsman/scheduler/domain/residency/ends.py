@@ -85,5 +85,4 @@ def decide_residency_lost(pool: Pool, name: str, reason: str, *, at: float) -> D
 
 
 def _of(pool: Pool, device: Device, event: Decision) -> Decided:
-    stream = stream_id("device", device.name)
-    return Decided(stream, pool.version_of(stream), (event,))
+    return pool.decided(stream_id("device", device.name), event)

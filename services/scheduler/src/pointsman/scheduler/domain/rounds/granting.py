@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from pointsman.contracts.decided import Decided
-from pointsman.contracts.events import Decision, Explanation, SlotReleased, TaskExpired, TaskGranted
+from pointsman.contracts.events import Explanation, SlotReleased, TaskExpired, TaskGranted
 from pointsman.contracts.events.tasks import BatchPlace
 from pointsman.contracts.levels import Level
 from pointsman.contracts.streams import stream_id
@@ -74,15 +74,14 @@ def _expiries(pool: Pool, at: float) -> Iterator[Decided]:
         expiry = too_late(pool, task, at)
         # One that is to fail because of another fails in this round or in one of the next.
         if expiry is not None and task.id not in pool.dependencies:
-            yield Decided(task.id, task.version, (expiry,), task.accepted.tenant)
+            yield Decided(task.id, task.version, (expiry,), task.tenant)
 
 
 def _overdue_slots(pool: Pool, at: float) -> Iterator[Decided]:
     for name, device in pool.devices.items():
         overdue = [key for key, slot in device.suspect.items() if slot.free_at <= at]
         if overdue:
-            stream = stream_id("device", name)
-            released: tuple[Decision, ...] = tuple(
+            released = (
                 SlotReleased(
                     at=at,
                     applied_to=pool.applied_to,
@@ -93,7 +92,7 @@ def _overdue_slots(pool: Pool, at: float) -> Iterator[Decided]:
                 )
                 for task, attempt in overdue
             )
-            yield Decided(stream, pool.version_of(stream), released)
+            yield pool.decided(stream_id("device", name), *released)
 
 
 class _Round:
@@ -122,7 +121,7 @@ class _Round:
                 break
             decision = self._decide(task)
             if decision is not None:
-                decided.append(Decided(task.id, task.version, (decision,), task.accepted.tenant))
+                decided.append(Decided(task.id, task.version, (decision,), task.tenant))
             elif task.id not in self._skip:
                 self._line.blocked.add(task.class_id)
         self._line.restore()

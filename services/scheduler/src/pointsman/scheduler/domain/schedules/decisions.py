@@ -54,8 +54,7 @@ def stream_of(schedule: ScheduleId) -> UUID:
 
 def decided_for(pool: Pool, key: ScheduleId, event: Decision) -> Decided:
     """An event of a schedule's stream."""
-    stream = stream_of(key)
-    return Decided(stream, pool.version_of(stream), (event,), key[0])
+    return pool.decided(stream_of(key), event, tenant=key[0])
 
 
 def decide_set(

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from pointsman.contracts.commands import Done, Rejected
-from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import (
     DeviceMode,
     DrainEnded,
@@ -218,5 +217,4 @@ def _no_such_device(pool: Pool, device: str) -> Rejected:
 
 
 def _of_device(pool: Pool, device: str, event: Steered, detail: str) -> Agreed:
-    stream = stream_id("device", device)
-    return Agreed(Decided(stream, pool.version_of(stream), (event,)), detail)
+    return Agreed(pool.decided(stream_id("device", device), event), detail)

@@ -1,7 +1,6 @@
 """What operators ask of a pool: to pause a part of it, or to bound a model."""
 
 from pointsman.contracts.commands import Done, Rejected
-from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import ModelLimited, PoolPaused, PoolResumed, ScopeKind, Steered
 from pointsman.contracts.steering import NO_LIMIT, LimitModel, PauseScope, PoolSteering, ResumeScope
 from pointsman.contracts.streams import stream_id
@@ -31,8 +30,7 @@ def unknown_model(variant: str) -> Rejected:
 
 def agreed_for_pool(pool: Pool, detail: str, *recorded: Steered) -> Agreed:
     """Events of the pool's own stream."""
-    stream = stream_id("pool", pool.name)
-    return Agreed(Decided(stream, pool.version_of(stream), recorded), detail)
+    return Agreed(pool.decided(stream_id("pool", pool.name), *recorded), detail)
 
 
 def _pause(pool: Pool, command: PauseScope, at: float) -> Steer:

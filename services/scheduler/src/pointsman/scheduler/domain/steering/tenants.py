@@ -1,7 +1,6 @@
 """Tenants: what each may take of a pool, and what an operator sets of that."""
 
 from pointsman.contracts.commands import Done, Rejected
-from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TenantSet
 from pointsman.contracts.steering import NO_LIMIT, SetTenant
 from pointsman.contracts.streams import stream_id
@@ -33,8 +32,7 @@ def decide_tenant(pool: Pool, command: SetTenant, *, at: float) -> Steer:
         queued=queued,
     )
     stream = stream_id("tenant", f"{pool.name}/{command.tenant}")
-    decided = Decided(stream, pool.version_of(stream), (set_to,), command.tenant)
-    return Agreed(decided, told)
+    return Agreed(pool.decided(stream, set_to, tenant=command.tenant), told)
 
 
 def queue_full(pool: Pool, tenant: str) -> Rejected | None:
