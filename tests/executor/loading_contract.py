@@ -2,9 +2,9 @@
 
 import pytest
 
+from pointsman.contracts.events.attempt_ends import MODEL_NOT_FOUND
 from pointsman.executor.ports import (
     LOAD_TIMEOUT,
-    NOT_LOADED,
     UNKNOWN_MODEL,
     Call,
     Engine,
@@ -72,7 +72,7 @@ class LoadingContract:
 
         with pytest.raises(EngineError) as caught:
             await engine.infer(call(self.first))
-        assert (caught.value.code, caught.value.retryable) == (NOT_LOADED, True)
+        assert (caught.value.code, caught.value.retryable) == (MODEL_NOT_FOUND, True)
         assert (await engine.infer(call(self.second))).data == b"a"
         assert loaded(engine) == [self.second]
 

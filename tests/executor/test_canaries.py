@@ -11,9 +11,9 @@ from pointsman.contracts.canaries import (
     RunCanary,
 )
 from pointsman.contracts.events import DeviceMode
+from pointsman.contracts.events.attempt_ends import MODEL_NOT_FOUND
 from pointsman.executor.holding.canaries import MAX_TIMEOUT_S, Canaries
 from pointsman.executor.ports import (
-    NOT_LOADED,
     Call,
     EngineDeadlineError,
     EngineError,
@@ -158,7 +158,7 @@ async def test_a_variant_that_the_leader_took_away_says_nothing_about_its_health
     answer = await Canaries([cpu]).run(a_canary())
 
     assert isinstance(answer, CanaryFailed)
-    assert (answer.code, answer.busy) == (NOT_LOADED, True)
+    assert (answer.code, answer.busy) == (MODEL_NOT_FOUND, True)
     assert engine.calls == []
 
 

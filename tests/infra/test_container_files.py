@@ -14,7 +14,7 @@ from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
 from pointsman.cli.stack.plan import POOL
 from pointsman.cli.together.__main__ import Settings as TogetherSettings
 from pointsman.cli.together.__main__ import find_service
-from pointsman.executor.holding.leases import REPORT_GRACE_S
+from pointsman.executor.holding.runs import REPORT_GRACE_S
 from pointsman.executor.settings import Settings as ExecutorSettings
 from pointsman.runtime.settings import ServiceSettings
 from tests.architecture.source_tree import ROOT

@@ -6,7 +6,8 @@ import pytest
 
 from pointsman.contracts.commands import Accepted, Answer, Duplicate, Rejected
 from pointsman.contracts.pool_choice import ChoiceBasis, PoolCandidate, PoolChoice
-from pointsman.runtime.pool_offers import ELSEWHERE, NO_DEVICE, offer_to_pools
+from pointsman.contracts.refusals import DEPENDENCY_ELSEWHERE, NOT_LOADABLE
+from pointsman.runtime.pool_offers import offer_to_pools
 
 TASK = UUID(int=7)
 TAKEN = Accepted(task=TASK, position=3)
@@ -78,7 +79,7 @@ async def test_a_pool_that_took_it_silently_is_told_by_the_next_one() -> None:
 
 
 async def test_a_task_follows_what_it_depends_on_to_a_pool_that_was_not_drawn() -> None:
-    elsewhere = Rejected(code=ELSEWHERE, message="it waits in another pool")
+    elsewhere = Rejected(code=DEPENDENCY_ELSEWHERE, message="it waits in another pool")
 
     answer, asked = await offered({"b": elsewhere, "a": elsewhere, "c": TAKEN})
 
@@ -87,7 +88,7 @@ async def test_a_task_follows_what_it_depends_on_to_a_pool_that_was_not_drawn() 
 
 
 async def test_a_task_that_no_device_of_a_pool_could_run_is_offered_to_all_of_them() -> None:
-    unable = Rejected(code=NO_DEVICE, message="no device of pool b could ever run it")
+    unable = Rejected(code=NOT_LOADABLE, message="no device of pool b could ever run it")
 
     answer, asked = await offered({"b": unable, "a": unable, "c": TAKEN})
 

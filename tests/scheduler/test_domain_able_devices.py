@@ -8,7 +8,8 @@ import pytest
 from pointsman.contracts import events
 from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import DeviceMode, ModelRegistered, Residency
-from pointsman.scheduler.domain.admission.able_devices import NOT_LOADABLE, never_able
+from pointsman.contracts.refusals import NOT_LOADABLE
+from pointsman.scheduler.domain.admission.able_devices import never_able
 from pointsman.scheduler.domain.admission.submitting import (
     OF_THE_MOMENT,
     decide_submit,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pointsman.contracts import events
 from pointsman.contracts.events import ScopeKind
 from pointsman.scheduler.domain.why.history import sentences
-from pointsman.scheduler.domain.why.kept_back import is_worth_telling
+from pointsman.scheduler.domain.why.in_the_way import is_worth_telling
 from pointsman.scheduler.domain.why.waiting_times import Wait, waits_of
 from tests.support.kept_back import one_waits, told, waits
 from tests.support.scheduling import NOON, A, accepted, attached, given, model

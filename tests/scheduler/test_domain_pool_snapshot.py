@@ -7,6 +7,8 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from pointsman.contracts.leases import RunCompleted
+from pointsman.scheduler.domain.attempts.ends import decide_report
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.scheduler.domain.snapshot.facts import facts_of, restore
@@ -17,12 +19,27 @@ from pointsman.scheduler.domain.snapshot.pool_copy import (
     decode_tasks,
     snapshot_format,
 )
+from pointsman.scheduler.domain.tasks import PREPARATION_S
 from tests.support.busy_day import busy_day
 from tests.support.pool_state import state
-from tests.support.scheduling import NOON, A, B, Entry, accepted, attached, folded, given, model
+from tests.support.scheduling import (
+    NOON,
+    RESULT,
+    A,
+    B,
+    C,
+    Entry,
+    accepted,
+    attached,
+    folded,
+    given,
+    model,
+    report,
+)
 
 DAY = busy_day(seed=7)
 ENTRIES = DAY.history.entries
+TOOK_LONG = RunCompleted(result=RESULT, run_s=50.0)
 
 
 def fold(pool: Pool, entries: Sequence[Entry]) -> None:
@@ -111,6 +128,28 @@ def test_a_task_that_ends_while_it_is_copied_is_in_the_copy_as_it_was() -> None:
     pool = restored(copy.facts, (first, second))
     assert {task.state.value for task in pool.tasks.values()} == {"queued"}
     assert history.pool.queued == 1
+
+
+def test_a_tenant_whose_task_has_slept_before_the_copy_is_not_lifted_to_the_others_again() -> None:
+    history = given(
+        model(),
+        attached(),
+        (A, accepted()),
+        (B, accepted(tenant="zeta", conversation="c-1")),
+    )
+    history.round(NOON)
+    later = NOON + PREPARATION_S + 1
+    history.append(C, accepted(at=later))
+    ended = decide_report(history.pool, report(A, 1, TOOK_LONG), at=later, draw=0.5)
+    assert ended is not None
+    assert history.record(ended)
+
+    pool = copied(history.pool)
+    for each in (pool, history.pool):
+        each.waiting.release(later + 1)
+
+    assert facts_of(pool) == facts_of(history.pool)
+    assert pool.waiting.counters.of("zeta") < TOOK_LONG.run_s
 
 
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"\x93\x01\x02\x03"])

@@ -10,8 +10,18 @@ from pointsman.contracts.events import (
     ResidencyFailed,
     ResidencyGranted,
 )
-from pointsman.contracts.leases import ResidencyDone, ResidencyRefused, ResidencyReport
-from pointsman.scheduler.domain.attachment import decide_absent, decide_attach, decide_return
+from pointsman.contracts.leases import (
+    DeviceHealth,
+    ResidencyDone,
+    ResidencyRefused,
+    ResidencyReport,
+)
+from pointsman.scheduler.domain.attachment import (
+    decide_absent,
+    decide_attach,
+    decide_health,
+    decide_return,
+)
 from pointsman.scheduler.domain.residency.ends import (
     RETRY_AFTER_S,
     decide_residency_lost,
@@ -117,6 +127,28 @@ def test_a_report_after_its_change_was_given_up_still_says_what_the_device_has()
     assert isinstance(event, ResidencyChanged)
     assert (event.loaded, world.pool.devices["gpu-0"].residents) == ("", ("a",))
     assert take(world.history, told(A)) == []
+
+
+def test_a_report_that_comes_again_after_its_engine_was_restarted_changes_nothing() -> None:
+    world = loading()
+    take(world.history, told(A))
+    for healthy in (False, True):
+        told_of = DeviceHealth(
+            command_id=f"healthy: {healthy}",
+            executor="executor-1",
+            incarnation="first",
+            device="gpu-0",
+            healthy=healthy,
+            reason="its engine was restarted",
+            quiescent=healthy,
+            residency=() if healthy else None,
+        )
+        decided = decide_health(world.pool, told_of, at=NOON + 30)
+        assert decided is not None
+        assert world.history.record(decided)
+
+    assert take(world.history, told(A)) == []
+    assert world.pool.devices["gpu-0"].residents == ()
 
 
 def test_an_executor_that_was_only_silent_goes_on_with_its_change() -> None:

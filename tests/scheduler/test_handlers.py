@@ -25,7 +25,7 @@ from pointsman.runtime.settings import NatsSettings
 from pointsman.scheduler.adapters.nats_readings import NatsReadings
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.handlers import build_command_router
-from pointsman.scheduler.leading.load_readings import publish_load
+from pointsman.scheduler.leading.load_readings import LoadReader, publish_load
 from pointsman.testing.waiting import wait_until
 from tests.support.influences import with_context, with_result, without_context
 from tests.support.leading import Scheduler, World, scheduler
@@ -93,7 +93,8 @@ async def test_a_reading_of_the_pool_is_published_for_whoever_listens(nc: Connec
         heard.append(getattr(message, "data", b""))
 
     await nc.subscribe(subjects.pool_sample("main"), cb=hear)
-    publishing = asyncio.ensure_future(publish_load(here.pool, NatsReadings(nc), here.clock))
+    reader = LoadReader(here.pool, here.clock)
+    publishing = asyncio.ensure_future(publish_load(reader, NatsReadings(nc)))
     try:
         await wait_until(lambda: bool(heard))
     finally:

@@ -7,7 +7,7 @@ import pytest
 from pointsman.contracts.events import PolicySet
 from pointsman.policy.parameters import DEFAULTS, config_of
 from pointsman.scheduler.adapters.policy_file import PolicyFile, PolicyFileError
-from pointsman.scheduler.leading.take_lead import register_policy
+from pointsman.scheduler.leading.registering import register_policy
 from tests.support.leading import Scheduler, World, scheduler
 
 TEXT = "hedge_share = 0.01\n[windows.standard]\ndue_s = 20\nfloor_s = 1\n"

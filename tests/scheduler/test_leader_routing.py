@@ -12,7 +12,7 @@ from pointsman.policy.prototypes import Prototypes
 from pointsman.scheduler.adapters.routing_file import RoutingFileError, RoutingOnDisk
 from pointsman.scheduler.leading.content import ContentReader
 from pointsman.scheduler.leading.preview import Preview
-from pointsman.scheduler.leading.take_lead import register_routing
+from pointsman.scheduler.leading.registering import register_routing
 from tests.support.leading import Scheduler, World, scheduler
 from tests.support.routing import FILE, TEXT
 from tests.support.scheduling import submission

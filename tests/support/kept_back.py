@@ -4,13 +4,13 @@ from uuid import UUID
 
 from pointsman.contracts.events import Decision
 from pointsman.scheduler.domain.why.around import AROUND, Around, Noted
-from pointsman.scheduler.domain.why.kept_back import KeptBack, in_the_way
+from pointsman.scheduler.domain.why.in_the_way import ToldWait, in_the_way
 from tests.support.scheduling import NOON, A, History, accepted, attached, given, model
 
 
 def waits(
     history: History, task: UUID = A, *, looked_at: int = 1, read_from: int = 0
-) -> dict[int, KeptBack]:
+) -> dict[int, ToldWait]:
     """What was in the way of each wait, of all that was recorded."""
     noted = tuple(
         Noted(entry.position, entry.version, entry.event)

@@ -20,8 +20,9 @@ from pointsman.scheduler.leading.lead import Lead
 from pointsman.scheduler.leading.past_tasks import PastTasks
 from pointsman.scheduler.leading.pool_leader import PoolLeader
 from pointsman.scheduler.leading.redrive import Redrive
+from pointsman.scheduler.leading.registering import register_models
 from pointsman.scheduler.leading.submissions import Submissions
-from pointsman.scheduler.leading.take_lead import Candidate, register_models
+from pointsman.scheduler.leading.take_lead import Candidate
 from pointsman.testing.clock import FakeClock
 from pointsman.testing.memory_blobs import MemoryBlobs
 from pointsman.testing.memory_event_store import MemoryEventStore

@@ -21,7 +21,7 @@ from pointsman.scheduler.domain.residency.asks import OPERATOR
 from pointsman.scheduler.domain.residency.ends import decide_residency_lost, decide_residency_report
 from pointsman.scheduler.domain.running import Running
 from pointsman.scheduler.domain.steering.agreed import Agreed
-from pointsman.scheduler.leading.steering import decide_steering
+from pointsman.scheduler.domain.steering.commands import decide_steering
 from tests.support.agreements import Agreements
 from tests.support.engines import CUT_OFF, Engine
 from tests.support.hedging import Attempt
@@ -29,7 +29,7 @@ from tests.support.influences import canary
 from tests.support.loading_world import loading_model
 from tests.support.pool_copies import copied
 from tests.support.pool_simulation import Simulation
-from tests.support.scheduling import COMPLETED, folded, offer
+from tests.support.scheduling import COMPLETED, NOON, folded, offer
 
 MODELS: Final = (
     loading_model("best", family="summarize", quality=0.9, load_s=4.0, run_s=1.0),
@@ -82,6 +82,7 @@ class LoadingSimulation(Simulation):
         self.agreements = Agreements()
         self._reach = True
         self._set_back_s = 0.0
+        self._latest = NOON
         super().__init__(LOADING, MODELS)
 
     # -- what happens --------------------------------------------------------------------------
@@ -155,6 +156,7 @@ class LoadingSimulation(Simulation):
 
     def set_clock_back(self, seconds: float) -> None:
         self._set_back_s += seconds
+        self._latest = max(self._latest, self.now)
         super().set_clock_back(seconds)
 
     def orders_come_after_all(self, device: str) -> None:
@@ -188,11 +190,7 @@ class LoadingSimulation(Simulation):
                 self.record_all([gone] if gone is not None else [])
 
     def engines_restart(self, executor: str) -> None:
-        """Its executor sees it before it takes anything else, and tells the leader.
-
-        By then every report from before has its answer.
-        """
-        self.told.clear()
+        """Its executor sees it before it takes anything else, and tells the leader."""
         mine = [each.device for each in self.offers[executor] if each.device in self.engines]
         reports = [self.engines[device].dies() for device in mine]
         for device in mine:
@@ -219,9 +217,13 @@ class LoadingSimulation(Simulation):
         assert not isinstance(decide_steering(self.pool, command, at=self.now), Agreed)
 
     def leader_restarts(self, *, from_snapshot: bool) -> None:
-        """Another process goes on, with what the log or a snapshot of it tells."""
-        snapshot = copied(self.pool) if from_snapshot else folded(self.history.entries)
-        self.history.pool = snapshot
+        """Another process goes on, with what the log or a snapshot of it tells.
+
+        A snapshot does not tell of a task whether it was queued before a clock was set back.
+        """
+        in_order = self.history.entries[-1].event.at >= self._latest
+        snapshot = from_snapshot and in_order
+        self.history.pool = copied(self.pool) if snapshot else folded(self.history.entries)
 
     def residency_of(self, device: str) -> tuple[Residency, ...] | None:
         engine = self.engines.get(device)
@@ -244,12 +246,16 @@ class LoadingSimulation(Simulation):
     # -- what must hold ------------------------------------------------------------------------
 
     def _check_hold(self, hold: SlotHeld) -> None:
-        """It ends after the patience for a load, or when a load may end that has begun.
+        """It ends after the patience for a load, or when a load of a holder may end that has begun.
 
         What has begun before a clock was set back has begun in the future since.
         """
-        changes = (device.changing for device in self.pool.devices.values())
-        loads = [each for each in changes if each is not None and each.load in hold.variants]
+        holders = (
+            device
+            for device in self.pool.devices.values()
+            if not set(hold.variants).isdisjoint(device.residents)
+        )
+        loads = [device.changing for device in holders if device.changing is not None]
         load_s = self.pool.models.times_of(hold.variants[0]).load_s
         begun_s = (max(self.now - each.at, each.expected_s) for each in loads)
         patience_s = self.pool.policy.parameters.holder_patience_loads * load_s

@@ -28,7 +28,7 @@ from pointsman.contracts.steering import (
 )
 from pointsman.scheduler.domain.attempts.ends import decide_report
 from pointsman.scheduler.domain.steering.agreed import Agreed
-from pointsman.scheduler.leading.steering import decide_steering
+from pointsman.scheduler.domain.steering.commands import decide_steering
 from tests.support.scheduling import (
     NOON,
     A,

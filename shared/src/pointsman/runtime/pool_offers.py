@@ -11,18 +11,19 @@ import msgspec
 
 from pointsman.contracts.commands import Accepted, Answer, Duplicate, Rejected
 from pointsman.contracts.pool_choice import PoolChoice
+from pointsman.contracts.refusals import (
+    DEPENDENCY_ELSEWHERE,
+    NOT_LOADABLE,
+    QUEUE_FULL,
+    SHED,
+    TENANT_QUEUE_FULL,
+)
 
 PATIENCE_S: Final = 2.0
 """How long a pool is asked while there is another one; a leader that was killed is back later."""
 
-ELSEWHERE: Final = "dependency_elsewhere"
-"""Code of a refusal: what the task depends on waits in another pool."""
-
-NO_DEVICE: Final = "not_loadable"
-"""Code of a refusal: no device of the pool could ever run it."""
-
 MAY_FIT_ELSEWHERE: Final = frozenset(
-    {"shed", "queue_full", "tenant_queue_full", ELSEWHERE, NO_DEVICE}
+    {SHED, QUEUE_FULL, TENANT_QUEUE_FULL, DEPENDENCY_ELSEWHERE, NOT_LOADABLE}
 )
 """Codes of refusals that are about one pool, not about the task."""
 
@@ -66,5 +67,5 @@ def _others(choice: PoolChoice, pools: Sequence[str], first: Answer | None) -> l
     """The other candidate; pools that were not drawn only where a certain one is meant."""
     drawn = [each.pool for each in choice.candidates if each.pool != choice.chosen]
     left = [pool for pool in pools if pool != choice.chosen and pool not in drawn]
-    certain = isinstance(first, Rejected) and first.code in {ELSEWHERE, NO_DEVICE}
+    certain = isinstance(first, Rejected) and first.code in {DEPENDENCY_ELSEWHERE, NOT_LOADABLE}
     return [*drawn, *left] if certain else drawn

@@ -54,10 +54,10 @@ async def start(scope: ServiceScope, settings: Settings, store: EventStore) -> N
     broker.include_router(build_command_router(Overrides(ladders, clock)))
     broker.include_router(build_query_router(Questions(ladders, settings.rules, clock)))
     broker.include_router(build_telemetry_router(ladders))
-    # An operator's override and its end need nothing but the log.
-    await broker.start()
     for pool in (settings.pool, *records):
         ladders.open(pool)
+    # An operator's override and its end need nothing but the log.
+    await broker.start()
     source = await follow_feed(scope, connection, _SERVICE)
     scope.spawn(_follow(scope, view, source), "view of the feed")
 

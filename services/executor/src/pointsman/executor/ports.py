@@ -57,6 +57,13 @@ class Output:
     model_version: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """On which of its engine's GPUs an instance goes; without any, the model's files decide."""
+
+    gpus: tuple[int, ...] = ()
+
+
 class EngineError(Exception):
     """A call did not give an output; `code` is stable, the fields are those of `RunFailed`."""
 
@@ -69,14 +76,10 @@ class EngineError(Exception):
         self.device_lost = device_lost
 
 
-NOT_LOADED: Final = "model_not_found"
-"""Code of a call to a variant that is not loaded; it may be elsewhere."""
 UNKNOWN_MODEL: Final = "unknown_model"
 """Code of a load: the engine's repository has no such model; whoever fills it has to act."""
 LOAD_FAILED: Final = "load_failed"
 """Code of a load: the engine refused the model's configuration, or the model broke off."""
-OUT_OF_MEMORY: Final = "out_of_memory"
-"""Code of a load or a call: there is no room for it at this moment."""
 LOAD_TIMEOUT: Final = "load_timeout"
 """Code of a load or unload that was not done in its time; the engine was told to undo it."""
 MODEL_CONTROL_OFF: Final = "model_control_off"
@@ -99,13 +102,6 @@ class EngineBusyError(EngineError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ENGINE_BUSY, message, retryable=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """On which of its engine's GPUs an instance goes; without any, the model's files decide."""
-
-    gpus: tuple[int, ...] = ()
 
 
 class EngineSilentError(EngineDeadlineError):

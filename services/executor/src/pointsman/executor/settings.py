@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     def _split_devices(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        addresses = tuple(_address(entry.strip()) for entry in value.split(",") if entry.strip())
+        addresses = tuple(map(_address, _entries(value)))
         names = [address.device for address in addresses]
         if len(set(names)) < len(names):
             message = f"each device may be named once, found {', '.join(names)}"
@@ -85,21 +85,25 @@ class Settings(BaseSettings):
     def _split_variants(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(entry.strip() for entry in value.split(",") if entry.strip())
+        return _entries(value)
 
     @field_validator("loadable", mode="before")
     @classmethod
     def _split_loadable(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(_loadable(entry.strip()) for entry in value.split(",") if entry.strip())
+        return tuple(map(_loadable, _entries(value)))
 
     @field_validator("noop_load_s", mode="before")
     @classmethod
     def _split_delays(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return dict(_delay(entry.strip()) for entry in value.split(",") if entry.strip())
+        return dict(map(_delay, _entries(value)))
+
+
+def _entries(text: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
 def _loadable(entry: str) -> Residency:

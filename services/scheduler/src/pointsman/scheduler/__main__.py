@@ -61,11 +61,12 @@ from pointsman.scheduler.leading.pool_snapshots import keep_snapshots, newest_sn
 from pointsman.scheduler.leading.preview import Preview
 from pointsman.scheduler.leading.questions import Questions
 from pointsman.scheduler.leading.redrive import Redrive
+from pointsman.scheduler.leading.registering import register_files
 from pointsman.scheduler.leading.schedules import Schedules
 from pointsman.scheduler.leading.settling import Settling
 from pointsman.scheduler.leading.steering import SteeringDesk
 from pointsman.scheduler.leading.submissions import Submissions
-from pointsman.scheduler.leading.take_lead import Candidate, Standby, register_files
+from pointsman.scheduler.leading.take_lead import Candidate, Standby
 from pointsman.scheduler.settings import Settings
 
 _SERVICE: Final = "scheduler"
@@ -163,8 +164,8 @@ class _Process:
         submissions = self._submissions(log)
         schedules = Schedules(pool, Settling(log), submissions, self.own.blobs, clock)
         scope.spawn(schedules.run(), "schedules")
-        load = publish_load(pool, NatsReadings(nc), clock, submissions.shed)
-        scope.spawn(load, "load readings")
+        reader = LoadReader(pool, clock, submissions.shed)
+        scope.spawn(publish_load(reader, NatsReadings(nc)), "load readings")
         door = await self._door(nc, submissions)
         redrive = Redrive(store, self.codec, log, self.own.blobs, submissions, clock)
         broker.include_routers(
@@ -172,7 +173,7 @@ class _Process:
             build_schedule_router(pool.name, schedules),
             build_steering_router(pool.name, SteeringDesk(pool, log, clock)),
             build_archive_router(pool.name, TaskArchive(store, clock)),
-            build_group_router(pool.name, door, LoadReader(pool, clock, submissions.shed)),
+            build_group_router(pool.name, door, reader),
             build_query_router(pool.name, self._questions(views, relay, clocks), lead),
             build_preview_router(pool.name, Preview(pool, self.content, clock)),
         )

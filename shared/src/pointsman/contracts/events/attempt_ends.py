@@ -31,6 +31,15 @@ class AttemptTimedOut(Decision, frozen=True):
     """How long it had run; 0: for the whole time."""
 
 
+EXECUTOR_REPLACED: Final = "executor_replaced"
+"""Another incarnation of the holder came, or another executor brought its device."""
+
+LEASE_EXPIRED: Final = "lease_expired"
+"""The holder did not renew for a lease's life."""
+
+DEVICE_UNAVAILABLE: Final = "device_unavailable"
+"""The device stopped answering."""
+
 EXECUTOR_CANCELLED: Final = "executor_cancelled"
 """The holder stopped the call by itself, so that its slot is free at once."""
 
@@ -38,9 +47,17 @@ BATCH_FAILED: Final = "batch_failed"
 """The call failed for all who shared it. Whose input was the cause is not known, so that nobody has
 failed: each runs alone next. The call has ended, so that its slot is free."""
 
-
 DEADLINE_EXCEEDED: Final = "deadline_exceeded"
 """Code of a call that had not ended when its time was over."""
+
+MODEL_NOT_FOUND: Final = "model_not_found"
+"""Code of a call to a variant that is not loaded; it may be elsewhere."""
+
+OUT_OF_MEMORY: Final = "out_of_memory"
+"""Code of a load or a call: there is no room for it at this moment."""
+
+RUN_TIMEOUT: Final = "run_timeout"
+"""What an attempt counts as whose whole time was over."""
 
 
 class AttemptLost(Decision, frozen=True):

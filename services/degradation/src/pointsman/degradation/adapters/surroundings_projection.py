@@ -14,8 +14,9 @@ from pointsman.contracts.events import (
     ModelRegistered,
     QualityThresholdMoved,
 )
+from pointsman.contracts.events.attempt_ends import RUN_TIMEOUT
 from pointsman.contracts.topics import EventCodec
-from pointsman.degradation.domain.failures import BLAMED, RUN_TIMEOUT, Failure, Streak
+from pointsman.degradation.domain.failures import BLAMED, Failure, Streak
 from pointsman.eventstore.projections import Fact
 
 NAME: Final = "degradation_surroundings"

@@ -61,9 +61,8 @@ class Climber:
 
     def sampled(self, sample: PoolSample) -> None:
         """A reading of the pool: look at it at once."""
-        if sample.pool == self.record.pool:
-            self.gauges.sampled(sample, self._clock.wall())
-            self._sampled.set()
+        self.gauges.sampled(sample, self._clock.wall())
+        self._sampled.set()
 
     def measured(self, reading: DeviceReading) -> None:
         """A reading of a device; it is looked at with the next sample."""

@@ -5,22 +5,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-OUT_OF_MEMORY: Final = frozenset({"out_of_memory"})
-"""One is enough: the next attempt would take the memory away from its neighbours as well."""
-
-RUN_TIMEOUT: Final = "run_timeout"
-"""What an attempt that timed out counts as."""
+from pointsman.contracts.events.attempt_ends import MODEL_NOT_FOUND, OUT_OF_MEMORY, RUN_TIMEOUT
 
 # Which codes of an attempt speak against the variant. Whatever else went wrong (the input, the
 # device, the executor, the blob store, a queue that was full) would go wrong with another variant
 # too, so it neither counts nor ends a row.
 BLAMED: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "out_of_memory": "it needs more memory than there is",
+        OUT_OF_MEMORY: "it needs more memory than there is",
         # One such answer may be the input's fault; several in a row, of several tasks, are not.
         "model_error": "it raised an error",
         "bad_output": "its answer was not what it should be",
-        "model_not_found": "it is not loaded where it should be",
+        MODEL_NOT_FOUND: "it is not loaded where it should be",
         "not_ready": "it is loaded and does not answer",
         RUN_TIMEOUT: "it did not answer in time",
     }
@@ -58,7 +54,7 @@ class Streak:
 
     def completed(self) -> "Streak":
         """The row ends; that there was too little memory for some task stays true."""
-        kept = tuple(each for each in self.recent if each.code in OUT_OF_MEMORY)
+        kept = tuple(each for each in self.recent if each.code == OUT_OF_MEMORY)
         return Streak(self.pool, self.variant, 0, kept)
 
     @property

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pointsman.contracts.events import FallbackEnded, FallbackStarted, Strategy
-from pointsman.degradation.domain.failures import OUT_OF_MEMORY, Streak
+from pointsman.contracts.events.attempt_ends import OUT_OF_MEMORY
+from pointsman.degradation.domain.failures import Streak
 from pointsman.degradation.domain.surroundings import Surroundings, Variant
 
 IN_A_ROW: Final = 3
@@ -153,7 +154,8 @@ def _verdict(pending: Streak, at: float) -> str | None:
     """The code that the variant is passed over for, None if nothing speaks against it."""
     fresh = [each for each in pending.recent if at - each.at <= FRESH_S]
     for failure in reversed(fresh):
-        if failure.code in OUT_OF_MEMORY:
+        # The next attempt would take the memory away from its neighbours as well.
+        if failure.code == OUT_OF_MEMORY:
             return failure.code
     row = pending.row
     several = len({failure.task for failure in row}) >= LEAST_TASKS
@@ -186,7 +188,7 @@ def _strategy(
     room = None if available is None else AVAILABLE_SHARE * available
     least = min((each.memory_mib for each in able), default=0.0)
     viable = able
-    if code in OUT_OF_MEMORY:
+    if code == OUT_OF_MEMORY:
         viable = [
             each
             for each in able

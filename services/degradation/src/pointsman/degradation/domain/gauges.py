@@ -171,8 +171,8 @@ def _longest_wait(sample: PoolSample) -> tuple[float | None, str]:
         return max(waits)
     # Tasks that nothing serves wait for a device, which no level brings; how long is unknown. Those
     # that an operator keeps back wait for him.
-    waits = any(load.queued > load.kept_back for load in sample.families)
-    return (None, "") if waits else (0.0, "")
+    somebody_waits = any(load.queued > load.kept_back for load in sample.families)
+    return (None, "") if somebody_waits else (0.0, "")
 
 
 def _wait_s(load: FamilyLoad) -> float | None:

@@ -73,9 +73,13 @@ class Records(dict[str, Record]):
 
     def evolve(self, recorded: Recorded, event: Decision) -> None:
         match event:
-            case LevelChanged() | OverrideSet() | OverrideEnded():
-                self.of(event.pool).evolve(recorded, event)
-            case FallbackStarted() | FallbackEnded():
+            case (
+                LevelChanged()
+                | OverrideSet()
+                | OverrideEnded()
+                | FallbackStarted()
+                | FallbackEnded()
+            ):
                 self.of(event.pool).evolve(recorded, event)
             case _:
                 return

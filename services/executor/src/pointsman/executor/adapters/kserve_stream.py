@@ -4,7 +4,7 @@ from typing import Any, Final, Protocol, cast
 
 from grpc import StatusCode
 
-from pointsman.executor.adapters.kserve import OUTPUT, messages, output_of
+from pointsman.executor.adapters.kserve import OUTPUT, bad_output, messages, output_of
 from pointsman.executor.adapters.kserve_signs import signs_of
 from pointsman.executor.adapters.triton_failures import failure_of
 from pointsman.executor.ports import EngineError, Output, Piece
@@ -54,18 +54,18 @@ class StreamedAnswer:
             raise failure_of(_UNTOLD, str(answer.error_message))
         response = answer.infer_response
         if self._ended:
-            raise _bad_output("an answer came after the one that was marked as the last")
+            raise bad_output("an answer came after the one that was marked as the last")
         self._ended = _is_final(response)
         if not response.outputs:
             if not self._ended:
-                raise _bad_output("a piece has no tensor")
+                raise bad_output("a piece has no tensor")
             return ()
         self._bound(1)
         pieces: tuple[Piece, ...] = signs_of(response)
         if not pieces or any(tensor.name == OUTPUT for tensor in response.outputs):
             output = output_of(response)
             if output.media_type is not None:
-                raise _bad_output("a piece is no text but a tensor of numbers")
+                raise bad_output("a piece is no text but a tensor of numbers")
             pieces = (*pieces, self._kept(output))
         return pieces
 
@@ -98,7 +98,3 @@ def _is_final(response: Any) -> bool:  # noqa: ANN401 - a generated message
     # A map of messages creates what it is asked for.
     parameters = response.parameters
     return _FINAL in parameters and cast("_Parameter", parameters[_FINAL]).bool_param
-
-
-def _bad_output(message: str) -> EngineError:
-    return EngineError("bad_output", message, retryable=True)

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Final
 
 from pointsman.contracts.events import Residency
+from pointsman.contracts.events.attempt_ends import MODEL_NOT_FOUND
 from pointsman.executor.ports import (
     LOAD_TIMEOUT,
-    NOT_LOADED,
     UNKNOWN_MODEL,
     Call,
     EngineDeadlineError,
@@ -90,7 +90,7 @@ class NoopEngine:
 
     async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
         if call.variant not in self._loaded:
-            raise EngineError(NOT_LOADED, f"{call.variant} is not loaded here", retryable=True)
+            raise EngineError(MODEL_NOT_FOUND, f"{call.variant} is not loaded here", retryable=True)
         if call.parameters:
             await _take_declared_times(call, on_piece)
         return Output(data=call.payload, media_type=call.media_type, model_version="noop")

@@ -7,13 +7,12 @@ from typing import Final
 
 from grpc import StatusCode
 
+from pointsman.contracts.events.attempt_ends import MODEL_NOT_FOUND, OUT_OF_MEMORY
 from pointsman.executor.ports import (
     ENGINE_BUSY,
     LOAD_FAILED,
     LOAD_TIMEOUT,
     MODEL_CONTROL_OFF,
-    NOT_LOADED,
-    OUT_OF_MEMORY,
     EngineDeadlineError,
     EngineError,
 )
@@ -33,7 +32,7 @@ class Meaning:
 _OUT_OF_MEMORY: Final = Meaning(OUT_OF_MEMORY, retryable=True)
 _BUSY: Final = Meaning(ENGINE_BUSY, retryable=True)
 # The variant was unloaded since the device was offered; it may be loaded elsewhere.
-_NOT_FOUND: Final = Meaning(NOT_LOADED, retryable=True)
+_NOT_FOUND: Final = Meaning(MODEL_NOT_FOUND, retryable=True)
 _TOO_LARGE: Final = Meaning("message_too_large", retryable=False)
 _INVALID_INPUT: Final = Meaning("invalid_input", retryable=False)
 _CONTROL_OFF: Final = Meaning(MODEL_CONTROL_OFF, retryable=False)

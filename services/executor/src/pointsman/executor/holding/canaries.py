@@ -12,8 +12,9 @@ from pointsman.contracts.canaries import (
     RunCanary,
 )
 from pointsman.contracts.events import DeviceMode
+from pointsman.contracts.events.attempt_ends import MODEL_NOT_FOUND
 from pointsman.executor.holding.devices import Device
-from pointsman.executor.ports import ENGINE_BUSY, NOT_LOADED, Call, EngineError
+from pointsman.executor.ports import ENGINE_BUSY, Call, EngineError
 
 MAX_TIMEOUT_S: Final = 10.0
 """Whoever asks for canaries must not hold an engine for longer."""
@@ -39,7 +40,7 @@ class Canaries:
         if device.mode is not DeviceMode.FIXED and not device.has(canary.variant):
             # Whoever decides what is loaded took it away: that says nothing about its health.
             message = f"{canary.variant} is not loaded at present"
-            return CanaryFailed(code=NOT_LOADED, message=message, busy=True)
+            return CanaryFailed(code=MODEL_NOT_FOUND, message=message, busy=True)
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:

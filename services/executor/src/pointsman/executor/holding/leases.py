@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Final
 
 import structlog
 
@@ -27,16 +26,13 @@ from pointsman.executor.holding.life_signs import LifeSigns
 from pointsman.executor.holding.outcomes import attributes_of, outcome_of
 from pointsman.executor.holding.parts import PartsDesk, is_parts_work
 from pointsman.executor.holding.residency import ResidencyChanges
-from pointsman.executor.holding.runs import Key, Runs, Taken
+from pointsman.executor.holding.runs import REPORT_GRACE_S, Key, Runs, Taken
 from pointsman.executor.holding.shared_calls import Runner, Seat, SharedCall
 from pointsman.executor.holding.token_streams import TokenStream
 from pointsman.executor.ports import Call, Identity, Leader, OnPiece, Streams
 from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import Blobs
 from pointsman.runtime.crashpoints import CrashPoint, crashpoint
-
-REPORT_GRACE_S: Final = 5.0
-"""After the last call has ended; a leader that is away longer finds out when leases end."""
 
 Company = defaultdict[str, list[tuple[Grant, Device]]]
 """Grants that came with one order, by batch."""

@@ -69,7 +69,7 @@ class Membership:
             await self.join()
 
     async def renew(self) -> None:
-        """Send all leases every 3 s, for ever, also when there are none: it is the heartbeat."""
+        """Send all leases every 3 s, for ever, also when there are none: it says that we live."""
         while True:
             await self._leader.renew(
                 Renewal(

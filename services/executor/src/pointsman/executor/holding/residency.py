@@ -26,19 +26,18 @@ from pointsman.contracts.leases import (
 from pointsman.contracts.streams import stream_id
 from pointsman.executor import telemetry
 from pointsman.executor.holding.devices import Device
-from pointsman.executor.holding.runs import Runs, Taken
+from pointsman.executor.holding.runs import REPORT_GRACE_S, Runs, Taken
 from pointsman.executor.ports import LOAD_TIMEOUT, EngineBusyError, EngineError, Identity, Leader
 
 UNBOUNDED_S: Final = 600.0
 """Of a change without a time of its own; ten minutes load the largest models from a disk."""
 UNDO_S: Final = 10.0
 """For taking back a load that failed; what lasts longer goes on in the engine."""
-REPORT_GRACE_S: Final = 5.0
-"""After the last change has ended, as with attempts."""
 
 IN_FLIGHT: Final = "in_flight"
 """Code of a refusal: a model that was to be unloaded has calls; the leader drains it first."""
 DEVICE_LOST: Final = "device_lost"
+"""Code of a refusal: the device does not serve, or ceased to in between."""
 STALE_GENERATION: Final = "stale_generation"
 """Code of a refusal: a later change of the device came first."""
 FIXED_DEVICE: Final = "fixed_device"
@@ -103,10 +102,9 @@ class ResidencyChanges:
             return False
         match self._runs.take(lease):
             case Taken.RUN | Taken.STOP:
-                stale = grant.generation < self._latest.get(grant.device, 0)
-                self._latest[grant.device] = max(
-                    grant.generation, self._latest.get(grant.device, 0)
-                )
+                latest = self._latest.get(grant.device, 0)
+                stale = grant.generation < latest
+                self._latest[grant.device] = max(grant.generation, latest)
                 self._start(self._run(grant, lease, device, stale=stale))
             case Taken.REPORT:
                 self._start(self._report(self._runs.report_of(lease)))

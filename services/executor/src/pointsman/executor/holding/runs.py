@@ -22,6 +22,10 @@ from pointsman.contracts.leases import Lease
 REMEMBERED: Final = 10_000
 """Finished attempts; an order is repeated within seconds, which is fewer attempts than this."""
 
+REPORT_GRACE_S: Final = 5.0
+"""For reports, after the last call or change has ended at a stop; a leader that is away longer
+finds out when leases end."""
+
 Key = tuple[UUID, int]
 
 

@@ -1,4 +1,4 @@
-"""Executors and their devices: attach, detach, health."""
+"""Executors and their devices: attach, detach, health; and what the files of operators say."""
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
@@ -18,6 +18,7 @@ from pointsman.contracts.events import (
     Residency,
     RoutingChanged,
 )
+from pointsman.contracts.events.attempt_ends import EXECUTOR_REPLACED, LEASE_EXPIRED
 from pointsman.contracts.leases import AttachExecutor, DeviceHealth, DeviceOffer
 from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.attempts.ends import decide_lost
@@ -34,7 +35,7 @@ def decide_attach(pool: Pool, command: AttachExecutor, *, at: float) -> list[Dec
     offered = {offer.device for offer in command.devices}
     # Lost first, so that their slots are suspect when a quiescent device frees those.
     decided = _lost(
-        pool, "executor_replaced", lambda lease: _is_replaced(lease, command, offered), at
+        pool, EXECUTOR_REPLACED, lambda lease: _is_replaced(lease, command, offered), at
     )
     for offer in command.devices:
         attached = _attached(pool, command, offer, at)
@@ -76,7 +77,7 @@ def decide_absent(pool: Pool, executor: str, *, at: float) -> list[Decided]:
         for name, device in pool.devices.items()
         if device.offer.executor == executor and device.status is not DeviceStatus.DETACHED
     ]
-    decided += _lost(pool, "lease_expired", lambda lease: lease.executor == executor, at)
+    decided += _lost(pool, LEASE_EXPIRED, lambda lease: lease.executor == executor, at)
     return decided
 
 
@@ -138,7 +139,7 @@ def decide_models(pool: Pool, registered: Sequence[ModelRegistered]) -> list[Dec
     decided: list[Decided] = []
     for model in registered:
         known = pool.models.get(model.variant)
-        if known is None or _facts(known) != _facts(model):
+        if known is None or replace(known, at=model.at, applied_to=model.applied_to) != model:
             decided.append(pool.decided(stream_id("model", model.variant), model))
     return decided
 
@@ -176,22 +177,6 @@ def _is_new(pool: Pool, name: str, command: AttachExecutor) -> bool:
     # An incarnation that attaches again repeats what it saw when it started.
     device = pool.devices.get(name)
     return device is None or device.offer.incarnation != command.incarnation
-
-
-def _facts(model: ModelRegistered) -> tuple[object, ...]:
-    return (
-        model.family,
-        model.quality,
-        model.memory_mib,
-        model.load_s,
-        model.slots,
-        model.service_s,
-        model.service_p99_s,
-        model.media_type,
-        model.devices_per_instance,
-        model.max_input_bytes,
-        model.merge,
-    )
 
 
 def _stands(pool: Pool, attached: DeviceAttached) -> bool:

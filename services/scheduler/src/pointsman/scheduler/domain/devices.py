@@ -72,6 +72,8 @@ class Device:
     """Of the last change of its residency that was granted."""
     changing: ResidencyGranted | None = None
     """That change, while it has not ended."""
+    given_up: int = 0
+    """The generation of a change that nobody has reported yet although it counts as ended."""
     fresh: bool = False
     """Nothing has run since its last load."""
     not_before: dict[str, float] = field(default_factory=dict[str, float])
@@ -191,6 +193,8 @@ class Device:
                 if self.status is not DeviceStatus.DETACHED:
                     self.status, self.reason = DeviceStatus.READY, ""
                 if event.residency is not None:
+                    # The engine was looked at: what a late report says may be from before.
+                    self.given_up = 0
                     self._reside(event.residency)
                 if event.quiescent:
                     self.idle_engine()
@@ -206,6 +210,7 @@ class Device:
             return
         change, self.changing = self.changing, None
         self.used_at = event.at
+        self.given_up = event.generation if event.residency is None else 0
         if event.residency is not None:
             self._reside(event.residency)
         if change is None:
@@ -254,6 +259,12 @@ class Device:
             return 0
         loaded = self.slots_of.get(variant, 0) - self._occupied_by[variant]
         return max(0, min(self.offer.slots - self.occupied, loaded))
+
+    def can_load(self, variant: str) -> bool:
+        """Whether the leader may have its engine load a variant, be there room or not."""
+        return self.offer.mode is not DeviceMode.FIXED and any(
+            offered.variant == variant for offered in self.offer.loadable
+        )
 
     def in_flight(self, variant: str) -> int:
         """Calls of a variant that may be in flight."""

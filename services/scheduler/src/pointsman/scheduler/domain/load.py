@@ -73,7 +73,7 @@ def _family(pool: Pool, queued: _Queued, slots: Counter[str], gates: Gates) -> F
         used = in_use(pool, family, serving)
         size = min(_company(pool, used), ceil(waiting / slots[used]) or 1)
         wait_s = waiting * _share_s(pool, used, size) / slots[used]
-    load = None if serving else _load(pool, family, waiting, gates)
+    load = None if serving or paused else _load(pool, family, waiting, gates)
     return FamilyLoad(
         family=family,
         queued=queued.tasks,
@@ -94,8 +94,6 @@ def _load(pool: Pool, family: str, waiting: int, gates: Gates) -> tuple[float, f
 
     None: nothing can be loaded.
     """
-    if gates.family_paused(family) is not None:
-        return None
     loads = (
         (
             pool.models.times_of(offered.variant).load_s,
@@ -146,7 +144,7 @@ def _kept_back(pool: Pool, gates: Gates, waiting: Counter[str]) -> Counter[str]:
     if gates.pool_refused() is not None:
         return waiting
     kept: Counter[str] = Counter()
-    tenants = [name for name in gates.tenants() if gates.tenant_refused(name, 0) is not None]
+    tenants = [name for name in gates.tenants() if gates.tenant_refused(name) is not None]
     for class_id, queue in pool.waiting.queues():
         if gates.class_refused(class_id) is not None or _drained(pool, queue.variants):
             kept[class_id[0]] += len(queue)

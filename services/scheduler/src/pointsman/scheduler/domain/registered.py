@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from pointsman.contracts.commands import Rejected
 from pointsman.contracts.events import ModelRegistered
 from pointsman.policy.batching import PRIOR_SHARE, added_s
 from pointsman.policy.class_times import ClassTimes
@@ -120,3 +121,26 @@ class Models(dict[str, ModelRegistered]):
     def fastest_s(self, variants: Sequence[str]) -> float:
         """Shortest median run time among admissible variants."""
         return min((self.run_times_of(variant).p50_s for variant in variants), default=0.0)
+
+
+def part_mib(model: ModelRegistered) -> float:
+    """What an instance takes of the memory of each of its devices."""
+    return model.memory_mib / model.devices_per_instance
+
+
+def unknown_family(name: str) -> Rejected:
+    """A family of which nothing is registered."""
+    return Rejected(
+        code="unknown_family",
+        message=f"no model of family {name!r} is registered",
+        next="use a family of `pointsman model ls`",
+    )
+
+
+def unknown_model(variant: str) -> Rejected:
+    """A variant that no registry entry names."""
+    return Rejected(
+        code="unknown_model",
+        message=f"no model {variant!r} is registered",
+        next="use one of `pointsman model ls`",
+    )

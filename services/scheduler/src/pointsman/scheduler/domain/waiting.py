@@ -47,6 +47,8 @@ class Waiting:
         self.later: Ranking[UUID] = Ranking()
         """The same for tasks whose sender named the moment: they are no load until then."""
         self.deadlines: list[tuple[float, UUID]] = []
+        self.released_at = 0.0
+        """Tasks whose moment came until then stand in their queue for good."""
         self._tasks = tasks
         self._models = models
         self._queues: dict[ClassId, ClassQueue[OpenTask]] = {}
@@ -54,6 +56,11 @@ class Waiting:
     def queues(self) -> Iterator[tuple[ClassId, ClassQueue[OpenTask]]]:
         """The classes with tasks that stand in their queue."""
         return ((class_id, queue) for class_id, queue in self._queues.items() if queue)
+
+    def holds(self) -> Iterator[tuple[ClassId, Hold]]:
+        """Of all classes; one may outlast the task that it was for, and the work of its class."""
+        queues = self._queues.items()
+        return ((class_id, queue.hold) for class_id, queue in queues if queue.hold is not None)
 
     def __contains__(self, task: OpenTask) -> bool:
         """Whether a task stands in a queue."""
@@ -74,7 +81,7 @@ class Waiting:
     def place(self, task: OpenTask, now: float) -> None:
         """Put a task where it has to wait; one that somebody holds, or that awaits others, nowhere.
 
-        Neither does one that waits for its parts. `now` is when it began to wait there.
+        Nor one that waits for its parts. `now` is when it began to wait there.
         """
         if task.held or task.awaits or task.unmet or not _waits(task):
             return
@@ -95,6 +102,7 @@ class Waiting:
 
     def release(self, now: float) -> None:
         """Queue the tasks whose moment has come, each as of that moment."""
+        self.released_at = now
         # Asked before every event, and mostly no moment has come.
         for timer in (self.retries, self.later):
             due = timer.first_key()
@@ -173,7 +181,7 @@ class Waiting:
         self.classes.reindex(event.variant, event.at)
 
     def held(self, _position: int, event: SlotHeld) -> None:
-        """A slot is held for the head of a class, unless another is."""
+        """A device is kept free for the head of a class, unless another one is."""
         class_id = (event.family, event.variants)
         queue = self.classes.get(class_id)
         if queue is not None and queue.hold is None:
@@ -185,7 +193,10 @@ class Waiting:
         return not (task.held or task.awaits or task.unmet or task in self)
 
     def no_hold(self, task: OpenTask) -> None:
-        """No slot is held any more for a task that is the head of its class."""
+        """No device is kept free any more for a task that is the head of its class.
+
+        Another head is looked at anew.
+        """
         queue = self.classes.get(task.class_id)
         if queue is not None and queue.head() is task:
             queue.hold = None

@@ -21,7 +21,7 @@ from pointsman.eventstore.ports import EventStore
 from pointsman.eventstore.reading import concerns, read_event
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.why.around import AROUND, Around, Noted
-from pointsman.scheduler.domain.why.kept_back import is_worth_telling
+from pointsman.scheduler.domain.why.in_the_way import is_worth_telling
 from pointsman.scheduler.domain.why.waiting_times import waits_of
 from pointsman.scheduler.leading.runs_meanwhile import RunsMeanwhile
 

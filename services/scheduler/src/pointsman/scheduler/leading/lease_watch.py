@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from pointsman.contracts.decided import Decided
+from pointsman.contracts.events.attempt_ends import LEASE_EXPIRED
 from pointsman.contracts.leases import Renewal
 from pointsman.contracts.streams import stream_id
 from pointsman.eventstore.ports import LogUnavailableError
@@ -128,21 +128,19 @@ class LeaseWatch:
                 self._dispatch.change(name)
 
     async def _lose_change(self, name: str) -> None:
-        def decide() -> list[Decided]:
-            lost = decide_residency_lost(self._pool, name, "lease_expired", at=self._clock.wall())
-            return [lost] if lost is not None else []
-
         async with self._settling.devices:
-            await self._settling.settle(decide)
+            await self._settling.settle_one(
+                lambda: decide_residency_lost(
+                    self._pool, name, LEASE_EXPIRED, at=self._clock.wall()
+                )
+            )
 
     async def _lose_lease(self, task_id: UUID, attempt: int) -> None:
-        def decide() -> list[Decided]:
-            lost = decide_lost(
-                self._pool, task_id, "lease_expired", at=self._clock.wall(), attempts=(attempt,)
+        await self._settling.settle_one(
+            lambda: decide_lost(
+                self._pool, task_id, LEASE_EXPIRED, at=self._clock.wall(), attempts=(attempt,)
             )
-            return [lost] if lost is not None else []
-
-        await self._settling.settle(decide)
+        )
 
     async def _lose(self, executor: str) -> None:
         _log.warning("executor_absent", executor=executor)

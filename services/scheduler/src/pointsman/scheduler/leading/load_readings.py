@@ -1,4 +1,4 @@
-"""The leader's reading of its pool, once a second."""
+"""The leader's reading of its pool, once a second and for whoever asks."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from pointsman.scheduler.ports import Readings
 
 
 class LoadReader:
-    """The same reading, for whoever asks."""
+    """Reads a pool; `refused` counts by family what was shed at its door."""
 
     def __init__(
         self, pool: Pool, clock: Clock, refused: Mapping[str, int] = NOTHING_REFUSED
@@ -26,10 +26,8 @@ class LoadReader:
         return sample_load(self._pool, at=self._clock.wall(), refused=self._refused)
 
 
-async def publish_load(
-    pool: Pool, readings: Readings, clock: Clock, refused: Mapping[str, int] = NOTHING_REFUSED
-) -> NoReturn:
+async def publish_load(reader: LoadReader, readings: Readings) -> NoReturn:
     """Publish until cancelled; a reading that cannot be sent is dropped."""
     while True:
-        await readings.publish(sample_load(pool, at=clock.wall(), refused=refused))
+        await readings.publish(reader.read())
         await asyncio.sleep(POOL_EVERY_S)

@@ -164,14 +164,13 @@ class PoolLeader:
         await self._lead.give_way()
         leases: tuple[LiveLease, ...] = ()
 
-        def decide() -> list[Decided]:
+        def decide() -> Decided | None:
             nonlocal leases
             task = self.pool.tasks.get(command.task)
             leases = task.leases if task is not None else leases
-            decided = decide_cancel(self.pool, command, at=self._clock.wall())
-            return [decided] if decided is not None else []
+            return decide_cancel(self.pool, command, at=self._clock.wall())
 
-        ended = await self._settling.settle(decide)
+        ended = await self._settling.settle_one(decide)
         if not ended:
             return Done(detail="the task had ended already, or never existed")
         self._dispatch.cancel_all(command.task, leases)
@@ -184,12 +183,11 @@ class PoolLeader:
         draw = self._draws.uniform()
         leases: tuple[LiveLease, ...] = ()
 
-        def decide() -> list[Decided]:
+        def decide() -> Decided | None:
             nonlocal leases
             task = self.pool.tasks.get(report.task)
             leases = task.leases if task is not None else leases
-            decided = decide_report(self.pool, report, at=self._clock.wall(), draw=draw)
-            return [decided] if decided is not None else []
+            return decide_report(self.pool, report, at=self._clock.wall(), draw=draw)
 
         crashpoint(CrashPoint.BEFORE_APPEND_COMPLETED)
         if self._is_live(report.task, report.attempt):
@@ -208,25 +206,19 @@ class PoolLeader:
         """Record where an attempt stands; what is of no use any more is settled."""
         self._clocks.heard(report.executor, now=self._clock.monotonic())
         await self._lead.give_way()
-
-        def decide() -> list[Decided]:
-            decided = decide_checkpoint(self.pool, report, at=self._clock.wall())
-            return [decided] if decided is not None else []
-
-        status = await self._settled(decide)
+        status = await self._settled(
+            lambda: decide_checkpoint(self.pool, report, at=self._clock.wall())
+        )
         return ReportAnswer(task=report.task, attempt=report.attempt, status=status)
 
     async def residency(self, report: ResidencyReport) -> ReportAnswer:
         """Record how a change of residency ended; a report that changes nothing is settled."""
         self._clocks.heard(report.executor, now=self._clock.monotonic())
         await self._lead.give_way()
-
-        def decide() -> list[Decided]:
-            decided = decide_residency_report(self.pool, report, at=self._clock.wall())
-            return [decided] if decided is not None else []
-
         async with self._settling.devices:
-            status = await self._settled(decide)
+            status = await self._settled(
+                lambda: decide_residency_report(self.pool, report, at=self._clock.wall())
+            )
         return ReportAnswer(
             task=stream_id("device", report.device), attempt=report.generation, status=status
         )
@@ -239,11 +231,11 @@ class PoolLeader:
         if isinstance(refused, Rejected):
             return refused
 
-        def decide() -> list[Decided]:
+        def decide() -> Decided | None:
             decided = decide_prepare(self.pool, command, at=self._clock.wall())
-            return [decided] if isinstance(decided, Decided) else []
+            return decided if isinstance(decided, Decided) else None
 
-        prepared = await self._settling.settle(decide)
+        prepared = await self._settling.settle_one(decide)
         return Done(detail="prepared" if prepared else "the task waits for nothing any more")
 
     async def attach(self, command: AttachExecutor) -> Answer:
@@ -259,23 +251,20 @@ class PoolLeader:
     async def health(self, command: DeviceHealth) -> Answer:
         """Suspend or resume a device."""
         await self._lead.give_way()
-
-        def decide() -> list[Decided]:
-            decided = decide_health(self.pool, command, at=self._clock.wall())
-            return [decided] if decided is not None else []
-
         async with self._settling.devices:
-            changed = await self._settling.settle(decide)
+            changed = await self._settling.settle_one(
+                lambda: decide_health(self.pool, command, at=self._clock.wall())
+            )
         return Done(detail="recorded" if changed else "nothing changed")
 
     async def renewed(self, renewal: Renewal) -> None:
         """Note who lives; bring holders in step with the log."""
         await self._leases.renewed(renewal)
 
-    async def _settled(self, decide: Callable[[], Sequence[Decided]]) -> str:
+    async def _settled(self, decide: Callable[[], Decided | None]) -> str:
         """What whoever repeats a report until it is answered has to know."""
         try:
-            recorded = await self._settling.settle(decide)
+            recorded = await self._settling.settle_one(decide)
         except FencedError:
             return "not_leader"
         except LogUnavailableError:

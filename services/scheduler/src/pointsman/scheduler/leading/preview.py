@@ -2,11 +2,11 @@
 
 from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import TaskAccepted
-from pointsman.contracts.message import BlobRef
 from pointsman.runtime.clock import Clock
 from pointsman.scheduler.domain.admission.submitting import decide_submit, refuse_submit
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.leading.content import ContentReader
+from pointsman.scheduler.leading.submissions import payload_draft
 
 
 class Preview:
@@ -19,8 +19,7 @@ class Preview:
 
     def of(self, task: SubmitTask) -> TaskAccepted | Rejected:
         """The acceptance of a task, or why it would be refused."""
-        size = len(task.payload or b"")
-        payload = task.payload_ref or BlobRef(digest="", size=size, media_type=task.media_type)
+        payload = payload_draft(task)
         seen = self._content.see(task)
         at = self._clock.wall()
         refused = refuse_submit(self._pool, task, payload, at=at, seen=seen)

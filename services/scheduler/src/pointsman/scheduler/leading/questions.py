@@ -32,7 +32,7 @@ from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.why.history import sentences
-from pointsman.scheduler.domain.why.kept_back import KeptBack, in_the_way
+from pointsman.scheduler.domain.why.in_the_way import ToldWait, in_the_way
 from pointsman.scheduler.domain.why.waits import waits_for
 from pointsman.scheduler.leading.around_task import AroundTask
 from pointsman.scheduler.leading.pool_rows import (
@@ -152,7 +152,7 @@ class Questions:
 
     async def _waits(
         self, task: UUID, history: Sequence[Decision], positions: Sequence[int]
-    ) -> dict[int, KeptBack]:
+    ) -> dict[int, ToldWait]:
         """What was in its way, by the event that ended each wait."""
         now = self._now()
         around = await self._around.read(task, history, positions, now=now)
@@ -191,8 +191,8 @@ class Questions:
             epoch=self._pool.epoch,
             holder=self._pool.holder,
             position=self._pool.applied_to,
-            queued=self._pool.queued,
-            granted=len(self._pool.tasks) - self._pool.queued - len(self._pool.parts.split),
+            queued=load.queued,
+            granted=load.granted,
             feed_position=self._feed_position(),
             pid=self._pid,
             devices=sum(device.state == DeviceStatus.READY for device in load.devices),

@@ -6,7 +6,7 @@ that warms a model up asks for the load in the same append.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf
 from typing import Final, NoReturn
 
@@ -23,12 +23,12 @@ from pointsman.contracts.commands import (
 )
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.message import BlobRef
+from pointsman.contracts.refusals import NOT_LOADABLE
 from pointsman.contracts.schedules import RemoveSchedule, ScheduleSteering, SetSchedule
 from pointsman.eventstore.ports import LogUnavailableError
 from pointsman.runtime.blob_rows import BlobKind
 from pointsman.runtime.blobs import Blobs, BlobsUnavailableError
 from pointsman.runtime.clock import Clock
-from pointsman.scheduler.domain.admission.able_devices import NOT_LOADABLE
 from pointsman.scheduler.domain.admission.submitting import refuse_submit
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.schedules.decisions import (
@@ -101,20 +101,21 @@ class Schedules:
         if refused is not None:
             return refused
 
-        def decide() -> list[Decided]:
+        def decide() -> Decided | None:
             decided = decide_set(self._pool, command, payload, at=self._clock.wall())
-            return [decided] if isinstance(decided, Decided) else []
+            return decided if isinstance(decided, Decided) else None
 
-        changed = await self._settling.settle(decide)
+        changed = await self._settling.settle_one(decide)
         self._changed.set()
         detail = "set" if changed else "set like that already"
         return Done(detail=detail + self._warning((command.tenant, command.name)))
 
     def _refused(self, command: SetSchedule, payload: BlobRef | None) -> Rejected | None:
         decided = decide_set(self._pool, command, payload, at=self._clock.wall())
-        if isinstance(decided, Rejected) or command.warm_up is None:
-            return decided if isinstance(decided, Rejected) else None
-        return refuse_load(self._pool, command.warm_up.variant, command.warm_up.device)
+        if isinstance(decided, Rejected):
+            return decided
+        warm_up = command.warm_up
+        return None if warm_up is None else refuse_load(self._pool, warm_up.variant, warm_up.device)
 
     def _warning(self, key: ScheduleId) -> str:
         """What would keep its task from being accepted now, and may not when it is due."""
@@ -130,7 +131,7 @@ class Schedules:
     async def remove(self, command: RemoveSchedule) -> Answer:
         """Remove a schedule; tasks that it has made go on."""
         await self._settling.lead.give_way()
-        removed = await self._settle(
+        removed = await self._settling.settle_one(
             lambda: decide_remove(self._pool, command, at=self._clock.wall())
         )
         return Done(detail="removed" if removed else "there is no such schedule")
@@ -140,11 +141,12 @@ class Schedules:
         await self._settling.lead.give_way()
         steers: list[Steer] = []
 
-        def decide() -> list[Decided]:
-            steers.append(decide_schedule_steering(self._pool, command, at=self._clock.wall()))
-            return [steer.decided for steer in steers[-1:] if isinstance(steer, Agreed)]
+        def decide() -> Decided | None:
+            steer = decide_schedule_steering(self._pool, command, at=self._clock.wall())
+            steers.append(steer)
+            return steer.decided if isinstance(steer, Agreed) else None
 
-        await self._settling.settle(decide)
+        await self._settling.settle_one(decide)
         self._changed.set()
         last = steers[-1]
         return Done(detail=last.detail) if isinstance(last, Agreed) else last
@@ -200,7 +202,7 @@ class Schedules:
 
     async def _fire(self, key: ScheduleId) -> bool:
         """Settle what is due of one schedule; false if it has to be tried again."""
-        await self._settle(lambda: decide_made(self._pool, key, at=self._clock.wall()))
+        await self._settling.settle_one(lambda: decide_made(self._pool, key, at=self._clock.wall()))
         schedule = self._pool.timetable.get(key)
         due = schedule.due(self._clock.wall()) if schedule is not None else None
         if schedule is None or due is None:
@@ -211,13 +213,13 @@ class Schedules:
         task = submission(schedule, due.time, at=self._clock.wall())
         if task is None:
             async with self._asks:
-                await self._settle(
+                await self._settling.settle_one(
                     lambda: decide_warmed(self._pool, key, due, at=self._clock.wall())
                 )
             return True
         match await self._submissions.submit(task, door=DOOR):
             case Accepted(task=made) | Duplicate(task=made):
-                await self._settle(
+                await self._settling.settle_one(
                     lambda: decide_fired(self._pool, key, due, made, at=self._clock.wall())
                 )
                 return True
@@ -229,13 +231,6 @@ class Schedules:
                 return False
 
     async def _note_missed(self, key: ScheduleId, due: Due, refusal: Rejected | None) -> None:
-        await self._settle(
+        await self._settling.settle_one(
             lambda: decide_missed(self._pool, key, due, refusal, at=self._clock.wall())
         )
-
-    async def _settle(self, decide: Callable[[], Decided | None]) -> bool:
-        def decided() -> list[Decided]:
-            one = decide()
-            return [] if one is None else [one]
-
-        return await self._settling.settle(decided)

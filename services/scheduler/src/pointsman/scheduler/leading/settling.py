@@ -8,7 +8,7 @@ from pointsman.contracts.decided import Decided
 from pointsman.eventstore.ports import Appended, LogUnavailableError, VersionConflict
 from pointsman.scheduler.leading.decision_log import DecisionLog
 
-_TRIES: Final = 8
+TRIES: Final = 8
 """A decision that lost a race is made again on the newer state; races are with single commands, so
 a handful of tries is plenty and a bound keeps a defect from spinning."""
 
@@ -29,7 +29,7 @@ class Settling:
         the lead is not certain: the log may hold what would be.
         """
         recorded = False
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             self.lead.require()
             decided = decide()
             if not decided:
@@ -42,3 +42,12 @@ class Settling:
             detail = "a decision lost too many races"
             raise LogUnavailableError(detail)
         return recorded
+
+    async def settle_one(self, decide: Callable[[], Decided | None]) -> bool:
+        """The same for one decision, where there is anything to decide."""
+
+        def decided() -> list[Decided]:
+            one = decide()
+            return [] if one is None else [one]
+
+        return await self.settle(decided)

@@ -6,21 +6,7 @@ from typing import Final
 import msgspec
 
 from pointsman.contracts.commands import Answer, Done, Rejected, decode_answer, encode_answer
-from pointsman.contracts.steering import (
-    BoostTask,
-    DrainDevice,
-    HoldTask,
-    LimitModel,
-    LoadModel,
-    MoveTask,
-    PauseScope,
-    ReleaseTask,
-    ResumeScope,
-    SetTenant,
-    SteeringCommand,
-    UndrainDevice,
-    UnloadModel,
-)
+from pointsman.contracts.steering import LoadModel, SteeringCommand
 from pointsman.eventstore.ports import (
     Appended,
     Command,
@@ -30,15 +16,11 @@ from pointsman.eventstore.ports import (
 from pointsman.runtime.clock import Clock
 from pointsman.scheduler import telemetry
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.steering.agreed import Agreed, Steer
-from pointsman.scheduler.domain.steering.devices import decide_device_steering, refuse_load
-from pointsman.scheduler.domain.steering.pools import decide_pool_steering
-from pointsman.scheduler.domain.steering.tasks import decide_task_steering
-from pointsman.scheduler.domain.steering.tenants import decide_tenant
+from pointsman.scheduler.domain.steering.agreed import Agreed
+from pointsman.scheduler.domain.steering.commands import decide_steering
+from pointsman.scheduler.domain.steering.devices import refuse_load
 from pointsman.scheduler.leading.decision_log import DecisionLog
-
-_TRIES: Final = 8
-"""A decision that lost a race is made again on the newer state; see `Settling`."""
+from pointsman.scheduler.leading.settling import TRIES
 
 _CONSUMER: Final = "steering"
 
@@ -64,7 +46,7 @@ class SteeringDesk:
 
     async def _steer(self, command: SteeringCommand) -> Answer:
         await self._log.lead.give_way()
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             self._log.lead.require()
             steer = decide_steering(self._pool, command, at=self._clock.wall())
             if not isinstance(steer, Agreed):
@@ -84,19 +66,6 @@ class SteeringDesk:
                     continue
         detail = "a decision lost too many races"
         raise LogUnavailableError(detail)
-
-
-def decide_steering(pool: Pool, command: SteeringCommand, *, at: float) -> Steer:
-    """Take what an operator asks, whatever it is about."""
-    match command:
-        case HoldTask() | ReleaseTask() | BoostTask() | MoveTask():
-            return decide_task_steering(pool, command, at=at)
-        case PauseScope() | ResumeScope() | LimitModel():
-            return decide_pool_steering(pool, command, at=at)
-        case DrainDevice() | UndrainDevice() | LoadModel() | UnloadModel():
-            return decide_device_steering(pool, command, at=at)
-        case SetTenant():
-            return decide_tenant(pool, command, at=at)
 
 
 def _identity(command: SteeringCommand, done: Done) -> Command:

@@ -24,6 +24,7 @@ from pointsman.contracts.commands import (
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskAccepted, TaskShed
 from pointsman.contracts.message import BlobRef
+from pointsman.contracts.refusals import SHED
 from pointsman.eventstore.ports import (
     Appended,
     Command,
@@ -42,7 +43,6 @@ from pointsman.scheduler.domain.admission.dependencies import NOTHING_FOUND
 from pointsman.scheduler.domain.admission.routes import Seen
 from pointsman.scheduler.domain.admission.submitting import (
     MAY_COME_LATER,
-    SHED,
     decide_submit,
     refuse_submit,
 )
@@ -106,9 +106,7 @@ class Submissions:
         full = self._no_room()
         if full is not None:
             return await self._repetition(task, full.message, door, request) or full
-        draft = task.payload_ref or BlobRef(
-            digest="", size=len(task.payload or b""), media_type=task.media_type
-        )
+        draft = payload_draft(task)
         # Looked at once, before the content is put away; what was seen is recorded.
         seen = self._see(task)
         unknown = self._pool.dependencies.unknown(task.depends_on)
@@ -177,6 +175,12 @@ class Submissions:
         if isinstance(answer, DuplicateCommand):
             return _repeated(answer.position, answer.reply, same_request=answer.same_request)
         return None
+
+
+def payload_draft(task: SubmitTask) -> BlobRef:
+    """The payload as far as admission looks at it, before it is stored."""
+    size = len(task.payload or b"")
+    return task.payload_ref or BlobRef(digest="", size=size, media_type=task.media_type)
 
 
 def _command(task: SubmitTask, door: tuple[str, str], request: bytes, task_id: UUID) -> Command:

@@ -1,4 +1,4 @@
-"""Becoming the leader of a pool: stand for election until it is won, then register the models."""
+"""Becoming the leader of a pool: stand for election until it is won."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,11 +22,8 @@ from pointsman.eventstore.ports import (
     TakeOver,
 )
 from pointsman.runtime.clock import Clock
-from pointsman.scheduler.domain.attachment import decide_models, decide_routing
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.lead import LEAD_TTL_S
-from pointsman.scheduler.ports import PolicySource, Registry, RoutingRules
 
 LOOK_EVERY_S: Final = 1.0
 LOOK_NEAR_END_S: Final = 0.25
@@ -123,39 +120,3 @@ class Candidate:
         near = expires_in_s <= LOOK_EVERY_S
         wait_s = min(LOOK_NEAR_END_S, max(_AGAIN_S, expires_in_s)) if near else LOOK_EVERY_S
         return Standby(f"{holder} leads", wait_s)
-
-
-async def register_files(
-    pool: Pool,
-    log: DecisionLog,
-    registry: Registry,
-    rules: RoutingRules,
-    policy: PolicySource,
-    clock: Clock,
-) -> None:
-    """Record what has changed in the files that operators write."""
-    await register_policy(pool, log, policy, clock)
-    await register_models(pool, log, registry, clock)
-    await register_routing(pool, log, rules, clock)
-
-
-async def register_policy(pool: Pool, log: DecisionLog, policy: PolicySource, clock: Clock) -> None:
-    """Record what the policy is set to, if that is something else than before."""
-    event = pool.policy.decide(
-        policy.parameters, policy.source, pool.holder, at=clock.wall(), applied_to=pool.applied_to
-    )
-    if event is not None:
-        version = pool.version_of(pool.policy.stream)
-        await log.record_all([pool.policy.decided(event, version)])
-
-
-async def register_models(pool: Pool, log: DecisionLog, registry: Registry, clock: Clock) -> None:
-    """Record the variants whose registry entry is new or has changed."""
-    models = registry.models(at=clock.wall(), applied_to=pool.applied_to)
-    await log.record_all(decide_models(pool, models))
-
-
-async def register_routing(pool: Pool, log: DecisionLog, rules: RoutingRules, clock: Clock) -> None:
-    """Record the routing file if it has changed."""
-    event = rules.event(pool=pool.name, at=clock.wall(), applied_to=pool.applied_to)
-    await log.record_all(decide_routing(pool, event))

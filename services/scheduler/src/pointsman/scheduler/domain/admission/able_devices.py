@@ -12,12 +12,11 @@ from typing import Final
 
 from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import DeviceMode, ModelRegistered
+from pointsman.contracts.refusals import NOT_LOADABLE
 from pointsman.scheduler.domain.admission.grounds import Unable
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
-
-NOT_LOADABLE: Final = "not_loadable"
-"""Code of a refusal: no device could ever have the model loaded."""
+from pointsman.scheduler.domain.registered import part_mib
 
 _REMEMBERED: Final = 256
 """Refusals that are known by heart: looking at each of a thousand devices takes milliseconds, and
@@ -75,14 +74,14 @@ def could_run(pool: Pool, device: Device, variant: str) -> bool:
 
 def why_unable(pool: Pool, devices: Sequence[Device], variant: str) -> str:
     """Why none of these devices could run a variant, if none could."""
-    offering = [device for device in devices if _offers(device, variant)]
+    offering = [device for device in devices if device.can_load(variant)]
     if not offering or (model := pool.models.get(variant)) is None:
         return f"{variant} is loaded on none, and none has it to load"
     roomy = [device for device in offering if _has_memory(device, model)]
     if not roomy:
         largest = max(offering, key=lambda device: device.offer.memory_mib)
         return (
-            f"{variant} needs {_share_mib(model):g} MiB, the largest device that has it to load, "
+            f"{variant} needs {part_mib(model):g} MiB, the largest device that has it to load, "
             f"{largest.name}, has {largest.offer.memory_mib:g} MiB"
         )
     together = _together(pool, variant)
@@ -115,25 +114,14 @@ def _could_run(
     if variant in device.slots_of:
         return True
     model = pool.models.get(variant)
-    if model is None or not _offers(device, variant) or not _has_memory(device, model):
+    if model is None or not device.can_load(variant) or not _has_memory(device, model):
         return False
     return together.get(_gang(device), 1) >= model.devices_per_instance
 
 
-def _offers(device: Device, variant: str) -> bool:
-    return device.offer.mode is not DeviceMode.FIXED and any(
-        offered.variant == variant for offered in device.offer.loadable
-    )
-
-
 def _has_memory(device: Device, model: ModelRegistered) -> bool:
     # A device that declares no memory is not held to any.
-    return not device.offer.memory_mib or _share_mib(model) <= device.offer.memory_mib
-
-
-def _share_mib(model: ModelRegistered) -> float:
-    """Of the part that one device takes."""
-    return model.memory_mib / model.devices_per_instance
+    return not device.offer.memory_mib or part_mib(model) <= device.offer.memory_mib
 
 
 def _together(pool: Pool, variant: str) -> Mapping[_Gang | None, int]:

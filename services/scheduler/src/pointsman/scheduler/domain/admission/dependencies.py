@@ -21,6 +21,7 @@ from uuid import UUID
 from pointsman.contracts.commands import Rejected
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskFailed
+from pointsman.contracts.refusals import DEPENDENCY_ELSEWHERE
 from pointsman.contracts.task_states import TERMINAL, TaskState
 from pointsman.scheduler.domain.tasks import OpenTask
 
@@ -203,7 +204,7 @@ def _unknown(task: UUID) -> Rejected:
 def _not_completed(task: UUID, state: TaskState) -> Rejected:
     if state not in TERMINAL:
         return Rejected(
-            code="dependency_elsewhere",
+            code=DEPENDENCY_ELSEWHERE,
             message=f"task {task}, which it depends on, waits in another pool",
             next="submit it to the pool of that task",
         )

@@ -1,4 +1,4 @@
-"""What judgements and routes stand on, folded from the log."""
+"""What judgements and routes stand on, folded from the log, and what was found of devices."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple

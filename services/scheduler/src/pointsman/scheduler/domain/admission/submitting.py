@@ -10,9 +10,10 @@ import msgspec
 from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.events import Cause, ModelRegistered, TaskAccepted
 from pointsman.contracts.message import BlobRef, Degradation
+from pointsman.contracts.refusals import NOT_LOADABLE, QUEUE_FULL, SHED, TENANT_QUEUE_FULL
 from pointsman.contracts.routing import Route
 from pointsman.policy.order import virtual_deadline
-from pointsman.scheduler.domain.admission.able_devices import NOT_LOADABLE, refuse_unable
+from pointsman.scheduler.domain.admission.able_devices import refuse_unable
 from pointsman.scheduler.domain.admission.dependencies import (
     DEPENDENCY_FAILED,
     NOTHING_FOUND,
@@ -24,16 +25,14 @@ from pointsman.scheduler.domain.admission.oversize import Fitting, allowed, fit_
 from pointsman.scheduler.domain.admission.routes import FAMILY_UNCLEAR, NO_DOMAINS, Seen, find_route
 from pointsman.scheduler.domain.admission.starting import arrival, awaited_by
 from pointsman.scheduler.domain.pool import Pool
-from pointsman.scheduler.domain.steering.tenants import TENANT_QUEUE_FULL, queue_full
+from pointsman.scheduler.domain.registered import unknown_family
+from pointsman.scheduler.domain.steering.tenants import queue_full
 
 MAX_QUEUED: Final = 1_000_000
 """A bound on memory; what a pool can serve in time is bounded by deadlines, not by this."""
 
-SHED: Final = "shed"
-"""Code of a refusal by the ladder."""
-
 OF_THE_MOMENT: Final = frozenset(
-    {SHED, "queue_full", TENANT_QUEUE_FULL, NO_DOMAINS, FAMILY_UNCLEAR, NOT_LOADABLE}
+    {SHED, QUEUE_FULL, TENANT_QUEUE_FULL, NO_DOMAINS, FAMILY_UNCLEAR, NOT_LOADABLE}
 )
 """Refusals that a task may meet which was accepted under the same id a moment before."""
 
@@ -202,17 +201,13 @@ def _key(pool: Pool, task: SubmitTask, best: str, at: float, boost_s: float) -> 
 def _admissible(pool: Pool, task: SubmitTask) -> tuple[str, ...] | Rejected:
     if pool.queued >= MAX_QUEUED:
         return Rejected(
-            code="queue_full",
+            code=QUEUE_FULL,
             message=f"{pool.queued} tasks are waiting in pool {pool.name}",
             next="send it again when the queue is shorter",
         )
     variants = pool.models.family(task.family)
     if not variants:
-        return Rejected(
-            code="unknown_family",
-            message=f"no model of family {task.family!r} is registered",
-            next="use a family of `pointsman model ls`",
-        )
+        return unknown_family(task.family)
     if task.model is None:
         return _good_enough(variants, task)
     pinned = [model for model in variants if model.variant == task.model]

@@ -7,10 +7,8 @@ from pointsman.contracts.events import (
     DeviceResumed,
     ResidencyChanged,
 )
-from pointsman.contracts.events.attempt_ends import BATCH_FAILED
+from pointsman.contracts.events.attempt_ends import BATCH_FAILED, OUT_OF_MEMORY
 from pointsman.scheduler.domain.tasks import OpenTask
-
-OUT_OF_MEMORY = "out_of_memory"
 
 
 class BatchLimits(dict[tuple[str, str], int]):

@@ -23,6 +23,7 @@ from pointsman.contracts.events import (
     TaskGranted,
     TaskHedged,
 )
+from pointsman.contracts.events.attempt_ends import MODEL_NOT_FOUND, RUN_TIMEOUT
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.task_states import WITHOUT_RESULT
 from pointsman.policy.breaker import OPEN_S, SUCCESS, Breaker, Turn
@@ -32,10 +33,6 @@ from pointsman.scheduler.domain.why.words import clock
 
 BreakerId = tuple[str, str]
 """Device and variant."""
-
-MODEL_NOT_FOUND: Final = "model_not_found"
-RUN_TIMEOUT: Final = "run_timeout"
-"""Code of a run whose whole time was over."""
 
 
 class Breakers:
@@ -76,7 +73,7 @@ class Breakers:
             self.troubled.pop(id_, None)
             self.reasons.pop(id_, None)
 
-    def refused(self, device: str, variant: str, *, at: float, taken: int) -> str | None:
+    def refused(self, device: str, variant: str, *, at: float, taken: int = 0) -> str | None:
         """Why a variant may not run on a device, after `taken` calls of it in this round."""
         if not self.troubled:
             return None

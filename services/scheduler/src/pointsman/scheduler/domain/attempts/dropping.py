@@ -1,14 +1,10 @@
 """What follows where one of two attempts of a task ends without a result."""
 
-from typing import Final
-
 from pointsman.contracts.events import AttemptDropped, AttemptEnd
-from pointsman.contracts.events.attempt_ends import EXECUTOR_CANCELLED
+from pointsman.contracts.events.attempt_ends import DEVICE_UNAVAILABLE, EXECUTOR_CANCELLED
 from pointsman.contracts.leases import RunCancelled, RunFailed, RunTimedOut
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import LiveLease, OpenTask
-
-DEVICE_UNAVAILABLE: Final = "device_unavailable"
 
 
 def drop_reported(

@@ -17,7 +17,13 @@ from pointsman.contracts.events import (
     TaskCompleted,
     TaskFailed,
 )
-from pointsman.contracts.events.attempt_ends import BATCH_FAILED, EXECUTOR_CANCELLED
+from pointsman.contracts.events.attempt_ends import (
+    BATCH_FAILED,
+    DEVICE_UNAVAILABLE,
+    EXECUTOR_CANCELLED,
+    OUT_OF_MEMORY,
+    RUN_TIMEOUT,
+)
 from pointsman.contracts.leases import (
     AttemptReport,
     RunCancelled,
@@ -29,14 +35,7 @@ from pointsman.contracts.leases import (
 from pointsman.contracts.streams import stream_id
 from pointsman.policy.timing import retry_delay_s
 from pointsman.scheduler.domain.admission.oversize import plan_for_less_memory
-from pointsman.scheduler.domain.attempts.batch_limits import OUT_OF_MEMORY
-from pointsman.scheduler.domain.attempts.breakers import RUN_TIMEOUT
-from pointsman.scheduler.domain.attempts.dropping import (
-    DEVICE_UNAVAILABLE,
-    drop_lost,
-    drop_reported,
-    ran_nothing_else,
-)
+from pointsman.scheduler.domain.attempts.dropping import drop_lost, drop_reported, ran_nothing_else
 from pointsman.scheduler.domain.parts.work import decide_merged, decide_split
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import CALL_ENDED, LiveLease, OpenTask

@@ -6,13 +6,12 @@ from typing import Final
 import msgspec
 
 from pointsman.contracts.decided import Decided
-from pointsman.contracts.events import DeviceMode, Explanation, TaskHedged
-from pointsman.contracts.levels import Level
-from pointsman.policy.order import components
+from pointsman.contracts.events import DeviceMode, TaskHedged
 from pointsman.policy.placement import Choice, Option, Weights, choose
 from pointsman.scheduler.domain.attempts.timeouts import timeout_s
 from pointsman.scheduler.domain.devices import Device
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.rounds.explaining import explain
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.rounds.offers import Offers
 from pointsman.scheduler.domain.rounds.variants import VariantOrder
@@ -68,9 +67,7 @@ class _Look:
         return Decided(task.id, task.version, (hedged,), task.tenant)
 
     def _refused(self, task: OpenTask) -> str | None:
-        return self._gates.class_refused(task.class_id) or self._gates.tenant_refused(
-            task.tenant, 0
-        )
+        return self._gates.class_refused(task.class_id) or self._gates.tenant_refused(task.tenant)
 
     def _options(self, task: OpenTask, lease: LiveLease, order: VariantOrder) -> Iterator[Option]:
         """Where the same variant is loaded, with what speaks against each."""
@@ -108,30 +105,6 @@ class _Look:
             usual_s=usual.wait_s if usual is not None else 0.0,
             runs=usual.runs if usual is not None else 0,
             allowance=round(pool.attempts.hedges.allowance, 6),
-            explanation=self._explanation(task, choice, order),
+            explanation=explain(pool, task, choice, order, at=self._at, queued=pool.queued),
             samples=self._offers.samples({c.device for c in (chosen, *choice.others)}),
-        )
-
-    def _explanation(self, task: OpenTask, choice: Choice, order: VariantOrder) -> Explanation:
-        pool = self._pool
-        level = pool.influences.level
-        return Explanation(
-            queued=pool.queued,
-            rank=1,
-            components=components(
-                task.priority_class,
-                arrival=task.arrival,
-                boost_s=task.boost_s,
-                key=task.key,
-                now=self._at,
-                windows=pool.policy.windows,
-                max_boost_s=pool.policy.parameters.max_boost_s,
-            ),
-            chosen=choice.chosen,
-            others=choice.others,
-            more=choice.more,
-            more_digest=choice.more_digest,
-            config=pool.policy.config,
-            level="" if level is Level.NORMAL else level,
-            causes=tuple(order.causes),
         )

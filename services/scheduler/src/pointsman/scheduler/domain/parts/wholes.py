@@ -69,9 +69,9 @@ class Parts:
     @property
     def of_tasks(self) -> Mapping[type[Decision], Callable[..., None]]:
         """Changes of an open task, by what brings them."""
-        return {events.SplitPlanned: self.planned, events.TaskSplit: self.cut}
+        return {events.SplitPlanned: self._planned, events.TaskSplit: self._cut}
 
-    def planned(self, task: OpenTask, version: int, event: events.SplitPlanned) -> None:
+    def _planned(self, task: OpenTask, version: int, event: events.SplitPlanned) -> None:
         """It waits to be cut instead of for a device."""
         self._waiting.unplace(task, event.at)
         task.take(event, version)
@@ -91,7 +91,7 @@ class Parts:
         if task.lease is not None and self.leased.pop(task.id, None) is not None:
             self.desks[task.lease.executor] -= 1
 
-    def cut(self, task: OpenTask, version: int, event: events.TaskSplit) -> None:
+    def _cut(self, task: OpenTask, version: int, event: events.TaskSplit) -> None:
         """Its input was cut; its parts are accepted next."""
         task.take(event, version)
         task.parts = PartResults(

@@ -28,6 +28,7 @@ from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.rounds.expiring import too_late
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.tasks import OpenTask
+from pointsman.scheduler.domain.why.words import named
 
 AT_ONCE: Final = 4
 """Cuts and merges of one executor at a time: each holds a whole input in memory."""
@@ -41,12 +42,9 @@ SOURCE: Final = "/pointsman/parts"
 """Of the tasks that are parts."""
 
 _BY: Final = "pointsman"
-_NAMED: Final = 3
 
 
-def decide_parts(
-    pool: Pool, gates: Gates, *, at: float, skip: Collection[UUID] = ()
-) -> list[Decided]:
+def decide_parts(pool: Pool, gates: Gates, *, at: float, skip: Collection[UUID]) -> list[Decided]:
     """Leases to cut and to merge, and the end of tasks whose parts came to nothing.
 
     `skip` are tasks that this round has decided about.
@@ -179,14 +177,12 @@ def _end(pool: Pool, task: OpenTask, at: float) -> TaskFailed | TaskExpired | No
     outcome = parts.outcome
     if outcome.done and plan.partial:
         return None
-    named = ", ".join(f"{failed.part} ({failed.code})" for failed in outcome.failed[:_NAMED])
-    more = f" and {len(outcome.failed) - _NAMED} more" if outcome.failed[_NAMED:] else ""
+    failed = named([f"{each.part} ({each.code})" for each in outcome.failed])
     return TaskFailed(
         at=at,
         applied_to=pool.applied_to,
         code=PARTS_FAILED,
-        message=f"of {len(parts.payloads)} parts {len(outcome.failed)} have no result: "
-        f"{named}{more}",
+        message=f"of {len(parts.payloads)} parts {len(outcome.failed)} have no result: {failed}",
         attempts=task.attempts,
     )
 

@@ -89,8 +89,7 @@ class _Asked:
         """Devices that could take the load, now or when they have nothing in flight."""
         for device in self._pool.devices.values():
             named = asked.device in {"", device.name}
-            loadable = any(each.variant == asked.variant for each in device.offer.loadable)
-            free = named and loadable and self._free_to_change(device)
+            free = named and device.can_load(asked.variant) and self._free_to_change(device)
             if free and self._gates.device_refused(device) is None:
                 yield device
 

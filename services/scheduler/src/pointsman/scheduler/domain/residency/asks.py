@@ -64,36 +64,14 @@ class Asks:
         """A device that has taken an event of its own: what was asked of it may have come."""
         match event:
             case events.ResidencyGranted():
-                self.granted(event)
+                self._granted(event)
             case events.ResidencyFailed():
-                self.failed(event)
-                self.loaded(event.device)
+                self._failed(event)
+                self._loaded(event.device)
             case events.ResidencyChanged() | events.DeviceAttached() | events.DeviceResumed():
-                self.loaded(event.device)
+                self._loaded(event.device)
             case _:
                 pass
-
-    def granted(self, event: events.ResidencyGranted) -> None:
-        """A change begins; if it is one that was asked for, the ask waits for its end."""
-        if event.cause != OPERATOR:
-            return
-        wanted = [((event.device, event.load), True), (("", event.load), True)]
-        wanted += [((event.device, variant), False) for variant in event.unload]
-        for key, load in wanted:
-            ask = self._open.get(key)
-            if ask is not None and ask.event.load is load and ask.granted is None:
-                ask.granted = (event.device, event.generation)
-
-    def failed(self, event: events.ResidencyFailed) -> None:
-        """What was granted for an ask could not be done: the operator decides anew."""
-        self._close(lambda ask: ask.granted == (event.device, event.generation))
-
-    def loaded(self, device: str) -> None:
-        """What a device has loaded is known anew; changes that were under way there are over."""
-        for ask in self:
-            if ask.granted is not None and ask.granted[0] == device:
-                ask.granted = None
-        self._close(self._done)
 
     def restore(self, asks: Iterable[Ask]) -> None:
         """Take open asks from a snapshot."""
@@ -104,6 +82,28 @@ class Asks:
         ask = self._open.get((device, variant))
         leaves = ask is not None and not ask.event.load
         return variant in self._devices[device].slots_of and not leaves
+
+    def _granted(self, event: events.ResidencyGranted) -> None:
+        """A change begins; if it is one that was asked for, the ask waits for its end."""
+        if event.cause != OPERATOR:
+            return
+        wanted = [((event.device, event.load), True), (("", event.load), True)]
+        wanted += [((event.device, variant), False) for variant in event.unload]
+        for key, load in wanted:
+            ask = self._open.get(key)
+            if ask is not None and ask.event.load is load and ask.granted is None:
+                ask.granted = (event.device, event.generation)
+
+    def _failed(self, event: events.ResidencyFailed) -> None:
+        """What was granted for an ask could not be done: the operator decides anew."""
+        self._close(lambda ask: ask.granted == (event.device, event.generation))
+
+    def _loaded(self, device: str) -> None:
+        """What a device has loaded is known anew; changes that were under way there are over."""
+        for ask in self:
+            if ask.granted is not None and ask.granted[0] == device:
+                ask.granted = None
+        self._close(self._done)
 
     def _close(self, over: Callable[[Ask], bool]) -> None:
         self._open = {key: ask for key, ask in self._open.items() if not over(ask)}

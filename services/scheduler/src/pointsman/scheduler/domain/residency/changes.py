@@ -39,7 +39,10 @@ class ResidencyRound:
 def decide_residency(
     pool: Pool, gates: Gates, *, at: float, skip: AbstractSet[UUID]
 ) -> ResidencyRound:
-    """Loads, drains and holds; streams in `skip` have a decision of this round already."""
+    """A change, what makes room for one, and what is kept free.
+
+    Streams in `skip` have a decision of this round already.
+    """
     if all(device.offer.mode is DeviceMode.FIXED for device in pool.devices.values()):
         return ResidencyRound()
     return _Residency(pool, gates, at, skip).round()
@@ -70,7 +73,7 @@ class _Residency:
             pool.models.runs.p99_s,
             pool.policy.parameters,
         )
-        self._no_tenants = {name for name in gates.tenants() if gates.tenant_refused(name, 0)}
+        self._no_tenants = {name for name in gates.tenants() if gates.tenant_refused(name)}
         self._barred: set[Hashable] = {
             class_id for class_id, _ in pool.waiting.queues() if gates.class_refused(class_id)
         }
@@ -201,7 +204,7 @@ class _Residency:
             queue.class_id
             for queue in self._classes.served_by(device.residents)
             if all(
-                breakers.refused(device.name, variant, at=self._at, taken=0)
+                breakers.refused(device.name, variant, at=self._at)
                 for variant in queue.variants
                 if variant in device.residents
             )

@@ -16,8 +16,8 @@ RETRY_AFTER_S: Final = 30.0
 def decide_residency_report(pool: Pool, report: ResidencyReport, *, at: float) -> Decided | None:
     """The event that follows from a report; None if it is settled already.
 
-    A report of another generation or incarnation than the last one changes nothing. One that comes
-    after its change was given up still says what the device has.
+    A report of another generation or incarnation than the last one changes nothing, nor does one
+    that comes again. One that comes after its change was given up still says what the device has.
     """
     device = pool.devices.get(report.device)
     if device is None or device.generation != report.generation:
@@ -55,7 +55,9 @@ def decide_residency_report(pool: Pool, report: ResidencyReport, *, at: float) -
 
 
 def _given_up(pool: Pool, device: Device, report: ResidencyReport, at: float) -> Decided | None:
-    if report.residency is None or set(report.residency) == set(device.residency):
+    if device.given_up != report.generation or report.residency is None:
+        return None
+    if set(report.residency) == set(device.residency):
         return None
     event = ResidencyChanged(
         at=at,

@@ -9,6 +9,7 @@ from pointsman.policy.placement import Weights, weigh
 from pointsman.policy.timing import load_timeout_s
 from pointsman.scheduler.domain.devices import Device
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.registered import part_mib
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.rounds.variants import order_variants
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
@@ -26,9 +27,8 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Why a device can load nothing for a task."""
+    """A device can load nothing for a task."""
 
-    reason: str
     too_late: bool = False
     """Some variant could be loaded, but not in time."""
     needed_s: float = 0.0
@@ -47,9 +47,9 @@ class Fitting:
 
         With `displacing` residents that have work may go; those with a call in flight never do.
         """
-        misfit = Misfit("none of its variants can be loaded there")
+        misfit = Misfit()
         for variant in self._usable(task.class_id, device):
-            refused = self._refusal(device, variant)
+            refused = self._is_refused(device, variant)
             unload = None if refused else self.room_for(device, variant, displacing=displacing)
             members = self._members(device, variant)
             if unload is None or members is None:
@@ -61,7 +61,7 @@ class Fitting:
             ):
                 return Fit(variant, unload, members)
             if not misfit.too_late or needed_s < misfit.needed_s:
-                misfit = Misfit("it would end after the deadline", True, needed_s)  # noqa: FBT003 - a state
+                misfit = Misfit(too_late=True, needed_s=needed_s)
         return misfit
 
     def meets(self, task: OpenTask, variants: Sequence[str]) -> bool:
@@ -169,10 +169,9 @@ class Fitting:
         order = order_variants(self._pool, class_id, loadable)
         return (variant for variant in order.usable() if variant in loadable)
 
-    def _refusal(self, device: Device, variant: str) -> str | None:
-        if device.not_before.get(variant, 0.0) > self._at:
-            return "its last load there failed a moment ago"
-        return self._gates.variant_refused(device, variant, 0)
+    def _is_refused(self, device: Device, variant: str) -> bool:
+        has_just_failed = device.not_before.get(variant, 0.0) > self._at
+        return has_just_failed or self._gates.variant_refused(device, variant) is not None
 
     def _run_s(self, task: OpenTask, variant: str) -> float:
         runs = self._pool.models.run_times_of(variant)
@@ -195,6 +194,5 @@ class Fitting:
         return min(1.0, self._size(variant) / total) if total else 1.0
 
     def _size(self, variant: str) -> float:
-        """Of the part that one device takes, MiB."""
         model = self._pool.models.get(variant)
-        return model.memory_mib / model.devices_per_instance if model is not None else 0.0
+        return part_mib(model) if model is not None else 0.0

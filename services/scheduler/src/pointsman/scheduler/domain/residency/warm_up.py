@@ -73,8 +73,8 @@ class WarmUps:
         """The best variant of a family that fits, and what would have to go."""
         for model in self._pool.models.family(family):
             variant = model.variant
-            offered = any(each.variant == variant for each in device.offer.loadable)
-            if not offered or self._gates.variant_refused(device, variant, 0) is not None:
+            refused = self._gates.variant_refused(device, variant) is not None
+            if refused or not device.can_load(variant):
                 continue
             unload = self._fitting.room_for(device, variant, displacing=False)
             if unload is not None and model.devices_per_instance == 1:

@@ -46,7 +46,7 @@ class Gates:
         limited = (name for name, to in self._steering.tenants.items() if to.running is not None)
         return paused.union(limited)
 
-    def tenant_refused(self, tenant: str, taken: int) -> str | None:
+    def tenant_refused(self, tenant: str, taken: int = 0) -> str | None:
         """Why nothing of a tenant may start; `taken` of his were granted in this round."""
         paused_by = self._steering.paused(ScopeKind.TENANT, tenant)
         if paused_by is not None:
@@ -90,7 +90,7 @@ class Gates:
         return f"{running} attempt(s) of {variant} run, at most {limit.running} may"
 
     def variant_refused(
-        self, device: Device, variant: str, taken: int, there: int = 0
+        self, device: Device, variant: str, taken: int = 0, there: int = 0
     ) -> str | None:
         """Why a variant may not run on a device.
 

@@ -14,9 +14,7 @@ import msgspec
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import Explanation, SlotReleased, TaskExpired, TaskGranted
 from pointsman.contracts.events.tasks import BatchPlace
-from pointsman.contracts.levels import Level
 from pointsman.contracts.streams import stream_id
-from pointsman.policy.order import components
 from pointsman.policy.placement import Choice, Weights, choose
 from pointsman.scheduler.domain.attempts.hedging import decide_hedge
 from pointsman.scheduler.domain.attempts.timeouts import timeout_s
@@ -24,10 +22,10 @@ from pointsman.scheduler.domain.parts.work import decide_completeness, decide_pa
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.residency.changes import decide_residency
 from pointsman.scheduler.domain.rounds.expiring import too_late
+from pointsman.scheduler.domain.rounds.explaining import explain
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.rounds.line import Line
 from pointsman.scheduler.domain.rounds.offers import TOO_LATE, Offers
-from pointsman.scheduler.domain.rounds.variants import VariantOrder
 from pointsman.scheduler.domain.tasks import OpenTask
 
 ROUND_LIMIT: Final = 256
@@ -35,8 +33,6 @@ ROUND_LIMIT: Final = 256
 
 SKIP_LIMIT: Final = 64
 """Tasks that one round passes over inside their class; each costs a look at every device."""
-
-_PASSED: Final = 3
 
 
 def decide_round(pool: Pool, *, at: float) -> list[Decided]:
@@ -151,7 +147,15 @@ class _Round:
         options = list(self._offers.options(task, order))
         choice = choose(options, Weights())
         if choice is not None:
-            explanation = self._explain(task, choice, order)
+            explanation = explain(
+                self._pool,
+                task,
+                choice,
+                order,
+                at=self._at,
+                queued=self._queued,
+                passed=self._line.passed(task),
+            )
             return self._grant(task, choice, explanation)
         if self._skipped < SKIP_LIMIT and any(o.refused == TOO_LATE for o in options):
             # A slot is free that is too slow for this task; the next of its class may take it.
@@ -187,29 +191,3 @@ class _Round:
         models = self._pool.models
         times = models.added_times_of if choice.joins else models.run_times_of
         return times(chosen.variant).p50_s
-
-    def _explain(self, task: OpenTask, choice: Choice, order: VariantOrder) -> Explanation:
-        level = self._pool.influences.level
-        passed = self._line.passed(task)
-        return Explanation(
-            queued=self._queued,
-            rank=1 + len(passed),
-            components=components(
-                task.priority_class,
-                # A part has the place of its whole, which came before it.
-                arrival=(self._pool.parts.whole_of(task) or task).arrival,
-                boost_s=task.boost_s,
-                key=task.key,
-                now=self._at,
-                windows=self._pool.policy.windows,
-                max_boost_s=self._pool.policy.parameters.max_boost_s,
-            ),
-            chosen=choice.chosen,
-            others=choice.others,
-            more=choice.more,
-            more_digest=choice.more_digest,
-            passed=tuple(str(earlier.id) for earlier in passed[:_PASSED]),
-            config=self._pool.policy.config,
-            level="" if level is Level.NORMAL else level,
-            causes=tuple(order.causes),
-        )

@@ -24,7 +24,7 @@ class Line:
         self._granted: dict[str, int] = {}
         self._counters: dict[str, float] = {}
         self._tenants = frozenset(gates.tenants())
-        self._barred = {name for name in self._tenants if gates.tenant_refused(name, 0)}
+        self._barred = {name for name in self._tenants if gates.tenant_refused(name)}
         self.blocked: set[ClassId] = {
             class_id
             for class_id, _ in pool.waiting.queues()

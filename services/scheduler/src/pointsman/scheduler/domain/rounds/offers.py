@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from pointsman.contracts.levels import Level
@@ -17,8 +16,6 @@ from pointsman.scheduler.domain.tasks import ClassId, OpenTask
 TOO_LATE: Final = "would finish after the deadline"
 """The one refusal that speaks of the task alone: another task may take the same slot."""
 
-_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-
 
 class Offers:
     """Options for tasks on the state of a pool that does not change meanwhile.
@@ -26,9 +23,7 @@ class Offers:
     `reserved` are devices that take nothing in this round, with the reason.
     """
 
-    def __init__(
-        self, pool: Pool, at: float, gates: Gates, reserved: Mapping[str, str] = _NOTHING
-    ) -> None:
+    def __init__(self, pool: Pool, at: float, gates: Gates, reserved: Mapping[str, str]) -> None:
         self._pool = pool
         self._at = at
         self._gates = gates
@@ -128,7 +123,7 @@ class Offers:
             return True
         breakers = self._pool.breakers
         return bool(breakers.troubled) and all(
-            breakers.refused(device.name, variant, at=self._at, taken=0)
+            breakers.refused(device.name, variant, at=self._at)
             for device in serving_devices(self._pool)
             if variant in device.slots_of
         )

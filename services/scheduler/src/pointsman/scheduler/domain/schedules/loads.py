@@ -7,10 +7,10 @@ leaders, or of two looks, one is the first.
 from datetime import UTC, datetime
 
 from pointsman.contracts.commands import Rejected
-from pointsman.contracts.events import DeviceMode, ScheduleSet
+from pointsman.contracts.events import ScheduleSet
+from pointsman.contracts.refusals import NOT_LOADABLE
 from pointsman.contracts.schedules import SetSchedule
 from pointsman.contracts.steering import LoadModel
-from pointsman.scheduler.domain.admission.able_devices import NOT_LOADABLE
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.steering.agreed import Steer
 from pointsman.scheduler.domain.steering.devices import decide_device_steering
@@ -36,8 +36,7 @@ def refuse_warm_up(pool: Pool, terms: ScheduleSet, *, at: float) -> Rejected | N
         return None
     asked = ask_load(pool, terms, at, at=at)
     loadable = any(
-        device.offer.mode is not DeviceMode.FIXED
-        and any(each.variant == warm_up.variant for each in device.offer.loadable)
+        device.can_load(warm_up.variant)
         for name, device in pool.devices.items()
         if warm_up.device in {"", name}
     )

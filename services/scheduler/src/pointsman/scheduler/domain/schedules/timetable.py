@@ -113,7 +113,7 @@ class Timetable(dict[ScheduleId, Schedule]):
 
     def accepted(self, task: UUID, event: TaskAccepted) -> None:
         """A task of this pool was accepted; a schedule may have made it."""
-        schedule = self.get((event.tenant, event.schedule)) if event.schedule else None
+        schedule = self.get((event.tenant, event.schedule))
         due = due_of(event.message_id, event.schedule)
         if schedule is not None and due is not None and due > schedule.settled:
             schedule.made = (due, str(task))

@@ -24,6 +24,7 @@ class DeviceFacts(Message, frozen=True):
     residency: tuple[events.Residency, ...]
     generation: int
     changing: events.ResidencyGranted | None
+    given_up: int
     fresh: bool
     not_before: dict[str, float]
     used_of: dict[str, float]
@@ -48,6 +49,7 @@ def device_facts(device: Device) -> DeviceFacts:
         residency=device.residency,
         generation=device.generation,
         changing=device.changing,
+        given_up=device.given_up,
         fresh=device.fresh,
         not_before=device.not_before,
         used_of=device.used_of,
@@ -73,6 +75,7 @@ def restore_device(facts: DeviceFacts) -> Device:
         residency=facts.residency,
         generation=facts.generation,
         changing=facts.changing,
+        given_up=facts.given_up,
         fresh=facts.fresh,
         not_before=facts.not_before,
         used_of=facts.used_of,

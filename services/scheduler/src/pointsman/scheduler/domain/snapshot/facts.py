@@ -1,6 +1,7 @@
 """What a snapshot keeps of a pool besides its tasks."""
 
 from collections.abc import Iterable
+from operator import itemgetter
 from uuid import UUID
 
 from pointsman.contracts import events
@@ -22,7 +23,7 @@ from pointsman.scheduler.domain.snapshot.steering import (
     restore_steering,
     steering_facts,
 )
-from pointsman.scheduler.domain.snapshot.timing import TimingFacts, restore_timing, timing_of
+from pointsman.scheduler.domain.snapshot.timing import TimingFacts, restore_timing, timing_facts
 from pointsman.scheduler.domain.tasks import ClassId, OpenTask
 from pointsman.scheduler.domain.waiting import Waiting
 
@@ -51,6 +52,7 @@ class WaitingFacts(Message, frozen=True):
     """Class, device, since and until."""
     since: tuple[tuple[ClassId, float, int], ...]
     """Classes that wait for a device."""
+    released_at: float = 0.0
 
 
 class InfluenceFacts(Message, frozen=True):
@@ -114,7 +116,7 @@ def restore(pool: Pool, facts: PoolFacts, tasks: Iterable[OpenTask]) -> None:
         pool.models.added_times_of(variant).restore(runs.runs, runs.window)
     pool.turnaround.restore(facts.turnaround.runs, facts.turnaround.window)
     pool.devices.update({device.offer.device: restore_device(device) for device in facts.devices})
-    _influence(pool.influences, facts.influences)
+    _restore_influences(pool.influences, facts.influences)
     pool.grounds.restore(facts.routing, facts.sizes, facts.habits)
     restore_steering(pool.steering, facts.steering)
     restore_endurance(pool, facts.endurance)
@@ -124,8 +126,9 @@ def restore(pool: Pool, facts: PoolFacts, tasks: Iterable[OpenTask]) -> None:
         pool.waiting.classes.take_notice(device, 0.0)
     # Dictionaries keep the order in which tasks were accepted.
     for task in sorted(tasks, key=lambda task: task.position):
-        pool.adopt(task, task.accepted.at)
-    _wait(pool.waiting, facts.waiting)
+        # One that has slept and was queued since is not lifted to the others once more.
+        pool.adopt(task, max(task.accepted.at, facts.waiting.released_at))
+    _restore_waiting(pool.waiting, facts.waiting)
 
 
 def facts_of(pool: Pool) -> PoolFacts:
@@ -146,13 +149,13 @@ def facts_of(pool: Pool) -> PoolFacts:
         },
         unloads=(dict(pool.models.unloads.totals), pool.models.unloads.seconds),
         runs=_run_times(pool.models.runs),
-        waiting=_waiting(pool.waiting),
+        waiting=_waiting_facts(pool.waiting),
         added_times={
             variant: _run_times(times) for variant, times in pool.models.added_times().items()
         },
         turnaround=_run_times(pool.turnaround),
         influences=_influence_facts(pool.influences),
-        timing=timing_of(pool),
+        timing=timing_facts(pool),
         routing=pool.grounds.rules,
         sizes=tuple(pool.grounds.sizes.measured()),
         habits=tuple(pool.grounds.habits.habits()),
@@ -166,25 +169,26 @@ def _run_times(times: RunTimes) -> RunTimesFacts:
     return RunTimesFacts(runs=times.runs, window=times.window)
 
 
-def _waiting(waiting: Waiting) -> WaitingFacts:
+def _waiting_facts(waiting: Waiting) -> WaitingFacts:
     counters, last_s = waiting.counters.totals
     return WaitingFacts(
         counters=counters,
         last_s=last_s,
         holds=tuple(
             (class_id, hold.device, hold.since, hold.until)
-            for class_id, queue in sorted(waiting.queues())
-            if (hold := queue.hold) is not None
+            for class_id, hold in sorted(waiting.holds(), key=itemgetter(0))
         ),
         since=tuple(
             (class_id, *entry)
             for class_id, _ in sorted(waiting.queues())
             if (entry := waiting.classes.wait_of(class_id)) is not None
         ),
+        released_at=waiting.released_at,
     )
 
 
-def _wait(waiting: Waiting, facts: WaitingFacts) -> None:
+def _restore_waiting(waiting: Waiting, facts: WaitingFacts) -> None:
+    waiting.released_at = facts.released_at
     waiting.counters.resume(facts.counters, facts.last_s)
     for class_id, device, since, until in facts.holds:
         waiting.queue_of(class_id).hold = Hold(device, class_id, since=since, until=until)
@@ -206,7 +210,7 @@ def _influence_facts(influences: Influences) -> InfluenceFacts:
     )
 
 
-def _influence(influences: Influences, facts: InfluenceFacts) -> None:
+def _restore_influences(influences: Influences, facts: InfluenceFacts) -> None:
     influences.standing_level, influences.standing_boost = facts.level, facts.boost
     influences.fallbacks.update(facts.fallbacks)
     influences.preferences.update(facts.preferences)

@@ -38,7 +38,7 @@ class TimingFacts(Message, frozen=True):
     earlier: Ends
 
 
-def timing_of(pool: Pool) -> TimingFacts:
+def timing_facts(pool: Pool) -> TimingFacts:
     """As it is now."""
     return TimingFacts(
         schedules=tuple(_schedule(schedule) for schedule in pool.timetable.values()),

@@ -11,6 +11,7 @@ from pointsman.contracts.events import (
     ResidencyAsked,
     Steered,
 )
+from pointsman.contracts.refusals import NOT_LOADABLE
 from pointsman.contracts.steering import (
     DeviceSteering,
     DrainDevice,
@@ -20,14 +21,14 @@ from pointsman.contracts.steering import (
 )
 from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.admission.able_devices import (
-    NOT_LOADABLE,
     could_run,
     why_unable,
 )
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.registered import unknown_model
 from pointsman.scheduler.domain.steering.agreed import Agreed, Steer
-from pointsman.scheduler.domain.steering.pools import agreed_for_pool, unknown_model
+from pointsman.scheduler.domain.steering.pools import agreed_for_pool
 
 _MODES: Final = (
     "`pointsman device ls` shows the devices; loads need one in mode dedicated or shared"
@@ -166,7 +167,7 @@ def _cannot_load(pool: Pool, device: Device, variant: str) -> str | None:
         return f"{device.name} serves what its engine has loaded"
     if device.status is DeviceStatus.DETACHED:
         return f"{device.name} is {device.status}"
-    if variant not in {loadable.variant for loadable in device.offer.loadable}:
+    if not device.can_load(variant):
         return f"the engine of {device.name} does not have it"
     drained_by = pool.steering.draining(device.name)
     return None if drained_by is None else f"{device.name} is drained by {drained_by}"

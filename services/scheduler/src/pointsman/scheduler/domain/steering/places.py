@@ -1,10 +1,9 @@
 """Where a task stands among the waiting tasks of its class, and where another key puts it."""
 
-from datetime import UTC, datetime
-
 from pointsman.contracts.events import TaskRekeyed
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.tasks import OpenTask
+from pointsman.scheduler.domain.why.words import moment
 
 
 def place_of(pool: Pool, task: OpenTask, key: float) -> int | None:
@@ -38,6 +37,5 @@ def where_it_counts(pool: Pool, task: OpenTask, event: TaskRekeyed) -> str:
     if task.awaits:
         return "; it waits for other tasks, this counts when they have completed"
     if task.retry_at > event.at and task.lease is None and task not in pool.waiting:
-        moment = datetime.fromtimestamp(task.retry_at, tz=UTC)
-        return f"; it stands in no line before {moment:%Y-%m-%d %H:%M:%S} UTC, this counts then"
+        return f"; it stands in no line before {moment(task.retry_at)} UTC, this counts then"
     return ""

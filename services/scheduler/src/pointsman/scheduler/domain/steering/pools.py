@@ -5,6 +5,7 @@ from pointsman.contracts.events import ModelLimited, PoolPaused, PoolResumed, Sc
 from pointsman.contracts.steering import NO_LIMIT, LimitModel, PauseScope, PoolSteering, ResumeScope
 from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.registered import unknown_family, unknown_model
 from pointsman.scheduler.domain.steering.agreed import Agreed, Steer
 
 
@@ -17,15 +18,6 @@ def decide_pool_steering(pool: Pool, command: PoolSteering, *, at: float) -> Ste
             return _resume(pool, command, at)
         case LimitModel():
             return _limit(pool, command, at)
-
-
-def unknown_model(variant: str) -> Rejected:
-    """A variant that no registry entry names."""
-    return Rejected(
-        code="unknown_model",
-        message=f"no model {variant!r} is registered",
-        next="use one of `pointsman model ls`",
-    )
 
 
 def agreed_for_pool(pool: Pool, detail: str, *recorded: Steered) -> Agreed:
@@ -98,11 +90,7 @@ def _unknown(pool: Pool, kind: ScopeKind, name: str) -> Rejected | None:
         case ScopeKind.MODEL if name not in pool.models:
             return unknown_model(name)
         case ScopeKind.FAMILY if not pool.models.family(name):
-            return Rejected(
-                code="unknown_family",
-                message=f"no model of family {name!r} is registered",
-                next="use a family of `pointsman model ls`",
-            )
+            return unknown_family(name)
         case ScopeKind.POOL if name != pool.name:
             return Rejected(
                 code="unknown_pool",

@@ -37,7 +37,7 @@ class SteeredTasks:
         """It has another place among those of its class, which does not begin to wait anew."""
         waits = task in self._waiting
         if waits:
-            self._drop_hold(task)
+            self._waiting.no_hold(task)
         task.take(event, version)
         key_before = task.key
         task.rekeyed, task.key = event, event.key
@@ -48,11 +48,5 @@ class SteeredTasks:
 
     def _leave(self, task: OpenTask, event: Decision) -> None:
         if task in self._waiting:
-            self._drop_hold(task)
+            self._waiting.no_hold(task)
             self._waiting.unplace(task, event.at)
-
-    def _drop_hold(self, task: OpenTask) -> None:
-        # A device is held back for the head of a class; another head is looked at anew.
-        queue = self._waiting.queue_of(task.class_id)
-        if queue.head() is task:
-            queue.hold = None

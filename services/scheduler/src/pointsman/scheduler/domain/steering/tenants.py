@@ -2,23 +2,21 @@
 
 from pointsman.contracts.commands import Done, Rejected
 from pointsman.contracts.events import TenantSet
+from pointsman.contracts.refusals import TENANT_QUEUE_FULL
 from pointsman.contracts.steering import NO_LIMIT, SetTenant
 from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.steering.agreed import Agreed, Steer
 
-TENANT_QUEUE_FULL = "tenant_queue_full"
-"""Code of a refusal at the door: so many tasks of the tenant wait already."""
-
 
 def decide_tenant(pool: Pool, command: SetTenant, *, at: float) -> Steer:
     """Set a tenant's weight and limits; what the command leaves out stays."""
-    before = pool.steering.tenants.get(command.tenant)
-    weight = pool.steering.weight(command.tenant) if command.weight is None else command.weight
-    running = _limit(command.running, pool.steering.running_limit(command.tenant))
-    queued = _limit(command.queued, pool.steering.queued_limit(command.tenant))
+    steering, tenant = pool.steering, command.tenant
+    before = steering.weight(tenant), steering.running_limit(tenant), steering.queued_limit(tenant)
+    weight = before[0] if command.weight is None else command.weight
+    running, queued = _limit(command.running, before[1]), _limit(command.queued, before[2])
     told = f"tenant {command.tenant}: {_words(weight, running, queued)}"
-    if (weight, running, queued) == _settings(before):
+    if (weight, running, queued) == before:
         return Done(detail=f"{told}, as before")
     set_to = TenantSet(
         at=at,
@@ -50,10 +48,6 @@ def queue_full(pool: Pool, tenant: str) -> Rejected | None:
         f"most {limit} may",
         next="send it again when some have started; `pointsman tenant ls` shows the limits",
     )
-
-
-def _settings(event: TenantSet | None) -> tuple[float, int | None, int | None]:
-    return (1.0, None, None) if event is None else (event.weight, event.running, event.queued)
 
 
 def _limit(asked: int | None, before: int | None) -> int | None:

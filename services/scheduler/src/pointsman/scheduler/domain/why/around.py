@@ -53,4 +53,4 @@ class Around(NamedTuple):
     runs: tuple[Run, ...] = ()
     """Attempts that ran meanwhile, where a limit may have kept it waiting."""
     read_from: int = 0
-    """Of some of those nothing before this position was read; 0: nothing was left out."""
+    """Of some of those devices nothing before this position was read; 0: nothing was left out."""

@@ -6,7 +6,13 @@ from typing import Final
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
-from pointsman.contracts.events.attempt_ends import BATCH_FAILED
+from pointsman.contracts.events.attempt_ends import (
+    BATCH_FAILED,
+    DEVICE_UNAVAILABLE,
+    EXECUTOR_CANCELLED,
+    EXECUTOR_REPLACED,
+    LEASE_EXPIRED,
+)
 from pointsman.scheduler.domain.why.words import clock, span
 
 
@@ -49,10 +55,10 @@ def _timed_out(event: events.AttemptTimedOut) -> list[str]:
 
 
 _LOST = {
-    "executor_replaced": "its executor was restarted",
-    "lease_expired": "its executor stopped renewing the lease",
-    "device_unavailable": "the device stopped answering",
-    "executor_cancelled": "its executor gave the run up",
+    EXECUTOR_REPLACED: "its executor was restarted",
+    LEASE_EXPIRED: "its executor stopped renewing the lease",
+    DEVICE_UNAVAILABLE: "the device stopped answering",
+    EXECUTOR_CANCELLED: "its executor gave the run up",
     BATCH_FAILED: "the call that it shared with others failed",
 }
 

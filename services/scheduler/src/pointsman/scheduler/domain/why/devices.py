@@ -1,7 +1,5 @@
 """Which device a task waits for, in words."""
 
-from collections.abc import Sequence
-
 from pointsman.scheduler.domain.admission.able_devices import never_able
 from pointsman.scheduler.domain.devices import Device, DeviceStatus
 from pointsman.scheduler.domain.pool import Pool
@@ -10,7 +8,7 @@ from pointsman.scheduler.domain.steering.places import place_of
 from pointsman.scheduler.domain.tasks import OpenTask
 from pointsman.scheduler.domain.why.limits import model_kept_back
 from pointsman.scheduler.domain.why.loads import waits_for_load
-from pointsman.scheduler.domain.why.words import clock
+from pointsman.scheduler.domain.why.words import clock, named
 
 
 def waits_for_device(pool: Pool, gates: Gates, task: OpenTask) -> str:
@@ -39,7 +37,7 @@ def _refused(pool: Pool, gates: Gates, task: OpenTask, device: Device) -> str | 
     reasons = [
         pool.breakers.words(device.name, variant)
         or model_kept_back(pool, gates, variant)
-        or gates.variant_refused(device, variant, 0)
+        or gates.variant_refused(device, variant)
         for variant in task.accepted.variants
         if variant in device.slots_of
     ]
@@ -63,7 +61,7 @@ def _kept_free(pool: Pool, task: OpenTask) -> str:
     if hold is None:
         return ""
     having = (device.name for device in pool.waiting.classes.holders(task.class_id))
-    who = _named([name for name in having if name != hold.device])
+    who = named([name for name in having if name != hold.device])
     return (
         f"; {hold.device} is kept free until {clock(hold.until)} and loads nothing for its class, "
         f"because {who or 'a device that has its model'} should take it sooner"
@@ -77,8 +75,3 @@ def _nowhere(pool: Pool, task: OpenTask) -> str:
     why = never_able(pool, task.accepted.variants)
     what = "a device that has one of its variants loaded, or could load one"
     return what if why is None else f"{what}: {why}"
-
-
-def _named(names: Sequence[str]) -> str:
-    first, more = names[:3], len(names) - 3
-    return ", ".join(first) + (f" and {more} more" if more > 0 else "")

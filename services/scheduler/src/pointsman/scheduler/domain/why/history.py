@@ -11,18 +11,18 @@ from pointsman.scheduler.domain.tasks import PREPARATION_S
 from pointsman.scheduler.domain.why.attempts import ATTEMPT_TELLERS, way_back
 from pointsman.scheduler.domain.why.endurance import goes_on, standing
 from pointsman.scheduler.domain.why.hedges import HEDGE_TELLERS, first_of_two
+from pointsman.scheduler.domain.why.in_the_way import ToldWait
 from pointsman.scheduler.domain.why.judging import judged, order_words, routed
-from pointsman.scheduler.domain.why.kept_back import KeptBack
 from pointsman.scheduler.domain.why.parts import PARTS_TELLERS, in_parts, merged
 from pointsman.scheduler.domain.why.starting import starting
 from pointsman.scheduler.domain.why.steering import STEERING_TELLERS, rekeyed
 from pointsman.scheduler.domain.why.words import clock, span
 
-NOTHING_IN_THE_WAY: Final[Mapping[int, KeptBack]] = MappingProxyType({})
+NOTHING_IN_THE_WAY: Final[Mapping[int, ToldWait]] = MappingProxyType({})
 
 
 def sentences(
-    history: Sequence[Decision], waits: Mapping[int, KeptBack] = NOTHING_IN_THE_WAY
+    history: Sequence[Decision], waits: Mapping[int, ToldWait] = NOTHING_IN_THE_WAY
 ) -> list[str]:
     """A few sentences per event, oldest first.
 

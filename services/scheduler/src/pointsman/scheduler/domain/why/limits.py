@@ -1,7 +1,6 @@
 """Which limit keeps a task back now, who set it, and whose attempts have used it up."""
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from pointsman.contracts.events import ModelLimited, ScopeKind, TenantSet
 from pointsman.scheduler.domain.devices import Slot
@@ -9,9 +8,7 @@ from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.steering.steered_tasks import said
 from pointsman.scheduler.domain.tasks import OpenTask
-from pointsman.scheduler.domain.why.words import clock
-
-_NAMED: Final = 3
+from pointsman.scheduler.domain.why.words import clock, named
 
 
 def kept_back_by(pool: Pool, gates: Gates, task: OpenTask) -> str | None:
@@ -31,7 +28,7 @@ def model_kept_back(pool: Pool, gates: Gates, variant: str) -> str | None:
 
 
 def _tenant_kept_back(pool: Pool, gates: Gates, tenant: str) -> str | None:
-    refused, settings = gates.tenant_refused(tenant, 0), pool.steering.tenants.get(tenant)
+    refused, settings = gates.tenant_refused(tenant), pool.steering.tenants.get(tenant)
     paused = pool.steering.paused(ScopeKind.TENANT, tenant) is not None
     if refused is None or settings is None or paused:
         return refused
@@ -41,10 +38,8 @@ def _tenant_kept_back(pool: Pool, gates: Gates, tenant: str) -> str | None:
 def _told(
     pool: Pool, refused: str, limit: ModelLimited | TenantSet, counts: Callable[[Slot], bool]
 ) -> str:
-    running = sorted(_running(pool, counts))
-    named = ", ".join(words for _, words in running[:_NAMED])
-    more = f" and {len(running) - _NAMED} more" if running[_NAMED:] else ""
-    return f"{refused} (set by {said(limit)})" + (f": {named}{more}" if running else "")
+    running = [words for _, words in sorted(_running(pool, counts))]
+    return f"{refused} (set by {said(limit)})" + (f": {named(running)}" if running else "")
 
 
 def _running(pool: Pool, counts: Callable[[Slot], bool]) -> Iterator[tuple[float, str]]:

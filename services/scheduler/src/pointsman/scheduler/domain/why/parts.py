@@ -13,7 +13,7 @@ from pointsman.contracts.events import (
     TaskSplit,
 )
 from pointsman.contracts.parts import Merge, PartsWork
-from pointsman.scheduler.domain.why.words import clock, span
+from pointsman.scheduler.domain.why.words import clock, named, span
 
 _RULES: Final[Mapping[Merge, str]] = MappingProxyType(
     {
@@ -52,9 +52,8 @@ def merged(event: TaskCompleted) -> list[str]:
         )
     ]
     if parts.failed:
-        named = ", ".join(f"{failed.part} ({failed.code})" for failed in parts.failed[:_SHOWN])
-        more = f" and {len(parts.failed) - _SHOWN} more" if parts.failed[_SHOWN:] else ""
-        told.append(f"Without result stayed part {named}{more}; the result says so.")
+        failed = named([f"{each.part} ({each.code})" for each in parts.failed])
+        told.append(f"Without result stayed part {failed}; the result says so.")
     return told
 
 

@@ -1,9 +1,8 @@
 """Where a task comes from and what it has to wait for, in sentences."""
 
-from datetime import UTC, datetime
-
 from pointsman.contracts.events import TaskAccepted
 from pointsman.scheduler.domain.why.pools import pool_chosen
+from pointsman.scheduler.domain.why.words import moment
 
 
 def starting(event: TaskAccepted) -> list[str]:
@@ -14,9 +13,8 @@ def starting(event: TaskAccepted) -> list[str]:
     if event.bulk:
         told.append(f"It was submitted as a part of bulk {event.bulk}.")
     if event.not_before is not None:
-        moment = datetime.fromtimestamp(event.not_before, tz=UTC)
         told.append(
-            f"It may not run before {moment:%Y-%m-%d %H:%M:%S}; its place counts from then."
+            f"It may not run before {moment(event.not_before)}; its place counts from then."
         )
     if event.depends_on:
         done = len(event.depends_on) - len(event.awaits)

@@ -1,7 +1,6 @@
 """What operators did to a task, in sentences."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -15,7 +14,7 @@ from pointsman.contracts.events import (
 )
 from pointsman.contracts.task_states import TaskState, next_state
 from pointsman.policy.order import WINDOWS
-from pointsman.scheduler.domain.why.words import clock, span
+from pointsman.scheduler.domain.why.words import clock, moment, span
 
 _LATER: Final = MappingProxyType(
     {
@@ -75,8 +74,7 @@ def _standing(before: Sequence[Decision], event: TaskRekeyed) -> str | None:
     if held:
         return "It stood in no line, being held: that counts from its release on"
     if accepted.not_before is not None and accepted.not_before > event.at:
-        moment = datetime.fromtimestamp(accepted.not_before, tz=UTC)
-        return f"It stood in no line yet: that counts from {moment:%Y-%m-%d %H:%M:%S} on"
+        return f"It stood in no line yet: that counts from {moment(accepted.not_before)} on"
     if accepted.awaits:
         return "That counts from when the tasks that it depends on have completed"
     return None

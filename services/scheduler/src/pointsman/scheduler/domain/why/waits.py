@@ -12,6 +12,7 @@ from pointsman.scheduler.domain.tasks import LiveLease, OpenTask
 from pointsman.scheduler.domain.why.devices import waits_for_device
 from pointsman.scheduler.domain.why.limits import kept_back_by
 from pointsman.scheduler.domain.why.parts_left import parts_left
+from pointsman.scheduler.domain.why.words import moment
 
 
 def waits_for(pool: Pool, task: OpenTask) -> str:
@@ -70,12 +71,12 @@ def _for_its_time(pool: Pool, task: OpenTask) -> str | None:
     """The moment before which it stands in no line; None: it stands in one, or needs none."""
     if task.state is not TaskState.QUEUED or not task.retry_at or task in pool.waiting:
         return None
-    moment = datetime.fromtimestamp(task.retry_at, tz=UTC)
     if task.retry_at == task.accepted.not_before:
-        return f"its time, {moment:%Y-%m-%d %H:%M:%S} UTC"
+        return f"its time, {moment(task.retry_at)} UTC"
+    soon = datetime.fromtimestamp(task.retry_at, tz=UTC)
     if task.needs_preparation and task.prepared is None and not task.attempts:
-        return f"its context, until {moment:%H:%M:%S} UTC at the latest"
-    return f"the end of its retry delay, {moment:%H:%M:%S} UTC"
+        return f"its context, until {soon:%H:%M:%S} UTC at the latest"
+    return f"the end of its retry delay, {soon:%H:%M:%S} UTC"
 
 
 def _for_parts(pool: Pool, gates: Gates, task: OpenTask, parts: PartResults) -> str:

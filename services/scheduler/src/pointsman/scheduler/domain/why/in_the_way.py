@@ -1,14 +1,13 @@
 """What was in the way of a task while it waited, in sentences."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from pointsman.contracts.events import Decision, TaskAccepted
 from pointsman.scheduler.domain.why.around import Around
 from pointsman.scheduler.domain.why.spells import Spell, Spells
 from pointsman.scheduler.domain.why.waiting_times import Wait, waits_of
-from pointsman.scheduler.domain.why.words import clock
+from pointsman.scheduler.domain.why.words import clock, moment
 
 WORTH_TELLING_S: Final = 0.1
 """Nobody asks what was in the way of a shorter wait, and reading about it takes longer."""
@@ -19,7 +18,7 @@ _SHOWN: Final = 8
 _SAME_DAY_S: Final = 86_400.0
 
 
-class KeptBack(NamedTuple):
+class ToldWait(NamedTuple):
     """What is told of one wait, and the events of other streams that it rests on."""
 
     sentences: tuple[str, ...] = ()
@@ -31,22 +30,22 @@ def is_worth_telling(wait: Wait, now: float) -> bool:
     return (now if wait.until is None else wait.until) - wait.since >= WORTH_TELLING_S
 
 
-def in_the_way(history: Sequence[Decision], around: Around, *, now: float) -> dict[int, KeptBack]:
+def in_the_way(history: Sequence[Decision], around: Around, *, now: float) -> dict[int, ToldWait]:
     """What was in the way of a task, by the index of the event that ended each wait."""
     accepted = history[0]
     waits = [w for w in waits_of(history, around.free_at) if is_worth_telling(w, now)]
     if not waits or not isinstance(accepted, TaskAccepted):
         return {}
     spells = Spells(accepted, around).all()
-    told = {wait.ended_by: _kept_back(spells, wait) for wait in waits}
+    told = {wait.ended_by: _told_of(spells, wait) for wait in waits}
     left_out = _left_out(around)
     if left_out:
         last = waits[-1].ended_by
-        told[last] = KeptBack((*told[last].sentences, *left_out), told[last].positions)
+        told[last] = ToldWait((*told[last].sentences, *left_out), told[last].positions)
     return told
 
 
-def _kept_back(spells: Sequence[Spell], wait: Wait) -> KeptBack:
+def _told_of(spells: Sequence[Spell], wait: Wait) -> ToldWait:
     """Pauses first, then all else, each by its beginning."""
     met = [spell for spell in spells if _met(spell, wait)]
     shown = [spell for spell in met if spell.kept_back]
@@ -54,7 +53,7 @@ def _kept_back(spells: Sequence[Spell], wait: Wait) -> KeptBack:
     told = [_sentence(spell, wait) for spell in (*shown, *others[:_SHOWN])]
     if others[_SHOWN:]:
         told.append(f"And {len(others) - _SHOWN} more things of that kind while it waited.")
-    return KeptBack(tuple(told), _positions((*shown, *others)))
+    return ToldWait(tuple(told), _positions((*shown, *others)))
 
 
 def _left_out(around: Around) -> list[str]:
@@ -86,9 +85,7 @@ def _sentence(spell: Spell, wait: Wait) -> str:
 
 
 def _moment(at: float, beside: float) -> str:
-    if abs(beside - at) < _SAME_DAY_S:
-        return clock(at)
-    return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return clock(at) if abs(beside - at) < _SAME_DAY_S else moment(at)
 
 
 def _positions(spells: Iterable[Spell]) -> tuple[int, ...]:
