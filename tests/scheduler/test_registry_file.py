@@ -1,4 +1,4 @@
-"""The registry of models: what it says of inputs that are too long."""
+"""The registry of models: what it says of instances, and of inputs that are too long."""
 
 from pathlib import Path
 
@@ -36,6 +36,14 @@ def test_a_variant_without_them_has_no_limit_and_no_rule(tmp_path: Path) -> None
     assert (model.max_input_bytes, model.merge) == (0, None)
 
 
+def test_how_many_devices_one_instance_takes_is_read_and_is_one_where_nothing_is_said(
+    tmp_path: Path,
+) -> None:
+    models = registry(tmp_path, "devices_per_instance = 2", "").models(at=0.0, applied_to=0)
+
+    assert [model.devices_per_instance for model in models] == [2, 1]
+
+
 def test_a_limit_and_a_rule_are_read(tmp_path: Path) -> None:
     said = 'max_input_bytes = 4096\nmerge = "vote"'
 
@@ -44,7 +52,9 @@ def test_a_limit_and_a_rule_are_read(tmp_path: Path) -> None:
     assert (model.max_input_bytes, model.merge) == (4096, Merge.VOTE)
 
 
-@pytest.mark.parametrize("said", ["max_input_bytes = -1", 'merge = "mix"'])
+@pytest.mark.parametrize(
+    "said", ["max_input_bytes = -1", 'merge = "mix"', "devices_per_instance = 0"]
+)
 def test_what_makes_no_sense_is_refused(tmp_path: Path, said: str) -> None:
     with pytest.raises(RegistryError):
         registry(tmp_path, said)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from pointsman.contracts import events
-from pointsman.contracts.events import ClassFigures, DeviceScore, Residency
+from pointsman.contracts.events import ClassFigures, Decision, DeviceScore, Residency
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore import SqliteEventStore
@@ -112,20 +112,54 @@ def test_an_unload_is_told_as_a_part_of_what_the_swap_costs() -> None:
     assert "it was unloaded in 1.25 s; it has nothing" in sentences(emptied)[0]
 
 
-async def test_the_last_events_of_a_device_are_told_with_their_positions(tmp_path: Path) -> None:
-    codec, log = EventCodec(), tmp_path / "log.db"
-    gpu, cpu = stream_id("device", "gpu-0"), stream_id("device", "cpu-0")
-    recorded = [(gpu, 1, attached("gpu-0")), (cpu, 1, attached()), (gpu, 2, GRANTED)]
+async def write(log: Path, *recorded: tuple[str, int, Decision]) -> None:
+    """A log of events of devices: device, version and event."""
+    codec = EventCodec()
     async with SqliteEventStore(log) as store:
-        for stream, version, event in recorded:
-            topic, state = codec.topic(event), codec.encode(event)
-            new = NewEvent(uuid4(), stream, version, topic, state, event)
+        for device, version, event in recorded:
+            stream, topic = stream_id("device", device), codec.topic(event)
+            new = NewEvent(uuid4(), stream, version, topic, codec.encode(event), event)
             await store.append(Append([new]))
 
-        all_of_it = device_why(log, "gpu-0", last=9)
-        newest = device_why(log, "gpu-0", last=1)
-        with pytest.raises(NoSuchDeviceError):
-            device_why(log, "gpu-9", last=9)
+
+async def test_a_device_that_another_ones_instance_takes_tells_so(tmp_path: Path) -> None:
+    log = tmp_path / "log.db"
+    taken = msgspec.structs.replace(GRANTED, unload=(), members=("gpu-1",))
+    has = (Residency(variant=taken.load, slots=1),)
+    loaded = events.ResidencyChanged(
+        at=NOON + 20, applied_to=4, device="gpu-0", generation=1, residency=has, loaded=taken.load
+    )
+    emptied = msgspec.structs.replace(loaded, at=NOON + 30, residency=(), loaded="")
+    await write(
+        log,
+        ("gpu-0", 1, attached("gpu-0")),
+        ("gpu-1", 1, attached("gpu-1")),
+        ("gpu-0", 2, taken),
+        ("gpu-0", 3, loaded),
+        ("gpu-0", 4, emptied),
+    )
+
+    lead, member = device_why(log, "gpu-0", last=9), device_why(log, "gpu-1", last=9)
+
+    assert "Its instance takes gpu-1 as well." in lead["told"][1]
+    assert member["positions"] == [2, 3, 5]
+    assert f"taken by the instance of {taken.load} on gpu-0" in member["told"][1]
+    assert "given back by gpu-0" in member["told"][2]
+
+
+async def test_the_last_events_of_a_device_are_told_with_their_positions(tmp_path: Path) -> None:
+    log = tmp_path / "log.db"
+    await write(
+        log,
+        ("gpu-0", 1, attached("gpu-0")),
+        ("cpu-0", 1, attached()),
+        ("gpu-0", 2, GRANTED),
+    )
+
+    all_of_it = device_why(log, "gpu-0", last=9)
+    newest = device_why(log, "gpu-0", last=1)
+    with pytest.raises(NoSuchDeviceError):
+        device_why(log, "gpu-9", last=9)
 
     assert all_of_it["positions"] == [1, 3]
     assert newest["positions"] == [3]

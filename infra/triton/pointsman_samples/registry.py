@@ -17,6 +17,7 @@ _HEADER: Final = """\
 # slots          requests worked on at a time: one per model process
 # service_s      median time of a call, one client; service_p99_s its 99th percentile
 # media_type     of the result
+# devices_per_instance  devices that one instance takes, all or none; missing: one
 # max_input_bytes  longer inputs are not taken as a whole; missing: no limit
 # merge          how results of parts become one: join, mean or vote; missing: never cut
 """

@@ -10,7 +10,7 @@ from pointsman.contracts.events import DeviceMode
 from pointsman.executor.adapters.model_catalogue import ModelCatalogue
 from pointsman.executor.adapters.nats import NatsLeader
 from pointsman.executor.adapters.nats_streams import NatsStreams
-from pointsman.executor.adapters.noop import SCHEME, NoopEngine
+from pointsman.executor.adapters.noop import NoopEngine
 from pointsman.executor.adapters.triton import TritonEngine
 from pointsman.executor.handlers import build_router
 from pointsman.executor.holding.canaries import Canaries
@@ -18,7 +18,7 @@ from pointsman.executor.holding.devices import Device, DeviceTerms
 from pointsman.executor.holding.leases import LeaseHolder
 from pointsman.executor.holding.membership import Membership
 from pointsman.executor.holding.runs import REPORT_GRACE_S
-from pointsman.executor.ports import Engine, Identity, Leader
+from pointsman.executor.ports import NOOP, Engine, Identity, Leader
 from pointsman.executor.settings import DeviceAddress, Settings
 from pointsman.runtime.blobs import SqliteBlobs
 from pointsman.runtime.broker import build_broker, probe
@@ -95,7 +95,7 @@ def _device(
 
 def _engine(endpoint: str, settings: Settings) -> Engine:
     loading = settings.mode is not DeviceMode.FIXED
-    if endpoint == SCHEME:
+    if endpoint == NOOP:
         return NoopEngine(
             settings.noop_variants,
             settings.slots,

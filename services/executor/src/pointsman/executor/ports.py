@@ -17,6 +17,11 @@ from pointsman.contracts.leases import (
 )
 from pointsman.contracts.token_streams import StreamPart
 
+GRPC: Final = "grpc://"
+"""What the endpoint of a Triton begins with."""
+NOOP: Final = "noop:"
+"""The endpoint of the stand-in for an engine, which listens nowhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

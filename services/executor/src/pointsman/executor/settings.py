@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pointsman.contracts.events import DeviceMode, Residency
 from pointsman.executor.holding.devices import MAX_BATCH
+from pointsman.executor.ports import GRPC, NOOP
 
 Token = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -125,7 +126,7 @@ def _delay(entry: str) -> tuple[str, float]:
 def _address(entry: str) -> DeviceAddress:
     device, _, endpoint = entry.partition("=")
     endpoint, _, gpu = endpoint.partition("#")
-    known = endpoint == "noop:" or endpoint.startswith("grpc://")
+    known = endpoint == NOOP or endpoint.startswith(GRPC)
     if not device or not known or not (gpu.isdecimal() or not gpu):
         message = f"{entry!r} is not `device=grpc://host:port[#gpu]` or `device=noop:`"
         raise ValueError(message)

@@ -12,7 +12,7 @@ DECISIONS: Final = _meter.create_counter(
     description="Recorded decisions of rounds by event",
 )
 SUBMISSIONS: Final = _meter.create_counter(
-    "pointsman.scheduler.leading.submissions",
+    "pointsman.scheduler.submissions",
     unit="{task}",
     description="Answers to submissions by status",
 )

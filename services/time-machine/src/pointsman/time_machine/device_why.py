@@ -60,11 +60,13 @@ def device_why(log: Path, device: str, *, last: int) -> DeviceWhy:
     codec, stream = EventCodec(), stream_id("device", device)
     topics = sorted(codec.versions(TOPIC_OF[type_] for type_ in _OF_LOADS))
     history: list[_Happened] = []
-    residents = Residents()
+    residents, gang = Residents(), _Gang(device)
     for row in chain.from_iterable(row_pages(log, topics=topics)):
         event = read_event(codec, recorded(row))
         residents.take(event)
-        if UUID(row[1]) == stream:
+        if gang.concerns(event):
+            history.append(_Happened(row[0], event, [device]))
+        elif UUID(row[1]) == stream:
             kept_free = isinstance(event, events.SlotHeld)
             having = residents.having(event.variants, besides=device) if kept_free else []
             history.append(_Happened(row[0], event, having))
@@ -73,7 +75,7 @@ def device_why(log: Path, device: str, *, last: int) -> DeviceWhy:
     shown = history[-last:]
     return {
         "device": device,
-        "told": [" ".join(sentences(each.event, each.having)) for each in shown],
+        "told": [" ".join(sentences(each.event, each.others)) for each in shown],
         "positions": [each.position for each in shown],
     }
 
@@ -81,17 +83,42 @@ def device_why(log: Path, device: str, *, last: int) -> DeviceWhy:
 class _Happened(NamedTuple):
     position: int
     event: Decision
-    having: list[str]
-    """Other devices that had the model for which it was kept free."""
+    others: list[str]
+    """Other devices that had the model for which it was kept free; of another device's change,
+    the one that is asked for."""
 
 
-def sentences(event: Decision, having: Sequence[str] = ()) -> list[str]:
-    """What an event of a device means for what is loaded there.
+class _Gang:
+    """Follows which instance of another device takes a device as well."""
 
-    `having` are other devices that have the model for which it is kept free.
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._lead = self._variant = ""
+
+    def concerns(self, event: Decision) -> bool:
+        """Whether an event of another device takes this one, or frees it."""
+        if isinstance(event, events.ResidencyGranted) and self._device in event.members:
+            self._lead, self._variant = event.device, event.load
+            return True
+        if not isinstance(event, events.ResidencyChanged | events.ResidencyFailed):
+            return False
+        has = event.residency or ()
+        if event.device != self._lead or any(each.variant == self._variant for each in has):
+            return False
+        self._lead = self._variant = ""
+        return True
+
+
+def sentences(event: Decision, others: Sequence[str] = ()) -> list[str]:
+    """What an event means for what is loaded on a device.
+
+    `others` are devices that have the model for which it is kept free. Of a change of another
+    device, whose instance takes this one as well, it is this one.
     """
     if isinstance(event, events.SlotHeld):
-        return _kept_free(event, having)
+        return _kept_free(event, others)
+    if others:
+        return _as_a_member(event)
     tell = _TELLERS.get(type(event))
     return [] if tell is None else tell(event)
 
@@ -101,8 +128,20 @@ def _attached(event: events.DeviceAttached) -> list[str]:
     return [f"{clock(event.at)}: {how} with {_loaded(event.residency)}."]
 
 
+def _as_a_member(event: Decision) -> list[str]:
+    match event:
+        case events.ResidencyGranted():
+            return [f"{clock(event.at)}: taken by the instance of {event.load} on {event.device}."]
+        case events.ResidencyChanged() | events.ResidencyFailed():
+            return [f"{clock(event.at)}: given back by {event.device}; it has nothing loaded."]
+        case _:
+            return []
+
+
 def _granted(event: events.ResidencyGranted) -> list[str]:
     told = [f"{clock(event.at)}: {_change(event)}, because {event.reason or event.cause}."]
+    if event.members:
+        told.append(f"Its instance takes {', '.join(event.members)} as well.")
     if event.by:
         told.append(f"{event.by} asked for it.")
     if event.task:

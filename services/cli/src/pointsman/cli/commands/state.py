@@ -37,6 +37,7 @@ _DEVICES: Final = (
     column("occupied"),
     column("resident"),
     column("changing"),
+    column("reason"),
     column("credit", "credit_s", seconds),
 )
 _LEASES: Final = (

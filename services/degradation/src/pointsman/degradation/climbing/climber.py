@@ -61,8 +61,9 @@ class Climber:
 
     def sampled(self, sample: PoolSample) -> None:
         """A reading of the pool: look at it at once."""
-        self.gauges.sampled(sample, self._clock.wall())
-        self._sampled.set()
+        if sample.pool == self.record.pool:
+            self.gauges.sampled(sample, self._clock.wall())
+            self._sampled.set()
 
     def measured(self, reading: DeviceReading) -> None:
         """A reading of a device; it is looked at with the next sample."""

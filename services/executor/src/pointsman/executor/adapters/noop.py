@@ -23,7 +23,6 @@ from pointsman.executor.ports import (
     Placement,
 )
 
-SCHEME: Final = "noop:"
 MAX_BATCH: Final = 64
 """As the sample model that it stands in for."""
 PIECES: Final = "pieces"

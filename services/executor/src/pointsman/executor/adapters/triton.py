@@ -29,6 +29,7 @@ from pointsman.executor.adapters.triton_questions import TritonQuestions
 from pointsman.executor.adapters.triton_stream import StreamedCalls
 from pointsman.executor.adapters.triton_tracing import trace_metadata
 from pointsman.executor.ports import (
+    GRPC,
     Call,
     EngineBusyError,
     EngineDeadlineError,
@@ -38,7 +39,6 @@ from pointsman.executor.ports import (
     Placement,
 )
 
-SCHEME: Final = "grpc://"
 CANARY_TIMEOUT_S: Final = 3.0
 """With the pause between canaries and `ASK_S`, a server that hangs is noticed within 15 s."""
 
@@ -84,7 +84,7 @@ class TritonEngine:
         self._endpoint = endpoint
         self._canary_timeout_s = canary_timeout_s
         self._channel: Any = grpc.aio.insecure_channel(
-            endpoint.removeprefix(SCHEME), options=_CHANNEL
+            endpoint.removeprefix(GRPC), options=_CHANNEL
         )
         # No serialisers: bytes pass through.
         self._infer: Any = self._channel.unary_unary(SERVICE + "ModelInfer")

@@ -33,6 +33,7 @@ class _Variant(BaseModel):
     service_s: float = Field(ge=0.0)
     service_p99_s: float = Field(ge=0.0)
     media_type: str = Field(min_length=1)
+    devices_per_instance: int = Field(default=1, ge=1)
     max_input_bytes: int = Field(default=0, ge=0)
     merge: Merge | None = None
 

@@ -84,6 +84,14 @@ class Devices(dict[str, Device]):
         if device is not None:
             device.suspect_slot(key)
 
+    def taken_with(self, device: Device) -> str:
+        """What takes a device that serves nothing by itself, in words; empty: it is its own."""
+        lead = self.get(device.member_of)
+        if lead is None:
+            return ""
+        loading = lead.changing.load if lead.changing is not None else ""
+        return f"the instance of {loading or lead.gang_of} on {lead.name} takes it as well"
+
     def _gather(self, lead: str) -> Iterator[Device]:
         """Mark the devices that the instance of `lead` takes as well, and free those it took."""
         changed = [self[lead]] if lead in self else []

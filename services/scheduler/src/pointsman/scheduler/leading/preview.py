@@ -10,7 +10,10 @@ from pointsman.scheduler.leading.submissions import payload_draft
 
 
 class Preview:
-    """Decides as for a submission; records and stores nothing."""
+    """Decides as for a submission; records and stores nothing.
+
+    Only what became of dependencies that the pool has forgotten is not looked up: they are unknown.
+    """
 
     def __init__(self, pool: Pool, content: ContentReader, clock: Clock) -> None:
         self._pool = pool

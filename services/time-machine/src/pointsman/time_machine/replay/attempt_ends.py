@@ -12,7 +12,11 @@ from pointsman.contracts.commands import CancelTask, PrepareTask
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.endurance import CheckpointReport
 from pointsman.contracts.events import AttemptEnd
-from pointsman.contracts.events.attempt_ends import BATCH_FAILED, EXECUTOR_CANCELLED
+from pointsman.contracts.events.attempt_ends import (
+    BATCH_FAILED,
+    DEVICE_UNAVAILABLE,
+    EXECUTOR_CANCELLED,
+)
 from pointsman.contracts.leases import (
     AttemptReport,
     Outcome,
@@ -166,15 +170,13 @@ def _unreported(pool: Pool, append: Append, reason: str) -> Decided | None:
 
 
 def _loss(reason: str, code: str) -> Outcome | None:
-    match reason:
-        case "device_unavailable":
-            return RunFailed(code="", message="", retryable=True, device_lost=True)
-        case _ if reason == EXECUTOR_CANCELLED:
-            return RunCancelled()
-        case _ if reason == BATCH_FAILED:
-            return RunFailed(code=code, message="", retryable=True, shared=True)
-        case _:
-            return None
+    if reason == DEVICE_UNAVAILABLE:
+        return RunFailed(code="", message="", retryable=True, device_lost=True)
+    if reason == EXECUTOR_CANCELLED:
+        return RunCancelled()
+    if reason == BATCH_FAILED:
+        return RunFailed(code=code, message="", retryable=True, shared=True)
+    return None
 
 
 def _reported(

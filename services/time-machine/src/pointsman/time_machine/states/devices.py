@@ -84,7 +84,7 @@ def _device(pool: Pool, device: Device, at: float) -> DeviceState:
         "mode": offer.mode.value,
         "executor": offer.executor,
         "state": device.status.value,
-        "reason": device.reason,
+        "reason": device.reason or pool.devices.taken_with(device),
         "draining": pool.steering.draining(device.name) or "",
         "slots": offer.slots,
         "occupied": device.occupied,
