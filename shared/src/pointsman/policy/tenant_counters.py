@@ -29,9 +29,19 @@ class TenantCounters:
         """The counters of all tenants that ever asked for something; of any other it is 0."""
         self._numbers: dict[str, int] = {}
         self._waiting: dict[str, int] = {}
-        self.backlogged: Final[Ranking[str]] = Ranking()
-        """Tenants with work that waits, by their counters."""
+        self._backlogged: Ranking[str] = Ranking()
+        self._moved: set[str] = set()
+        """Tenants whose place in that is no longer the one of their counter."""
         self._last_s = 0.0
+
+    @property
+    def backlogged(self) -> Ranking[str]:
+        """Tenants with work that waits, by their counters."""
+        # Counters change with every start and end, the order is asked for when a task is chosen.
+        while self._moved:
+            tenant = self._moved.pop()
+            self._backlogged.put(tenant, self._counters[tenant], self._numbers[tenant])
+        return self._backlogged
 
     def weigh(self, tenant: str, weight: float) -> None:
         """Give a tenant another weight; what it has had counts as it did."""
@@ -62,7 +72,7 @@ class TenantCounters:
         self._waiting[tenant] -= 1
         if self._waiting[tenant] == 0:
             del self._waiting[tenant]
-            self.backlogged.discard(tenant)
+            self._forget(tenant)
         if counter is None:
             self._counters.pop(tenant, None)
         else:
@@ -77,7 +87,7 @@ class TenantCounters:
             self._waiting[tenant] = waiting
         else:
             del self._waiting[tenant]
-            self.backlogged.discard(tenant)
+            self._forget(tenant)
             self._last_s = self.of(tenant)
 
     def started(self, tenant: str, device_s: float) -> None:
@@ -105,7 +115,7 @@ class TenantCounters:
         resumed = list(counters)
         for tenant, _ in resumed:
             # Before any has its new number: two must not share one.
-            self.backlogged.discard(tenant)
+            self._forget(tenant)
         self._numbers = {}
         for number, (tenant, counter) in enumerate(resumed):
             self._numbers[tenant] = number
@@ -115,4 +125,8 @@ class TenantCounters:
     def _set(self, tenant: str, counter: float) -> None:
         self._counters[tenant] = counter
         if tenant in self._waiting:
-            self.backlogged.put(tenant, counter, self._numbers[tenant])
+            self._moved.add(tenant)
+
+    def _forget(self, tenant: str) -> None:
+        self._moved.discard(tenant)
+        self._backlogged.discard(tenant)

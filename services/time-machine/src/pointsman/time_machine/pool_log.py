@@ -50,10 +50,8 @@ class PoolLog:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._codec = EventCodec()
-        self._concerns = concerns(self._codec.names(pool.types))
         self._stream = lru_cache(_STREAMS)(UUID)
-        self._decoders: dict[str, Decode | None] = {}
-        """By topic as it was met; None: it is of no concern."""
+        self._decoders = _Decoders(self._codec, pool)
 
     def fold(self, rows: Iterable[LogRow]) -> None:
         """Fold rows into the pool; raises `NewerEventError` and `DamagedEventError`."""
@@ -61,8 +59,6 @@ class PoolLog:
         decoders, stream_of = self._decoders, self._stream
         for row in rows:
             position, stream, version, topic, _, state = row
-            if topic not in decoders:
-                self._meet(topic)
             decode = decoders[topic]
             if decode is None:
                 pool.applied_to = position
@@ -76,8 +72,6 @@ class PoolLog:
     def entry(self, row: LogRow) -> Entry | None:
         """None if the event is of no concern; raises what `fold` raises."""
         position, stream, version, topic, _, state = row
-        if topic not in self._decoders:
-            self._meet(topic)
         decode = self._decoders[topic]
         if decode is None:
             return None
@@ -87,11 +81,21 @@ class PoolLog:
             event = read_event(self._codec, recorded(row))
         return position, self._stream(stream), version, event
 
-    def _meet(self, topic: str) -> None:
+
+class _Decoders(dict[str, Decode | None]):
+    """By topic as it is met; None: it does not concern the pool."""
+
+    def __init__(self, codec: EventCodec, pool: Pool) -> None:
+        super().__init__()
+        self._codec = codec
+        self._concerns = concerns(codec.names(pool.types))
+
+    def __missing__(self, topic: str) -> Decode | None:
         decode = None
         if self._concerns(topic):
             decode = self._codec.decoder(topic) or partial(self._codec.decode, topic)
-        self._decoders[topic] = decode
+        self[topic] = decode
+        return decode
 
 
 def pools_of(log: Path) -> list[str]:
