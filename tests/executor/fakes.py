@@ -43,10 +43,7 @@ LOST = EngineError("engine_unavailable", "connection refused", retryable=True, d
 
 
 class FakeEngine:
-    """Gives payloads back; with `hold` only when `release` is called, with `failure` never.
-
-    `pieces` are told before that, as a streaming model does.
-    """
+    """Gives payloads back, after `pieces`; with `hold` when `release` is called, else at once."""
 
     def __init__(self, *, hold: bool = False) -> None:
         self.device_class = "noop"
@@ -57,14 +54,14 @@ class FakeEngine:
         self.load_failure: EngineError | None = None
         self.changes: list[str] = []  # loads and unloads, as they began
         self.refreshed = 0
+        self.found: tuple[Residency, ...] | None = None  # by a look at it; None: what it had
         self.failure: EngineError | None = None
         self.canary_failure: EngineError | None = None
         self.pieces: list[Piece] = []
         self.promised_heartbeat_s = 0.0
         self.quiet = True
         self.calls: list[Call] = []
-        self.batches: list[Sequence[Call]] = []
-        """Those that came as one; each is named by its first call when it is cancelled."""
+        self.batches: list[Sequence[Call]] = []  # that came as one; its first call names each
         self.cancelled: list[str] = []
         self.canaries = 0
         self._open = asyncio.Event()
@@ -82,6 +79,7 @@ class FakeEngine:
 
     async def refresh(self) -> None:
         self.refreshed += 1
+        self.residency = self.residency if self.found is None else self.found
 
     async def load(self, variant: str, *, placement: Placement, timeout_s: float) -> None:
         at = ",".join(map(str, placement.gpus))

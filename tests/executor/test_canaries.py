@@ -162,6 +162,17 @@ async def test_a_variant_that_the_leader_took_away_says_nothing_about_its_health
     assert engine.calls == []
 
 
+async def test_a_variant_that_a_restart_took_away_says_nothing_about_its_health() -> None:
+    engine = FakeEngine()
+    engine.failure = EngineError(MODEL_NOT_FOUND, "no such model", retryable=False)
+    cpu = device(engine, MemoryLeader(), mode=DeviceMode.DEDICATED)
+
+    answer = await Canaries([cpu]).run(a_canary())
+
+    assert isinstance(answer, CanaryFailed)
+    assert (answer.code, answer.busy) == (MODEL_NOT_FOUND, True)
+
+
 async def test_a_device_that_is_out_of_service_is_tried_all_the_same() -> None:
     cpu = device(FakeEngine(), MemoryLeader())
     losing = asyncio.create_task(cpu.lose("socket closed"))

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
+import pytest
+
 from pointsman.contracts.events import DeviceMode
 from pointsman.executor.holding.devices import Device
-from pointsman.executor.ports import EngineBusyError, EngineError
+from pointsman.executor.ports import Call, EngineBusyError, EngineError
 from pointsman.testing.waiting import wait_until
 from tests.executor.fakes import LOST, FakeEngine, MemoryLeader, device
 
@@ -86,6 +88,37 @@ async def test_a_device_that_comes_back_says_what_it_has_loaded_now() -> None:
 
     assert [health.residency for health in leader.healths] == [None, ()]
     assert engine.refreshed == 1
+
+
+async def test_an_engine_that_was_restarted_between_two_canaries_is_noticed() -> None:
+    engine, leader = FakeEngine(), MemoryLeader()
+    cpu = device(engine, leader, mode=DeviceMode.DEDICATED, canary_every_s=0.001)
+    async with watched(engine, leader, watched_device=cpu):
+        engine.found = ()
+
+        await wait_until(lambda: healths(leader) == [False, True])
+
+    assert leader.healths[0].reason == "its engine was restarted: echo is gone"
+    assert leader.healths[1].residency == ()
+
+
+@pytest.mark.parametrize("mode", [DeviceMode.FIXED, DeviceMode.DEDICATED])
+async def test_a_call_for_a_model_that_is_gone_loses_the_device_where_the_leader_loads(
+    mode: DeviceMode,
+) -> None:
+    engine = FakeEngine()
+    engine.failure = EngineError("model_not_found", "no such model", retryable=False)
+    cpu = device(engine, MemoryLeader(), mode=mode)
+    call = Call(id="1", variant="echo", payload=b"", media_type="text/plain", timeout_s=1.0)
+
+    with pytest.raises(EngineError) as alone:
+        await cpu.infer(call)
+    with pytest.raises(EngineError) as shared:
+        await cpu.infer_batch([call])
+
+    lost = mode is DeviceMode.DEDICATED
+    assert (alone.value.device_lost, shared.value.device_lost) == (lost, lost)
+    assert alone.value.code == shared.value.code == "model_not_found"
 
 
 async def test_a_fixed_device_comes_back_as_it_was() -> None:

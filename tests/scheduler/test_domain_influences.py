@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.contracts.events import Decision
+from pointsman.contracts.events import Decision, DeviceMode
 from pointsman.contracts.levels import LEVELS, Level
 from pointsman.contracts.message import PriorityClass
 from pointsman.scheduler.domain.influences import SHED_LATER_AFTER_S, Influences
@@ -16,6 +16,7 @@ from tests.support.influences import (
     sampled,
     threshold_moved,
 )
+from tests.support.loading_world import LoadingWorld, loading_model
 from tests.support.scheduling import (
     NOON,
     A,
@@ -141,6 +142,20 @@ def test_a_device_whose_canary_answers_wrongly_gets_nothing_until_it_answers_rig
     history.append(B, canary("gpu-0", healthy=True))
 
     assert set(granted_events(history.round(NOON))) == {A}
+
+
+def test_a_device_with_nothing_loaded_is_loaded_whatever_its_last_canary_said() -> None:
+    world = LoadingWorld([loading_model("a")], {"gpu-0": DeviceMode.DEDICATED})
+    world.history.append(B, canary("gpu-0", healthy=False))
+    world.submit("a")
+
+    world.run(100)
+    before = len(world.pool.tasks)
+    world.history.append(B, canary("gpu-0", healthy=True))
+    world.run(200)
+
+    assert [change.load for change in world.changes] == ["a"]
+    assert (before, len(world.pool.tasks)) == (1, 0)
 
 
 def test_why_a_device_was_not_taken_names_its_canary() -> None:

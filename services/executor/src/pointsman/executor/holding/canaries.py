@@ -54,6 +54,8 @@ class Canaries:
                 )
             )
         except EngineError as error:
-            busy = error.code == ENGINE_BUSY
+            # Gone since it was looked for: its engine was restarted, which the device notices.
+            gone = error.code == MODEL_NOT_FOUND and device.mode is not DeviceMode.FIXED
+            busy = error.code == ENGINE_BUSY or gone
             return CanaryFailed(code=error.code, message=str(error), busy=busy)
         return CanaryAnswered(output=output.data[:MAX_CANARY_BYTES], run_s=loop.time() - began)

@@ -14,6 +14,7 @@ from pointsman.contracts.events import DeviceMode, Residency
 from pointsman.contracts.leases import DeviceHealth, DeviceOffer
 from pointsman.executor import telemetry
 from pointsman.executor.holding.heartbeat import infer_alive
+from pointsman.executor.holding.restarts import restarts_noticed, what_is_gone
 from pointsman.executor.ports import (
     Call,
     Engine,
@@ -146,11 +147,13 @@ class Device:
 
     async def infer(self, call: Call, on_piece: OnPiece | None = None) -> Output:
         """Raises `EngineError`."""
-        return await infer_alive(self._engine, call, on_piece)
+        with restarts_noticed(self.mode):
+            return await infer_alive(self._engine, call, on_piece)
 
     async def infer_batch(self, calls: Sequence[Call]) -> Sequence[Output | EngineError]:
         """Raises `EngineError`."""
-        return await self._engine.infer_batch(calls)
+        with restarts_noticed(self.mode):
+            return await self._engine.infer_batch(calls)
 
     @contextlib.asynccontextmanager
     async def changing(self) -> AsyncGenerator[None]:
@@ -231,6 +234,7 @@ class Device:
         while not await self._lost_within(_PROBE_LAST_S if failures else self._canary_every_s):
             try:
                 await self._engine.canary()
+                await self._look_for_what_is_gone()
                 failures = 0
             except EngineBusyError as error:
                 _log.debug("canary_waits", device=self.name, reason=str(error))
@@ -243,6 +247,14 @@ class Device:
                 if error.device_lost or failures >= FAILURES:
                     self._reason = f"canary failed: {error}"
                     self._lost.set()
+
+    async def _look_for_what_is_gone(self) -> None:
+        """An engine that was restarted between two canaries answers, with nothing loaded."""
+        if self.mode is DeviceMode.FIXED or self._changes.locked():
+            return
+        if gone := await what_is_gone(self._engine, self._changes):
+            self._reason = f"its engine was restarted: {gone} is gone"
+            self._lost.set()
 
     async def _lost_within(self, seconds: float) -> bool:
         try:

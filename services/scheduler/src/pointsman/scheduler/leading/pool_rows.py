@@ -133,7 +133,10 @@ def _model_paused(pool: Pool, model: ModelRegistered) -> str | None:
 
 
 def _device(pool: Pool, device: Device) -> DeviceRow:
-    state, reason = str(device.status), device.reason or pool.devices.taken_with(device)
+    canary = pool.influences.canaries.get(device.name)
+    wrong = "" if canary is None else f"its canary answers wrongly (position {canary.position})"
+    state = str(device.status)
+    reason = device.reason or wrong or pool.devices.taken_with(device)
     drained_by = pool.steering.draining(device.name)
     if drained_by is not None and device.status is DeviceStatus.READY:
         state = DRAINED if device.idle else DRAINING

@@ -110,7 +110,8 @@ class Gates:
         if apart:
             return f"{apart[0]}, which its instance takes as well, does not serve"
         canary = self._pool.influences.canaries.get(device.name)
-        if canary is not None:
+        # With nothing loaded no canary can be run, and none would ever come back well.
+        if canary is not None and device.residency:
             return f"its canary answers wrongly (position {canary.position})"
         drained_by = self._steering.draining(device.name)
         return None if drained_by is None else f"{device.name} is drained by {drained_by}"
