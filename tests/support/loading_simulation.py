@@ -29,7 +29,7 @@ from tests.support.influences import canary
 from tests.support.loading_world import loading_model
 from tests.support.pool_copies import copied
 from tests.support.pool_simulation import Simulation
-from tests.support.scheduling import COMPLETED, NOON, folded, offer
+from tests.support.scheduling import COMPLETED, folded, offer
 
 MODELS: Final = (
     loading_model("best", family="summarize", quality=0.9, load_s=4.0, run_s=1.0),
@@ -82,7 +82,6 @@ class LoadingSimulation(Simulation):
         self.agreements = Agreements()
         self._reach = True
         self._set_back_s = 0.0
-        self._latest = NOON
         super().__init__(LOADING, MODELS)
 
     # -- what happens --------------------------------------------------------------------------
@@ -156,7 +155,6 @@ class LoadingSimulation(Simulation):
 
     def set_clock_back(self, seconds: float) -> None:
         self._set_back_s += seconds
-        self._latest = max(self._latest, self.now)
         super().set_clock_back(seconds)
 
     def orders_come_after_all(self, device: str) -> None:
@@ -217,13 +215,9 @@ class LoadingSimulation(Simulation):
         assert not isinstance(decide_steering(self.pool, command, at=self.now), Agreed)
 
     def leader_restarts(self, *, from_snapshot: bool) -> None:
-        """Another process goes on, with what the log or a snapshot of it tells.
-
-        A snapshot does not tell of a task whether it was queued before a clock was set back.
-        """
-        in_order = self.history.entries[-1].event.at >= self._latest
-        snapshot = from_snapshot and in_order
-        self.history.pool = copied(self.pool) if snapshot else folded(self.history.entries)
+        """Another process goes on, with what the log or a snapshot of it tells."""
+        fold = folded(self.history.entries)
+        self.history.pool = copied(self.pool) if from_snapshot else fold
 
     def residency_of(self, device: str) -> tuple[Residency, ...] | None:
         engine = self.engines.get(device)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import NamedTuple, TextIO, cast
+from typing import Final, NamedTuple, TextIO, cast
 
 from pointsman.cli.failures import CommandError
 
@@ -59,11 +59,17 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+_EXACT: Final = 999.5
+"""Seconds from which on three figures are fewer than stand before the point."""
+
+
 def seconds(value: object) -> str:
     """A duration with a unit that fits it."""
     if not isinstance(value, int | float):
         return "-"
-    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
+    if value < 1:
+        return f"{value * 1000:.3g} ms"
+    return f"{value:.3g} s" if value < _EXACT else f"{value:.0f} s"
 
 
 def clock(value: object, *, today: date | None = None) -> str:

@@ -87,7 +87,7 @@ class Pool:
         """Take one committed event; events must come in log order."""
         change = self._changes.get(type(event))
         if change is not None:
-            self.waiting.release(event.at)
+            self.waiting.release(event.at, self.before_change)
             change(position, stream, version, event)
         self.applied_to = position
 

@@ -164,6 +164,8 @@ class OpenTask:
     prepared: TaskPrepared | None = None
     estimated_s: float = 0.0
     """The run time that was expected at its acceptance; 0: none was."""
+    woken: bool = False
+    """Its moment has come, also where a clock was set back since."""
     key: float = 0.0
     """Its virtual deadline; does not change while it stands in a queue."""
     held: str = ""

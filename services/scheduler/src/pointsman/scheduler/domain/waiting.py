@@ -4,7 +4,7 @@ Tasks whose moment has come stand in their queue from the next event on, and for
 it: when somebody looks changes nothing.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from heapq import heappop, heappush
 from itertools import islice
@@ -85,7 +85,8 @@ class Waiting:
         """
         if task.held or task.awaits or task.unmet or not _waits(task):
             return
-        if task.retry_at > now:
+        task.woken = task.retry_at <= now
+        if not task.woken:
             asleep = task.retry_at == task.accepted.not_before
             (self.later if asleep else self.retries).put(task.id, task.retry_at, task.position)
         else:
@@ -100,15 +101,20 @@ class Waiting:
         else:
             self.counters.left(task.tenant)
 
-    def release(self, now: float) -> None:
-        """Queue the tasks whose moment has come, each as of that moment."""
+    def release(self, now: float, before_change: Callable[[OpenTask], None] | None = None) -> None:
+        """Queue the tasks whose moment has come, each as of that moment.
+
+        `before_change` is told of each of them first.
+        """
         self.released_at = now
         # Asked before every event, and mostly no moment has come.
         for timer in (self.retries, self.later):
             due = timer.first_key()
             if due is not None and due <= now:
-                for _ in self._released(now):
-                    pass
+                for _, _, task, _ in self._released(now):
+                    if before_change is not None:
+                        before_change(task)
+                    task.woken = True
                 return
 
     @contextmanager

@@ -4,15 +4,19 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Final, TypedDict
 
 from pointsman.eventstore.archive_segment import ArchiveDamagedError
 from pointsman.eventstore.log_reader import LogUnreadableError
+from pointsman.eventstore.log_rows import row_pages
+from pointsman.time_machine.moments import EmptyLogError
 from pointsman.time_machine.pool_log import pools_of
 from pointsman.time_machine.progress import Progress, pages_told
 from pointsman.time_machine.replay.differences import Difference
 from pointsman.time_machine.replay.stops import Stopped, broken_off
 from pointsman.time_machine.replay.verification import SHOWN, Verification
+
+_NOBODY: Final = ""
 
 
 class Replay(TypedDict):
@@ -48,13 +52,16 @@ def verify_log(
 ) -> Replay:
     """Verify decisions at positions `first` to `last` of some pools, or of all that were ever led.
 
-    A log that cannot be read to its end is verified up to there. Raises what `row_pages` raises
-    where it cannot be read at all.
+    A log that cannot be read to its end, or lacks events, is verified up to there. Raises
+    `EmptyLogError`, and what `row_pages` raises where it cannot be read at all.
     """
     began = time.perf_counter()
     led = pools_of(log)
+    if not led and next(row_pages(log), None) is None:
+        raise EmptyLogError(log)
     runs: list[Verification] = []
-    for pool in pools or led:
+    # Also where nobody was ever led: what is missing of the log is told all the same.
+    for pool in pools or led or [_NOBODY]:
         # Models are of every pool, and events of other services of none: they count once.
         runs.append(Verification(pool, first=first, last=last, owns_shared=not runs))
         _run(runs[-1], log, progress)
@@ -87,7 +94,7 @@ def _report(runs: Sequence[Verification], seconds: float) -> Replay:
     stops = [run.stopped for run in runs if run.stopped is not None]
     events, decisions = sum(run.events for run in runs), sum(run.decisions for run in runs)
     return {
-        "pools": [run.pool.name for run in runs],
+        "pools": [run.pool.name for run in runs if run.pool.name != _NOBODY],
         "events": runs[0].events if runs else 0,
         "decisions": decisions,
         "verified": sum(run.verified for run in runs),

@@ -21,7 +21,7 @@ class Stopped(msgspec.Struct, frozen=True):
     type: str
     """Topic of the event; empty where not even that could be read."""
     code: str
-    """`does_not_fit`, or the code of what the log could not be read for."""
+    """`does_not_fit`, `events_missing`, or the code of what the log could not be read for."""
     reason: str
     next_step: str
 
@@ -35,6 +35,13 @@ def not_fitting(position: int, topic: str, error: Exception) -> Stopped:
         f"it does not fit what stands before it ({type(error).__name__}: {error})",
         f"{_VERIFY}; if it is, this release folds it otherwise than the one that wrote it.",
     )
+
+
+def missing(position: int, next_there: int) -> Stopped:
+    """Positions have no gaps: what stood from this one on has been taken out."""
+    upto = next_there - 1
+    what = f"event {position} is" if upto == position else f"the events {position} to {upto} are"
+    return Stopped(position, "", "events_missing", f"{what} gone", f"{_VERIFY}.")
 
 
 def unreadable(error: NewerEventError | DamagedEventError) -> Stopped:

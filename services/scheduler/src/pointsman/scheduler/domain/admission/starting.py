@@ -12,6 +12,22 @@ MAX_AHEAD_S: Final = 366 * 86_400.0
 """A task that is to run later than this is more likely a mistake in the unit of its time."""
 
 
+MAX_DEADLINE_S: Final = 2 * MAX_AHEAD_S
+"""Nobody waits for a result that long; what is meant is another unit, or no deadline."""
+
+
+def refuse_deadline(task: SubmitTask, *, at: float) -> Rejected | None:
+    """Why a deadline cannot be meant; asked at the door only."""
+    if task.deadline is None or task.deadline - at <= MAX_DEADLINE_S:
+        return None
+    return Rejected(
+        code="too_far_ahead",
+        message=f"its deadline is {(task.deadline - at) / 86_400:.0f} days away, at most "
+        f"{MAX_DEADLINE_S / 86_400:.0f} are taken",
+        next="give an earlier deadline, or none",
+    )
+
+
 def arrival(task: SubmitTask, *, at: float) -> float:
     """From when the window of its class counts: acceptance, or `not_before` if that is later.
 
@@ -51,6 +67,6 @@ def _ahead(task: SubmitTask, at: float) -> Rejected | None:
             code="too_far_ahead",
             message=f"it may not run for {(task.not_before - at) / 86_400:.0f} days, at most "
             f"{MAX_AHEAD_S / 86_400:.0f} are taken",
-            next="check the unit of the time (seconds since 1970), or submit it later",
+            next="name an earlier time (in messages: seconds since 1970), or submit it later",
         )
     return None

@@ -23,7 +23,7 @@ from pointsman.scheduler.domain.admission.dependencies import (
 from pointsman.scheduler.domain.admission.judging import judge
 from pointsman.scheduler.domain.admission.oversize import Fitting, allowed, fit_input
 from pointsman.scheduler.domain.admission.routes import FAMILY_UNCLEAR, NO_DOMAINS, Seen, find_route
-from pointsman.scheduler.domain.admission.starting import arrival, awaited_by
+from pointsman.scheduler.domain.admission.starting import arrival, awaited_by, refuse_deadline
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.registered import unknown_family
 from pointsman.scheduler.domain.steering.tenants import queue_full
@@ -76,8 +76,12 @@ def refuse_submit(
 ) -> Rejected | None:
     """What a task is refused with at the door: what `decide_submit` would say, and cheaper.
 
-    And that no device could ever run it, which is no question once a task was accepted.
+    And that no device could ever run it, or that its deadline cannot be meant, which are no
+    questions once a task was accepted.
     """
+    far = refuse_deadline(task, at=at)
+    if far is not None:
+        return far
     admitted = _admit(pool, task, payload, at=at, seen=seen, past=past)
     if isinstance(admitted, Rejected):
         return admitted

@@ -65,10 +65,14 @@ class _Asked:
         scores = {
             device.name: self._fitting.score(device, variant) for device in self._able(ask.event)
         }
-        best_first = sorted(scores, key=lambda name: (-scores[name].score, name))
+        devices = self._pool.devices
+        room = {
+            name: self._fitting.room_for(devices[name], variant, displacing=True) for name in scores
+        }
+        # Where there is room already, nothing is given up.
+        best_first = sorted(scores, key=lambda name: (room[name] != (), -scores[name].score, name))
         for name in best_first:
-            device = self._pool.devices[name]
-            unload = self._fitting.room_for(device, variant, displacing=True)
+            device, unload = devices[name], room[name]
             dedicated = device.offer.mode is DeviceMode.DEDICATED
             if unload is not None and not (dedicated and device.occupied):
                 return self._events.asked(device, ask, unload=unload, scores=scores.values())

@@ -272,7 +272,7 @@ class _Residency:
             return None
         if self._warm_ups is None:
             self._warm_ups = WarmUps(self._pool, self._fitting, self._gates, self._at)
-        expected = self._warm_ups.likely_next(device)
+        expected = self._warm_ups.likely_next(device, self._free)
         if expected is not None:
             return self._events.warm_up(device, expected)
         loaded = self._fitting.loaded(device)

@@ -127,7 +127,8 @@ def restore(pool: Pool, facts: PoolFacts, tasks: Iterable[OpenTask]) -> None:
     # Dictionaries keep the order in which tasks were accepted.
     for task in sorted(tasks, key=lambda task: task.position):
         # One that has slept and was queued since is not lifted to the others once more.
-        pool.adopt(task, max(task.accepted.at, facts.waiting.released_at))
+        since = max(task.accepted.at, facts.waiting.released_at)
+        pool.adopt(task, max(since, task.retry_at) if task.woken else since)
     _restore_waiting(pool.waiting, facts.waiting)
 
 

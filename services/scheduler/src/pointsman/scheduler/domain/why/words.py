@@ -5,11 +5,17 @@ from datetime import UTC, datetime
 from typing import Final
 
 _NAMED: Final = 3
+_EXACT: Final = 999.5
+"""Seconds from which on three figures are fewer than stand before the point."""
 
 
 def clock(at: float) -> str:
     """A time of day, UTC, to the millisecond."""
-    return datetime.fromtimestamp(at, tz=UTC).strftime("%H:%M:%S.%f")[:-3]
+    try:
+        return datetime.fromtimestamp(at, tz=UTC).strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        # Whatever stands in a log is to be told.
+        return f"second {at:.0f} since 1970"
 
 
 def moment(at: float) -> str:
@@ -27,4 +33,4 @@ def span(seconds: float) -> str:
     """A duration with a unit that fits it."""
     if seconds < 1.0:
         return f"{seconds * 1000:.3g} ms"
-    return f"{seconds:.3g} s"
+    return f"{seconds:.3g} s" if seconds < _EXACT else f"{seconds:.0f} s"
