@@ -36,6 +36,15 @@ def test_an_asked_load_is_granted_in_the_next_round_with_its_author_and_reason()
     assert changes(history) == []
 
 
+def test_an_asked_load_goes_where_nothing_has_to_go_for_it() -> None:
+    history = a_pool(dedicated("gpu-0", loaded=("fast",)), dedicated("gpu-1"))
+
+    steered(history, load("slow"))
+
+    (change,) = changes(history)
+    assert (change.device, change.unload) == ("gpu-1", ())
+
+
 def test_an_ask_is_over_when_the_device_has_the_model() -> None:
     history = a_pool(dedicated())
     steered(history, load("slow"))

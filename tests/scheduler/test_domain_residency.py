@@ -1,10 +1,12 @@
 """What is loaded where, decided by the scheduler on devices that load on demand."""
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointsman.contracts.events import BreakerOpened, DeviceMode, ForecastMade
+from pointsman.contracts.events import (
+    BreakerOpened,
+    DeviceMode,
+)
 from pointsman.contracts.message import PriorityClass
 from pointsman.contracts.streams import stream_id
 from pointsman.scheduler.domain.devices import IDLE_UNLOAD_S
@@ -188,49 +190,6 @@ def test_a_model_over_more_devices_than_there_are_is_never_loaded() -> None:
     world.run(1_000)
 
     assert not world.changes
-
-
-def test_an_idle_device_is_warmed_up_for_what_is_likely_to_come() -> None:
-    world = LoadingWorld([A, B], DEDICATED)
-    world.history.append(stream_id("forecast", "b"), forecast("b", 1.0), forecast("a", 0.1))
-
-    world.run(100)
-
-    change = world.changes[0]
-    assert (change.load, change.cause) == ("b", "predicted")
-    assert change.reason.startswith("a task of b is expected")
-
-
-@pytest.mark.parametrize(
-    ("idle_s", "wanted", "loads"),
-    [(90.0, 1.0, ["a"]), (30.0, 2.0, ["a"]), (90.0, 2.0, ["a", "b"])],
-    ids=["a little more likely", "used a moment ago", "clearly colder"],
-)
-def test_a_warm_up_displaces_only_what_is_clearly_colder(
-    idle_s: float, wanted: float, loads: list[str]
-) -> None:
-    world = LoadingWorld([A, B], DEDICATED)
-    world.submit("a", run_s=10.0)
-    world.run(30)
-    world.now = NOON + 30 + idle_s
-    world.history.append(stream_id("forecast", "b"), forecast("a", 0.5), forecast("b", wanted))
-
-    world.run(0)
-
-    assert [change.load for change in world.changes] == loads
-
-
-def forecast(family: str, per_s: float) -> ForecastMade:
-    return ForecastMade(
-        at=NOON,
-        applied_to=0,
-        family=family,
-        bucket_s=10.0,
-        measured_per_s=per_s,
-        ewma_per_s=per_s,
-        naive_per_s=per_s,
-        buckets=3,
-    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,8 +7,8 @@ from pointsman.contracts.commands import Rejected, SubmitTask
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import TaskAccepted
 from pointsman.scheduler.domain.admission.preparation import decide_prepare
-from pointsman.scheduler.domain.admission.starting import MAX_AHEAD_S
-from pointsman.scheduler.domain.admission.submitting import decide_submit
+from pointsman.scheduler.domain.admission.starting import MAX_AHEAD_S, MAX_DEADLINE_S
+from pointsman.scheduler.domain.admission.submitting import decide_submit, refuse_submit
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.why.waits import waits_for
 from tests.support.influences import with_context, with_result
@@ -80,6 +80,18 @@ def test_a_task_that_could_only_be_late_is_refused(
     decided = decide_submit(history.pool, task, PAYLOAD, at=NOON)
 
     assert (decided.code if isinstance(decided, Rejected) else "") == code
+
+
+def test_a_deadline_that_nobody_can_mean_is_refused_at_the_door() -> None:
+    history = given(model(), attached())
+    far = msgspec.structs.replace(submission(), deadline=NOON + MAX_DEADLINE_S + 1)
+    late = msgspec.structs.replace(far, deadline=NOON + MAX_DEADLINE_S)
+
+    refused = refuse_submit(history.pool, far, PAYLOAD, at=NOON)
+
+    assert isinstance(refused, Rejected)
+    assert refused.code == "too_far_ahead"
+    assert refuse_submit(history.pool, late, PAYLOAD, at=NOON) is None
 
 
 def test_what_was_prepared_early_runs_when_its_time_has_come() -> None:

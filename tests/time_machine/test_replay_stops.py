@@ -1,7 +1,9 @@
 """A log that cannot be read to its end is decided again up to there."""
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -15,6 +17,7 @@ from pointsman.eventstore import SqliteEventStore
 from pointsman.eventstore.log_reader import LogUnreadableError
 from pointsman.eventstore.log_rows import LogRow, row_pages
 from pointsman.eventstore.ports import Append, NewEvent
+from pointsman.time_machine.moments import EmptyLogError
 from pointsman.time_machine.pool_log import pools_of
 from pointsman.time_machine.replay.report import verify_log
 from pointsman.time_machine.replay.verification import Verification
@@ -63,6 +66,38 @@ def test_the_next_step_after_damage_is_to_verify() -> None:
     assert stopped is not None
     assert "`pointsman verify`" in stopped.next_step
     assert stopped.reason.endswith("cannot be read: Input data was truncated")
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 3), (10, 11), (50, 54)])
+def test_events_that_were_taken_out_are_missed(first: int, last: int) -> None:
+    whole = verified(DAY[:first]) if first else None
+
+    again = verified([*DAY[:first], *DAY[last:]])
+
+    assert again.stopped is not None
+    assert (again.stopped.position, again.stopped.code) == (first + 1, "events_missing")
+    assert "pointsman verify" in again.stopped.next_step
+    assert again.events == first
+    assert again.verified <= (whole.verified if whole is not None else 0)
+
+
+async def test_a_log_without_its_beginning_or_any_event_is_no_log_that_agrees(
+    tmp_path: Path,
+) -> None:
+    log, empty = tmp_path / "log.db", tmp_path / "empty.db"
+    async with SqliteEventStore(log) as store:
+        await fill(store)
+    async with SqliteEventStore(empty):
+        pass
+    with closing(sqlite3.connect(log)) as db, db:
+        db.execute("DELETE FROM stored_events WHERE notification_id <= 2")
+
+    report = verify_log(log)
+    with pytest.raises(EmptyLogError):
+        verify_log(empty)
+
+    assert report["stopped"] is not None
+    assert (report["stopped"].position, report["stopped"].code) == (1, "events_missing")
 
 
 def test_the_next_step_after_an_event_of_a_newer_release_is_to_upgrade() -> None:
