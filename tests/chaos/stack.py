@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import nats
 import psycopg
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -20,6 +19,7 @@ from pointsman.cli.stack.record import StackRecord, read_record
 from pointsman.cli.stack.supervisor import NATS
 from pointsman.contracts import subjects
 from pointsman.contracts.queries import PoolRow
+from pointsman.runtime.nats_client import nats_client
 from tests.chaos.log import LogPlace
 from tests.chaos.options import TENANTS, Options
 from tests.chaos.pauses import pause
@@ -187,7 +187,7 @@ async def stop(process: asyncio.subprocess.Process) -> None:
 async def _connects(record: StackRecord) -> bool:
     account = record.accounts[CLI]
     try:
-        nc = await nats.connect(
+        nc = await nats_client(
             record.nats_url,
             user=account.user,
             password=account.password,

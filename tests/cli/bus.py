@@ -8,6 +8,7 @@ from typing import Final
 from nats.aio.client import Client
 
 from pointsman.cli.stack.accounts import Account, nats_users, new_accounts
+from pointsman.runtime.nats_client import NatsClient
 from pointsman.testing.servers import nats_server
 
 POOL: Final = "main"
@@ -17,8 +18,6 @@ TENANTS: Final = ("acme", "globex")
 
 async def allowed(nc: Client, refusals: list[str]) -> bool:
     """Whether the server took what was sent: it tells of a violation before it answers a ping."""
-    # The client sends a ping ahead of what is still pending, hence the second one.
-    await nc.flush()
     await nc.flush()
     return not refusals
 
@@ -28,7 +27,7 @@ class Bus:
 
     def __init__(self, url: str, accounts: dict[str, Account]) -> None:
         self.accounts = accounts
-        self._url = url
+        self.url = url
 
     @asynccontextmanager
     async def login(self, user: str, refusals: list[str]) -> AsyncGenerator[Client]:
@@ -38,9 +37,9 @@ class Bus:
             refusals.append(str(error))
 
         account = self.accounts[user]
-        nc = Client()
+        nc = NatsClient()
         await nc.connect(
-            self._url,
+            self.url,
             user=account.user,
             password=account.password,
             inbox_prefix=account.inbox_prefix,

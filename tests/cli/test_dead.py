@@ -3,12 +3,12 @@
 import base64
 from collections.abc import Iterator
 
-import nats
 import pytest
 
 from pointsman.cli.commands.dead import columns_for
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.output import Document
+from pointsman.runtime.nats_client import nats_client
 from pointsman.testing.waiting import wait_until
 from tests.cli.command_line import CommandLine, RunningUp, running_up
 
@@ -17,7 +17,7 @@ WIDTH = 120
 
 async def publish(stack: RunningUp, body: bytes) -> None:
     account = stack.record["accounts"]["producer-default"]
-    nc = await nats.connect(
+    nc = await nats_client(
         stack.record["nats_url"],
         user=account["user"],
         password=account["password"],

@@ -14,7 +14,6 @@ from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -24,6 +23,7 @@ from pointsman.cli.stack.plan import DEFAULT_TENANT, EXECUTOR, POOL
 from pointsman.contracts import subjects
 from pointsman.contracts.queries import AskPool, PoolRow
 from pointsman.eventstore import Append, SqliteEventStore
+from pointsman.runtime.nats_client import nats_client
 from pointsman.testing.servers import PROJECT, nats_server
 from pointsman.testing.waiting import wait_until
 from tests.cli.command_line import environment
@@ -67,7 +67,7 @@ class Place:
     @asynccontextmanager
     async def asking(self) -> AsyncGenerator[Client]:
         cli = self.accounts[CLI]
-        nc = await nats.connect(
+        nc = await nats_client(
             self.url, user=cli.user, password=cli.password, inbox_prefix=cli.inbox_prefix
         )
         try:

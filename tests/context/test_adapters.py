@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import hypothesis.strategies as st
 import msgspec
-import nats
 import pytest
 from hypothesis import given, settings
 from nats.aio.msg import Msg
@@ -21,6 +20,7 @@ from pointsman.context.ports import Scheduler, SchedulerSilentError
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import PrepareTask, SubmitTask
 from pointsman.contracts.recorded import Recorded
+from pointsman.runtime.nats_client import nats_client
 from pointsman.testing.waiting import wait_until
 from tests.context.scheduler_contract import Making, SchedulerContract
 from tests.context.world import World, a_world
@@ -43,7 +43,7 @@ class TestMemoryScheduler(SchedulerContract):
 class TestNatsScheduler(SchedulerContract):
     @pytest.fixture
     async def made(self, world: World, nats_url: str) -> AsyncGenerator[Making]:
-        nc = await nats.connect(nats_url)
+        nc = await nats_client(nats_url)
         far = world.scheduler
 
         async def answer(message: Msg) -> None:
@@ -61,6 +61,7 @@ class TestNatsScheduler(SchedulerContract):
         prepares = msgspec.json.Decoder(list[PrepareTask])
         for verb in ("submit", "prepare"):
             await nc.subscribe(subjects.command("scheduler", verb, "main"), cb=answer)
+        await nc.flush()
         scheduler = NatsScheduler(nc)
         yield Made(scheduler, world)
         await scheduler.stop()

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -23,6 +22,7 @@ from pointsman.contracts.commands import Done, decode_answers
 from pointsman.contracts.context import OneProject, ProjectState, RecordDecision
 from pointsman.contracts.queries import LogRow
 from pointsman.eventstore import SqliteEventStore
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.service import ServiceScope
 from pointsman.runtime.streams import provision
 from pointsman.testing.waiting import wait_until
@@ -46,7 +46,7 @@ async def context_process(url: str, data: Path) -> AsyncGenerator[Process]:
 @pytest.fixture
 async def nc(nats_url: str) -> AsyncGenerator[Client]:
     """A connection with somebody who keeps an empty log behind it."""
-    connection = await nats.connect(nats_url)
+    connection = await nats_client(nats_url)
 
     async def log(message: Msg) -> None:
         await message.respond(msgspec.json.encode(LogRow("a-life", 0)))
@@ -56,6 +56,7 @@ async def nc(nats_url: str) -> AsyncGenerator[Client]:
 
     await connection.subscribe(subjects.query("scheduler", "log"), cb=log)
     await connection.subscribe(subjects.query("scheduler", "events"), cb=events)
+    await connection.flush()
     yield connection
     await connection.close()
 

@@ -13,7 +13,6 @@ from typing import Self
 from uuid import uuid4
 
 import msgspec
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -28,6 +27,7 @@ from pointsman.contracts.queries import ListEvents, LogRow
 from pointsman.contracts.recorded import Recorded, encode_pack
 from pointsman.degradation.__main__ import SERVICE
 from pointsman.degradation.settings import Settings
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.service import ServiceScope
 from pointsman.runtime.streams import provision
 from pointsman.testing.memory_event_store import MemoryEventStore
@@ -48,7 +48,7 @@ class Neighbour:
     @classmethod
     @asynccontextmanager
     async def on(cls, url: str) -> AsyncGenerator[Self]:
-        nc = await nats.connect(url)
+        nc = await nats_client(url)
         here = cls(nc)
         await nc.subscribe(subjects.query("scheduler", "events"), cb=here._on_events)
         await nc.subscribe(subjects.query("scheduler", "log"), cb=here._on_log)

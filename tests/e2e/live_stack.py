@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
-import nats
 from nats.aio.client import Client
 
 from pointsman.cli.client import StackClient
@@ -23,6 +22,7 @@ from pointsman.contracts.commands import Accepted, Answer, NotLeader, SubmitTask
 from pointsman.contracts.events import DeviceMode
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore.log_reader import SqliteLogReader
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.packing import PackedRequests
 from pointsman.testing import wait_until
 from pointsman.time_machine.replay.report import verify_log
@@ -188,7 +188,7 @@ async def logged_in(
             refusals.append(str(error))
 
     account = record.accounts[user]
-    nc = await nats.connect(
+    nc = await nats_client(
         record.nats_url,
         user=account.user,
         password=account.password,

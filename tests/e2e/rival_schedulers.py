@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
-import nats
-
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Accepted, Answer, NotLeader, SubmitTask, decode_answers
 from pointsman.contracts.recorded import Recorded
 from pointsman.eventstore.ports import Leader
 from pointsman.eventstore.postgres import PostgresEventStore
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.packing import PackedRequests
 from pointsman.testing.servers import PROJECT, nats_server, postgres
 from pointsman.testing.waiting import wait_until
@@ -173,7 +172,7 @@ async def rivals(tmp: Path) -> AsyncGenerator[Rivals]:
     (tmp / "registry.toml").write_text(_REGISTRY)
     async with postgres(tmp) as database, nats_server(tmp) as bus:
         store = await PostgresEventStore.open(database.dsn)
-        nc = await nats.connect(bus.url)
+        nc = await nats_client(bus.url)
         here = Rivals(tmp, bus.url, database.dsn, store)
         here.requests = PackedRequests(
             nc,

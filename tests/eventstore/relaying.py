@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import nats
 from nats.aio.client import Client
 from nats.js.api import RawStreamMsg, StreamConfig
 
@@ -18,6 +17,7 @@ from pointsman.eventstore import SqliteEventStore
 from pointsman.eventstore.publications import PackedFeed, Publication
 from pointsman.eventstore.relay import Relay, no_consumers
 from pointsman.eventstore.stream_tip import SlowestConsumer
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.servers import LocalNats
 from pointsman.runtime.streams import INCARNATION, provision
 from pointsman.testing.servers import nats_server
@@ -95,7 +95,7 @@ async def connect(server: LocalNats) -> Client:
     async def ignore(error: Exception) -> None:
         """Without a callback the library writes lost connections to standard error."""
 
-    return await nats.connect(
+    return await nats_client(
         server.url, max_reconnect_attempts=-1, reconnect_time_wait=0, error_cb=ignore
     )
 

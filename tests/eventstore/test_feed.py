@@ -33,6 +33,7 @@ async def answer_questions(bench: Bench) -> None:
 
     await bench.nc.subscribe(subjects.query("scheduler", "events"), cb=answer)
     await bench.nc.subscribe(subjects.query("scheduler", "log"), cb=answer_log)
+    await bench.nc.flush()
 
 
 async def test_a_service_waits_for_the_feed_and_says_so(tmp_path: Path) -> None:

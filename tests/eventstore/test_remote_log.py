@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import msgspec
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -16,6 +15,7 @@ from pointsman.contracts import subjects
 from pointsman.contracts.commands import Rejected
 from pointsman.contracts.queries import ListEvents, LogRow
 from pointsman.eventstore.remote_log import RemoteLog
+from pointsman.runtime.nats_client import nats_client
 from pointsman.testing.memory_event_store import MemoryEventStore
 from pointsman.testing.servers import nats_server
 from pointsman.testing.waiting import wait_until
@@ -26,7 +26,7 @@ from tests.support.task_events import record, record_lives
 @pytest.fixture
 async def nc(tmp_path: Path) -> AsyncGenerator[Client]:
     async with nats_server(tmp_path) as server:
-        connection = await nats.connect(server.url)
+        connection = await nats_client(server.url)
         yield connection
         await connection.close()
 

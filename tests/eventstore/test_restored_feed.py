@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from uuid import UUID
 
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
@@ -22,6 +21,7 @@ from pointsman.eventstore.projections import Fact, LogSource
 from pointsman.eventstore.publications import PackedFeed, PublicEvents
 from pointsman.eventstore.relay import Relay, RelayState
 from pointsman.eventstore.restoring import restore
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.puller import Puller
 from pointsman.runtime.streams import provision, provision_consumer
 from pointsman.testing.servers import nats_server
@@ -38,7 +38,7 @@ KEPT = 5
 @pytest.fixture
 async def nc(tmp_path: Path) -> AsyncGenerator[Client]:
     async with nats_server(tmp_path) as server:
-        connection = await nats.connect(server.url)
+        connection = await nats_client(server.url)
         await provision(connection)
         yield connection
         await connection.close()

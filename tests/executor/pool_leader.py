@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 import msgspec
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -25,6 +24,7 @@ from pointsman.contracts.leases import (
     ResidencyReport,
 )
 from pointsman.contracts.streams import stream_id
+from pointsman.runtime.nats_client import nats_client
 
 
 class PoolLeader:
@@ -49,7 +49,7 @@ class PoolLeader:
     @asynccontextmanager
     async def on(cls, url: str) -> AsyncGenerator[Self]:
         """Lead pool `main` until the end of the block."""
-        nc = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0)
+        nc = await nats_client(url, max_reconnect_attempts=-1, reconnect_time_wait=0)
         leader = cls(nc)
         for verb in ("attach", "checkpoint", "report", "health", "residency"):
             subject = subjects.command("scheduler", verb, "main")

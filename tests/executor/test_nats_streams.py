@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import msgspec
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -13,6 +12,7 @@ from pointsman.contracts import subjects
 from pointsman.contracts.token_streams import StreamPart
 from pointsman.executor.adapters.nats_streams import NatsStreams
 from pointsman.executor.ports import Streams
+from pointsman.runtime.nats_client import nats_client
 from pointsman.testing.waiting import wait_until
 from tests.executor.fakes import MemoryStreams, task_id
 
@@ -70,7 +70,7 @@ class TestNatsStreams(StreamsContract):
 
 @asynccontextmanager
 async def started(url: str) -> AsyncGenerator[tuple[NatsStreams, Client]]:
-    nc = await nats.connect(url)
+    nc = await nats_client(url)
     streams = NatsStreams(nc)
     await streams.start()
     try:
@@ -81,7 +81,7 @@ async def started(url: str) -> AsyncGenerator[tuple[NatsStreams, Client]]:
 
 async def test_a_watcher_hears_the_parts_of_its_task_in_order(nats_url: str) -> None:
     async with started(nats_url) as (streams, _):
-        other = await nats.connect(nats_url)
+        other = await nats_client(nats_url)
         watcher = Watcher()
         await other.subscribe(subjects.stream(task_id(1)), cb=watcher.on_part)
         await other.flush()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import msgspec
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -17,6 +16,7 @@ from pointsman.contracts.queries import ListEvents, LogRow
 from pointsman.contracts.streams import stream_id
 from pointsman.eventstore.publications import PackedFeed
 from pointsman.eventstore.relay import Relay
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.streams import provision
 from pointsman.testing.memory_event_store import MemoryEventStore
 from tests.support.task_events import record, stream_of
@@ -51,11 +51,12 @@ class LogKeeper:
 
 @asynccontextmanager
 async def log_keeper(url: str) -> AsyncGenerator[LogKeeper]:
-    nc = await nats.connect(url)
+    nc = await nats_client(url)
     keeper = LogKeeper(nc, MemoryEventStore())
     await provision(nc)
     await nc.subscribe(subjects.query("scheduler", "events"), cb=keeper.events)
     await nc.subscribe(subjects.query("scheduler", "log"), cb=keeper.log)
+    await nc.flush()
     relay = Relay(keeper.store, nc, PackedFeed(), provision=lambda: provision(nc))
     relaying = asyncio.create_task(relay.run())
     try:

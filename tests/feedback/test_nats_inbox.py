@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import nats
 import pytest
 from nats.aio.client import Client
 
@@ -18,6 +17,7 @@ from pointsman.contracts.events import DeadLetterRecorded, FeedbackGiven
 from pointsman.eventstore.dead_letters import DeadLetterBox
 from pointsman.eventstore.journal import Journal
 from pointsman.feedback.adapters.nats_inbox import NatsInbox
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.streams import provision
 from pointsman.testing.waiting import wait_until
 from tests.feedback.world import CODEC, Feedback, accepted, completed, feedback
@@ -49,7 +49,7 @@ class Queue:
 
 @asynccontextmanager
 async def inbox(url: str, data: Path) -> AsyncGenerator[Queue]:
-    nc = await nats.connect(url)
+    nc = await nats_client(url)
     await provision(nc)
     async with feedback(data) as here:
         journal = Journal(here.store, CODEC)

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from nats.aio.client import Client
 
+from pointsman.runtime.nats_client import NatsClient
 from pointsman.runtime.servers import ServerProcess, find_nats_server
 from pointsman.testing.waiting import wait_until
 from tests.infra.server_conf import SERVER_CONF, expected_users, password_variable
@@ -40,7 +41,7 @@ class ConfServer:
         async def note(error: Exception) -> None:
             refusals.append(str(error))
 
-        nc = Client()
+        nc = NatsClient()
         await nc.connect(
             self.url,
             user=user,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import msgspec
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -22,6 +21,7 @@ from pointsman.eventstore import SqliteEventStore
 from pointsman.eventstore.publications import PackedFeed
 from pointsman.eventstore.relay import Relay
 from pointsman.resource_monitor.watching.rounds import every
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.streams import provision
 
 _SAMPLE_EVERY_S = 0.1
@@ -43,7 +43,7 @@ class PoolStandIn:
     @classmethod
     @asynccontextmanager
     async def on(cls, url: str, data: Path) -> AsyncGenerator[Self]:
-        nc = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0)
+        nc = await nats_client(url, max_reconnect_attempts=-1, reconnect_time_wait=0)
         async with SqliteEventStore(data.with_suffix(".db")) as store:
             pool = cls(nc, store)
             await provision(nc)
@@ -55,6 +55,7 @@ class PoolStandIn:
                 await nc.subscribe(subjects.query("scheduler", verb), cb=answer)
             await nc.subscribe("pm.cmd.executor.*.canary", cb=pool.on_canary)
             await nc.subscribe(subjects.device_reading("*"), cb=pool.on_reading)
+            await nc.flush()
             relay = Relay(store, nc, PackedFeed(), provision=pool.provide)
             tasks = [
                 asyncio.create_task(relay.run()),

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import StreamConfig
 
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.servers import (
     LocalNats,
     NatsUser,
@@ -40,7 +40,7 @@ async def client_of(server: LocalNats, user: NatsUser, refused: list[str]) -> Cl
     async def note(error: Exception) -> None:
         refused.append(str(error))
 
-    return await nats.connect(
+    return await nats_client(
         server.url,
         user=user.name,
         password=user.password,
@@ -62,7 +62,7 @@ async def test_acknowledged_messages_survive_a_kill_and_clients_find_the_same_ad
 ) -> None:
     async with nats_server(tmp_path) as server:
         url = server.url
-        client = await nats.connect(url, reconnect_time_wait=0.05)
+        client = await nats_client(url, reconnect_time_wait=0.05)
         stream = client.jetstream()
         await stream.add_stream(StreamConfig(name="WORK", subjects=["work.>"]))
         await stream.publish("work.a", b"first")

@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError, MaxPayloadError
 
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.publishing import publish_as_is
 from pointsman.testing.servers import nats_server
 
@@ -17,7 +17,7 @@ HEADERS = {"Nats-Msg-Id": "life-7", "ce-type": "task.accepted.v1", "ce-source": 
 @pytest.fixture
 async def nc(tmp_path: Path) -> AsyncGenerator[Client]:
     async with nats_server(tmp_path) as server:
-        client = await nats.connect(server.url)
+        client = await nats_client(server.url)
         yield client
         await client.close()
 

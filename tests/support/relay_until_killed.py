@@ -7,12 +7,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-import nats
-
 from pointsman.eventstore.log_reader import SqliteLogReader
 from pointsman.eventstore.ports import FeedFloor
 from pointsman.eventstore.publications import PackedFeed
 from pointsman.eventstore.relay import Relay, RelayState
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.streams import provision
 from pointsman.testing.waiting import wait_until
 
@@ -25,7 +24,7 @@ class StandbyLog(SqliteLogReader):
 
 
 async def main(log: Path, url: str) -> None:
-    connection = await nats.connect(url)
+    connection = await nats_client(url)
     relay = Relay(
         StandbyLog(log), connection, PackedFeed(), provision=lambda: provision(connection)
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from nats.aio.client import DEFAULT_FLUSH_TIMEOUT, Client
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from pointsman.runtime.broker_errors import (
@@ -18,6 +18,7 @@ from pointsman.runtime.broker_errors import (
     PermissionDeniedError,
 )
 from pointsman.runtime.errors import FatalError
+from pointsman.runtime.nats_client import NatsClient
 from pointsman.runtime.settings import NatsSettings
 
 PING_INTERVAL_S: Final = 5
@@ -40,7 +41,7 @@ OnFatal = Callable[[Exception], None]
 OnState = Callable[[bool, str], None]
 
 
-class Connection(Client):
+class Connection(NatsClient):
     """A nats-py client whose errors are classified: fatal ones end the service.
 
     `on_fatal` may be called more than once, and never before `open` has returned.
@@ -77,13 +78,6 @@ class Connection(Client):
             raise
         self._opened = True
         self._on_state(True, "")  # noqa: FBT003 - the two arguments are a component's state
-
-    async def flush(self, timeout: int = DEFAULT_FLUSH_TIMEOUT) -> None:  # noqa: ASYNC109 - the library's
-        """Return when the server has seen everything that was sent before."""
-        # The library writes its PING past what still waits to be written, so that the first answer
-        # proves nothing; by then all of it is written, and the second one follows it.
-        await super().flush(timeout)
-        await super().flush(timeout)
 
     async def close(self) -> None:
         """Close at once; nothing is reported any more."""

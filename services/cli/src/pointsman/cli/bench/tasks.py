@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final, Literal, NotRequired, TypedDict
 from uuid import uuid4
 
-import nats
 from nats.aio.client import Client
 
 from pointsman.cli.bench.feed import TaskEnds
@@ -31,6 +30,7 @@ from pointsman.cli.stack.running import running_stack
 from pointsman.cli.time_machine import ask_time_machine
 from pointsman.contracts import subjects
 from pointsman.contracts.commands import Accepted, Answer, NotLeader, SubmitTask, decode_answers
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.packing import PackedRequests
 
 Mode = Literal["triton", "triton_batched", "noop"]
@@ -238,7 +238,7 @@ async def _replay(data: Path, say: Callable[[str], None]) -> ReplayFigures:
 
 async def _connect(record: StackRecord) -> Client:
     account = record.accounts[CLI]
-    return await nats.connect(
+    return await nats_client(
         record.nats_url,
         user=account.user,
         password=account.password,
