@@ -1,6 +1,5 @@
 """Commands of operators: who asks, why, and what he is told."""
 
-import getpass
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,6 +8,7 @@ from uuid import uuid4
 import msgspec
 import typer
 
+from pointsman.cli.author import author
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.failures import ExitCode, InvalidOptionError
 from pointsman.cli.group import named_pools, pool_of_device, pool_of_task
@@ -50,7 +50,7 @@ def said(reason: str) -> dict[str, str]:
         raise InvalidOptionError(
             f"--reason has {len(reason)} characters, at most {MAX_REASON_CHARS} are taken"
         )
-    return {"command_id": str(uuid4()), "by": f"cli:{getpass.getuser()}", "reason": reason}
+    return {"command_id": str(uuid4()), "by": author(), "reason": reason}
 
 
 def operate(

@@ -7,12 +7,13 @@ The light one at half of its share: it is served about as if its half of the dev
 import random
 from collections import Counter
 from collections.abc import Iterator
-from math import ceil, exp, log
+from math import exp, log
 from statistics import NormalDist
 from typing import Final, NamedTuple, TypedDict
 
 from pointsman.policy.parameters import DEFAULTS, Parameters
 from pointsman.time_machine.disciplines import Begin, Loading
+from pointsman.time_machine.figures import quantile
 from pointsman.time_machine.simulation import Simulation
 from pointsman.time_machine.switching import Switching
 from pointsman.time_machine.traces import TracedTask
@@ -156,8 +157,7 @@ def _latencies_alone(tasks: list[TracedTask], speed: float) -> Iterator[float]:
 
 
 def _p99(values: Iterator[float] | list[float]) -> float:
-    ordered = sorted(values)
-    return ordered[ceil(0.99 * len(ordered)) - 1]
+    return quantile(sorted(values), 0.99)
 
 
 def _drawn(seed: int, light_tasks: int, *, share: float, devices: int) -> list[TracedTask]:

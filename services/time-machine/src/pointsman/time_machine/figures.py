@@ -39,8 +39,8 @@ def figures_of(
         "parameters": parameters,
         "tasks": outcome.tasks,
         "mean_wait_s": round(sum(waits) / ran, 3) if ran else 0.0,
-        "p50_wait_s": round(_quantile(waits, 0.5), 3),
-        "p99_wait_s": round(_quantile(waits, 0.99), 3),
+        "p50_wait_s": round(quantile(waits, 0.5), 3),
+        "p99_wait_s": round(quantile(waits, 0.99), 3),
         "max_wait_s": round(waits[-1], 3) if ran else 0.0,
         "swaps_per_100": round(100 * outcome.swaps / ran, 3) if ran else 0.0,
         "utilization": round(_share(outcome.service_s, slots * outcome.makespan_s), 6),
@@ -49,7 +49,7 @@ def figures_of(
     }
 
 
-def _quantile(ordered: list[float], share: float) -> float:
+def quantile(ordered: list[float], share: float) -> float:
     """The nearest-rank quantile."""
     return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else 0.0
 

@@ -1,12 +1,12 @@
 """`pointsman dead`: messages that were set aside."""
 
-import getpass
 from collections.abc import Sequence
 from typing import Annotated, Final
 from uuid import UUID, uuid4
 
 import typer
 
+from pointsman.cli.author import author
 from pointsman.cli.client import connected
 from pointsman.cli.dead_letters import find_letter, read_body
 from pointsman.cli.documents import document
@@ -102,9 +102,7 @@ def redrive(
     """Submit a dead letter's message again, as a new task."""
 
     async def work(printer: Printer) -> ExitCode:
-        command = RedriveDeadLetter(
-            command_id=str(uuid4()), dead_letter=dead_letter, by=f"cli:{getpass.getuser()}"
-        )
+        command = RedriveDeadLetter(command_id=str(uuid4()), dead_letter=dead_letter, by=author())
         async with connected(data) as client:
             answer = await client.redrive(command)
         task = str(answer.task) if isinstance(answer, Accepted | Duplicate) else None

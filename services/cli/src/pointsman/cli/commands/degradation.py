@@ -1,6 +1,5 @@
 """`pointsman degradation`: the ladder, its history, and holding it by hand."""
 
-import getpass
 import re
 from collections.abc import Iterator
 from typing import Annotated, Final
@@ -8,6 +7,7 @@ from uuid import uuid4
 
 import typer
 
+from pointsman.cli.author import author
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
@@ -91,7 +91,7 @@ def override(
                 pool=_whose(client, pool),
                 level=level,
                 ttl_s=ttl_s,
-                by=f"cli:{getpass.getuser()}",
+                by=author(),
                 reason=reason,
             )
             answer = await client.command(_SERVICE, "override", command)
@@ -115,7 +115,7 @@ def clear(
             command = EndOverride(
                 command_id=str(uuid4()),
                 pool=_whose(client, pool),
-                by=f"cli:{getpass.getuser()}",
+                by=author(),
             )
             answer = await client.command(_SERVICE, "end_override", command)
             _say(printer, command.pool, answer)

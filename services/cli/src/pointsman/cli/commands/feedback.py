@@ -1,13 +1,13 @@
 """`pointsman feedback`: rate results, and see what was learned from it."""
 
 import asyncio
-import getpass
 import time
 from typing import Annotated, Final
 from uuid import UUID, uuid4
 
 import typer
 
+from pointsman.cli.author import author
 from pointsman.cli.client import connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
@@ -62,15 +62,15 @@ def give(  # noqa: PLR0913 - one parameter per option
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Rate the result of a task; prints the id of the rating."""
-    author = by or f"cli:{getpass.getuser()}"
+    whose = by or author()
     said = (True if good else None, False if bad else None, score)
 
     async def work(printer: Printer) -> ExitCode:
         # What is wrong with the options is said before anybody is asked.
-        given(task, "any", author, rating_id, comment, *said)
+        given(task, "any", whose, rating_id, comment, *said)
         async with connected(data) as client:
             tenant = (await find_task(client, task)).tenant
-            command = given(task, tenant, author, rating_id, comment, *said)
+            command = given(task, tenant, whose, rating_id, comment, *said)
             answer = await client.command(_SERVICE, "give", command)
         rating = answer.detail if isinstance(answer, Done) else None
         printer.item({"rating": rating, "task": str(task)}, rating)
@@ -153,7 +153,7 @@ def undo(  # noqa: PLR0913 - one parameter per option
     def typed() -> WithdrawFeedback:
         command = WithdrawFeedback(
             command_id=str(uuid4()),
-            by=f"cli:{getpass.getuser()}",
+            by=author(),
             reason=reason,
             tenant=tenant,
             rating=rating,

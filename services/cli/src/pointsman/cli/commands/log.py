@@ -1,6 +1,5 @@
 """`pointsman log`: the log as a whole."""
 
-import getpass
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -8,6 +7,7 @@ from uuid import uuid4
 
 import typer
 
+from pointsman.cli.author import author
 from pointsman.cli.client import connected
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.log_files import database_of, log_errors, require_file
@@ -86,7 +86,7 @@ async def _by_scheduler(data: Path, moment: Moment) -> list[Archived]:
         while not moves or moves[-1].more:
             command = ArchiveTasks(
                 command_id=str(uuid4()),
-                by=f"cli:{getpass.getuser()}",
+                by=author(),
                 before_position=moment.position,
                 before_time=moment.time,
                 after=moves[-1].upto if moves else 0,

@@ -1,11 +1,11 @@
 """`pointsman project`: decisions with their reasons, and preferences."""
 
-import getpass
 from typing import Annotated, Final
 from uuid import uuid4
 
 import typer
 
+from pointsman.cli.author import author
 from pointsman.cli.client import connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
@@ -137,7 +137,7 @@ def decide(
         project=checked_name(name),
         title=checked_text(title, "--title", MAX_TITLE_CHARS, least=1),
         reason=checked_text(reason, "--reason", MAX_WORDS_CHARS),
-        by=f"cli:{getpass.getuser()}",
+        by=author(),
     )
     _record("record_decision", command, data, output)
 
@@ -159,7 +159,7 @@ def prefer(
         project=checked_name(name),
         key=checked_name(key, "KEY"),
         value=checked_text(value, "VALUE", MAX_WORDS_CHARS),
-        by=f"cli:{getpass.getuser()}",
+        by=author(),
     )
     _record("record_preference", command, data, output)
 

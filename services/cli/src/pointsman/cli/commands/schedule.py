@@ -1,6 +1,5 @@
 """`pointsman schedule`: what is done again and again, tasks and warm-ups."""
 
-import getpass
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
@@ -8,6 +7,7 @@ from uuid import uuid4
 
 import typer
 
+from pointsman.cli.author import author
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import CommandError, ExitCode, InvalidOptionError
@@ -161,7 +161,7 @@ def remove(
     async def work(printer: Printer) -> ExitCode:
         _check(tenant, name)
         command = RemoveSchedule(
-            command_id=str(uuid4()), tenant=tenant, name=name, by=_by(), reason=reason
+            command_id=str(uuid4()), tenant=tenant, name=name, by=author(), reason=reason
         )
         async with connected(data) as client:
             if await _row(client, tenant, name) is None:
@@ -238,10 +238,10 @@ def _wanted(
     if warm is None and wish.family is None:
         raise InvalidOptionError("name --family with the input of its tasks, or --warm")
     if warm is None:
-        return wish.command(read_payload(text, file), by=_by())
+        return wish.command(read_payload(text, file), by=author())
     if text is not None or file is not None:
         raise InvalidOptionError("--text and --file are about tasks, and --warm makes none")
-    return wish.warm_up(warm, device or "", by=_by())
+    return wish.warm_up(warm, device or "", by=author())
 
 
 async def _set(printer: Printer, wanted: SetSchedule, data: Path) -> ExitCode:
@@ -272,7 +272,3 @@ def no_such_schedule(tenant: str, name: str) -> CommandError:
         exit_code=ExitCode.NOT_FOUND,
         next_step="pointsman schedule ls shows the schedules",
     )
-
-
-def _by() -> str:
-    return f"cli:{getpass.getuser()}"

@@ -1,6 +1,5 @@
 """`pointsman task submit-many` and `task cancel`: many tasks with one command."""
 
-import getpass
 import time
 from collections import Counter
 from contextlib import aclosing
@@ -11,6 +10,7 @@ from uuid import UUID, uuid4
 import msgspec
 import typer
 
+from pointsman.cli.author import author
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
@@ -84,7 +84,7 @@ def cancel(
     """End a task or a bulk; running calls are stopped. A task that has ended stays so (exit 5)."""
     if (task_id is None) == (bulk is None):
         raise typer.BadParameter("name a task, or a bulk with --bulk")
-    by = f"cli:{getpass.getuser()}"
+    by = author()
 
     async def work(printer: Printer) -> ExitCode:
         check_tenant("--tenant", tenant)

@@ -49,4 +49,4 @@ class Ladders:
         """A reading of a device; of one that no pool has named yet the next one will do."""
         pool = self._pool_of.get(reading.device)
         if pool is not None:
-            self.open(pool).measured(reading)
+            self._climbers[pool].measured(reading)

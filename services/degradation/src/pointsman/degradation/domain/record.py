@@ -29,7 +29,7 @@ MAX_HISTORY: Final = 1000
 
 
 class Record:
-    """Everything that is remembered of one pool; `evolve` gets each event once, in log order."""
+    """Everything that is remembered of one pool; `evolve` gets its events once, in log order."""
 
     def __init__(self, pool: str) -> None:
         self.pool = pool
@@ -39,9 +39,9 @@ class Record:
 
     def evolve(self, recorded: Recorded, event: Decision) -> None:
         match event:
-            case LevelChanged() | OverrideSet() | OverrideEnded() if event.pool == self.pool:
+            case LevelChanged() | OverrideSet() | OverrideEnded():
                 self.stand = self.stand.evolve(event)
-            case FallbackStarted() | FallbackEnded() if event.pool == self.pool:
+            case FallbackStarted() | FallbackEnded():
                 self.fallbacks.evolve(event)
             case _:
                 return

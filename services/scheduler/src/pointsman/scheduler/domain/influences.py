@@ -153,6 +153,11 @@ class Influences:
     def _forecast_made(self, event: events.ForecastMade, _: int) -> None:
         self.forecasts[event.family] = event
 
+    def wrong_canary(self, device: str) -> str | None:
+        """What speaks against a device whose canary answers wrongly."""
+        canary = self.canaries.get(device)
+        return canary and f"its canary answers wrongly (position {canary.position})"
+
     def _canary_changed(self, event: events.CanaryChanged, position: int) -> None:
         if event.healthy:
             self.canaries.pop(event.device, None)

@@ -47,8 +47,6 @@ class Waiting:
         self.later: Ranking[UUID] = Ranking()
         """The same for tasks whose sender named the moment: they are no load until then."""
         self.deadlines: list[tuple[float, UUID]] = []
-        self.released_at = 0.0
-        """Tasks whose moment came until then stand in their queue for good."""
         self._tasks = tasks
         self._models = models
         self._queues: dict[ClassId, ClassQueue[OpenTask]] = {}
@@ -106,7 +104,6 @@ class Waiting:
 
         `before_change` is told of each of them first.
         """
-        self.released_at = now
         # Asked before every event, and mostly no moment has come.
         for timer in (self.retries, self.later):
             due = timer.first_key()

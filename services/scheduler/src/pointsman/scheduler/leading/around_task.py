@@ -86,12 +86,10 @@ class AroundTask:
         """Devices that have one of its variants, or could load one."""
         if accepted.pool != self._pool.name or accepted.split is not None:
             return []
-        wanted = frozenset(accepted.variants)
         return [
             name
             for name, device in self._pool.devices.items()
-            if not wanted.isdisjoint(device.slots_of)
-            or any(offered.variant in wanted for offered in device.offer.loadable)
+            if any(v in device.slots_of or device.can_load(v) for v in accepted.variants)
         ]
 
     def _breakers(self, accepted: TaskAccepted, devices: Iterable[str]) -> list[UUID]:

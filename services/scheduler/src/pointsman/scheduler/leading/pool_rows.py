@@ -133,9 +133,7 @@ def _model_paused(pool: Pool, model: ModelRegistered) -> str | None:
 
 
 def _device(pool: Pool, device: Device) -> DeviceRow:
-    canary = pool.influences.canaries.get(device.name)
-    wrong = "" if canary is None else f"its canary answers wrongly (position {canary.position})"
-    state = str(device.status)
+    state, wrong = str(device.status), pool.influences.wrong_canary(device.name)
     reason = device.reason or wrong or pool.devices.taken_with(device)
     drained_by = pool.steering.draining(device.name)
     if drained_by is not None and device.status is DeviceStatus.READY:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision
+from pointsman.contracts.task_states import WITHOUT_RESULT
 from pointsman.scheduler.domain.tasks import PREPARATION_S
 
 COMPLETED: Final = "completed"
@@ -14,15 +15,8 @@ CANCELLED: Final = events.TaskCancelled.__name__
 EXPIRED: Final = events.TaskExpired.__name__
 
 _ENDED: Final = (events.AttemptFailed, events.AttemptTimedOut, events.AttemptLost)
-_NOT_RUN: Final = (
-    events.TaskFailed,
-    events.TaskCancelled,
-    events.TaskExpired,
-    events.TaskShed,
-    events.TaskAbandoned,
-)
 _OF_PARTS: Final = (events.SplitPlanned, events.PartsGranted, events.TaskSplit)
-TERMINAL: Final = (events.TaskCompleted, *_NOT_RUN)
+TERMINAL: Final = (events.TaskCompleted, *WITHOUT_RESULT)
 OF_TASKS: Final = (
     events.TaskPrepared,
     events.TaskGranted,

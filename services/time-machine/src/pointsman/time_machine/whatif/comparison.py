@@ -7,12 +7,12 @@ the recorded ones. A difference between policies that is smaller than that error
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from math import ceil
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypedDict
 
 from pointsman.policy.parameters import Parameters
 from pointsman.runtime.errors import FatalError
+from pointsman.time_machine.figures import quantile
 from pointsman.time_machine.moments import Span
 from pointsman.time_machine.policies import OURS, Fleet, parameters_of, simulate
 from pointsman.time_machine.policy_files import read_policy
@@ -170,15 +170,11 @@ def _waits(waits_s: Sequence[float], expired: int) -> Waits:
         "ran": len(ordered),
         "expired": expired,
         "mean_wait_s": round(sum(ordered) / len(ordered), 6) if ordered else 0.0,
-        "p50_wait_s": _quantile(ordered, 0.5),
-        "p90_wait_s": _quantile(ordered, 0.9),
-        "p99_wait_s": _quantile(ordered, 0.99),
+        "p50_wait_s": round(quantile(ordered, 0.5), 6),
+        "p90_wait_s": round(quantile(ordered, 0.9), 6),
+        "p99_wait_s": round(quantile(ordered, 0.99), 6),
         "max_wait_s": round(ordered[-1], 6) if ordered else 0.0,
     }
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    return round(ordered[max(0, ceil(share * len(ordered)) - 1)], 6) if ordered else 0.0
 
 
 def _ratios(waits: Waits, base: Waits) -> dict[str, float | None]:

@@ -21,7 +21,7 @@ from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.residency.asked_changes import decide_asked
 from pointsman.scheduler.domain.residency.change_events import ChangeEvents, Swap
 from pointsman.scheduler.domain.residency.fitting import Fit, Fitting
-from pointsman.scheduler.domain.residency.warm_up import WarmUps
+from pointsman.scheduler.domain.residency.warm_up import Expected, WarmUps
 from pointsman.scheduler.domain.rounds.expiring import load_too_late
 from pointsman.scheduler.domain.rounds.gates import Gates
 from pointsman.scheduler.domain.tasks import OpenTask
@@ -60,6 +60,8 @@ class _Residency:
         self._fitting = Fitting(pool, gates, at)
         self._events = ChangeEvents(pool, self._fitting, at)
         self._warm_ups: WarmUps | None = None
+        self._displacing: tuple[Device, Expected] | None = None
+        """The first warm-up for which something has to go: for want of a device with room."""
         self._devices = [
             device
             for device in pool.devices.values()
@@ -99,6 +101,8 @@ class _Residency:
             granted = self._idle(device) if swap is None else self._change(device, swap)
             if granted is not None:
                 break
+        if granted is None and self._displacing is not None:
+            granted = self._events.warm_up(*self._displacing)
         if granted is not None:
             # The others decide on what this one leaves, in the next round.
             self._round.decided.append(granted)
@@ -272,7 +276,10 @@ class _Residency:
             return None
         if self._warm_ups is None:
             self._warm_ups = WarmUps(self._pool, self._fitting, self._gates, self._at)
-        expected = self._warm_ups.likely_next(device, self._free)
+        expected = self._warm_ups.likely_next(device)
+        if expected is not None and expected.unload:
+            self._displacing = self._displacing or (device, expected)
+            return None
         if expected is not None:
             return self._events.warm_up(device, expected)
         loaded = self._fitting.loaded(device)

@@ -1,6 +1,5 @@
 """What an idle device should have loaded before anybody asks for it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pointsman.policy.warm_up import (
@@ -39,11 +38,10 @@ class WarmUps:
         }
         self._served = _served(pool) if self._forecasts else set[str]()
 
-    def likely_next(self, device: Device, free: Sequence[Device]) -> Expected | None:
+    def likely_next(self, device: Device) -> Expected | None:
         """The family with the greatest forecast demand that no device serves, if it is worth it.
 
-        A device whose model was used within the horizon keeps it, and so does every device while
-        another one of those that are `free` has room.
+        A device whose model was used within the horizon keeps it.
         """
         forecasts = self._forecasts
         if not forecasts or (device.residency and self._at - device.used_at < HORIZON_S):
@@ -56,21 +54,12 @@ class WarmUps:
             found = None if family in self._served else self._loadable(device, family)
             if found is not None:
                 variant, unload = found
-                if unload and any(self._has_room(other, variant) for other in free):
-                    continue
                 reason = (
                     f"a task of {family} is expected with {request_likelihood(per_s):.0%} within a "
                     f"minute ({per_s:.3g} a second), and no device has its model"
                 )
                 return Expected(variant, unload, reason)
         return None
-
-    def _has_room(self, device: Device, variant: str) -> bool:
-        return (
-            device.idle
-            and device.can_load(variant)
-            and self._fitting.room_for(device, variant, displacing=False) == ()
-        )
 
     def _resident_per_s(self, device: Device) -> float:
         """Forecast demand for what the device has."""

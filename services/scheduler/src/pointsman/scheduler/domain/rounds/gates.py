@@ -109,10 +109,10 @@ class Gates:
         apart = [name for name in device.members if not self._serves(name)]
         if apart:
             return f"{apart[0]}, which its instance takes as well, does not serve"
-        canary = self._pool.influences.canaries.get(device.name)
+        wrong = self._pool.influences.wrong_canary(device.name)
         # With nothing loaded no canary can be run, and none would ever come back well.
-        if canary is not None and device.residency:
-            return f"its canary answers wrongly (position {canary.position})"
+        if wrong is not None and device.residency:
+            return wrong
         drained_by = self._steering.draining(device.name)
         return None if drained_by is None else f"{device.name} is drained by {drained_by}"
 

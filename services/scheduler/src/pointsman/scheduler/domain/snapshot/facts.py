@@ -1,6 +1,7 @@
 """What a snapshot keeps of a pool besides its tasks."""
 
 from collections.abc import Iterable
+from math import inf
 from operator import itemgetter
 from uuid import UUID
 
@@ -52,7 +53,6 @@ class WaitingFacts(Message, frozen=True):
     """Class, device, since and until."""
     since: tuple[tuple[ClassId, float, int], ...]
     """Classes that wait for a device."""
-    released_at: float = 0.0
 
 
 class InfluenceFacts(Message, frozen=True):
@@ -126,9 +126,8 @@ def restore(pool: Pool, facts: PoolFacts, tasks: Iterable[OpenTask]) -> None:
         pool.waiting.classes.take_notice(device, 0.0)
     # Dictionaries keep the order in which tasks were accepted.
     for task in sorted(tasks, key=lambda task: task.position):
-        # One that has slept and was queued since is not lifted to the others once more.
-        since = max(task.accepted.at, facts.waiting.released_at)
-        pool.adopt(task, max(since, task.retry_at) if task.woken else since)
+        # Whether its moment has come stands with it: no clock is asked again.
+        pool.adopt(task, max(task.accepted.at, task.retry_at) if task.woken else -inf)
     _restore_waiting(pool.waiting, facts.waiting)
 
 
@@ -184,12 +183,10 @@ def _waiting_facts(waiting: Waiting) -> WaitingFacts:
             for class_id, _ in sorted(waiting.queues())
             if (entry := waiting.classes.wait_of(class_id)) is not None
         ),
-        released_at=waiting.released_at,
     )
 
 
 def _restore_waiting(waiting: Waiting, facts: WaitingFacts) -> None:
-    waiting.released_at = facts.released_at
     waiting.counters.resume(facts.counters, facts.last_s)
     for class_id, device, since, until in facts.holds:
         waiting.queue_of(class_id).hold = Hold(device, class_id, since=since, until=until)
