@@ -62,6 +62,15 @@ def test_every_decision_of_a_running_stack_is_made_again(pointsman: CommandLine)
     assert min(report["fold_events_per_s"], report["decisions_per_s"]) > 0
 
 
+def test_a_log_is_folded_alone_unless_its_decisions_are_asked_for(past: Hand) -> None:
+    report = past.json("replay")
+
+    assert (report["events"], report["stopped"]) == (EVENTS, None)
+    assert "decisions" not in report
+    assert f"{EVENTS} events folded" in past("replay").stdout
+    assert past("replay", "--from", "3").returncode == ExitCode.USAGE
+
+
 def test_archived_events_and_backups_are_verified_alike(past: Hand, tmp_path: Path) -> None:
     before = past.json("replay", "--verify")
     state = past.json("state", "--at", str(HEAD // 2))
@@ -184,7 +193,3 @@ def test_what_is_not_there_is_not_found(past: Hand, asked: tuple[str, ...], code
 
     assert refused.returncode == ExitCode.NOT_FOUND
     assert json.loads(refused.stdout)["error"]["code"] == code
-
-
-def test_replay_asks_what_for(past: Hand) -> None:
-    assert past("replay").returncode == ExitCode.USAGE

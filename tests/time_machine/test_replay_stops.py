@@ -19,6 +19,7 @@ from pointsman.eventstore.log_rows import LogRow, row_pages
 from pointsman.eventstore.ports import Append, NewEvent
 from pointsman.time_machine.moments import EmptyLogError
 from pointsman.time_machine.pool_log import pools_of
+from pointsman.time_machine.replay.folding import fold_log
 from pointsman.time_machine.replay.report import verify_log
 from pointsman.time_machine.replay.verification import Verification
 from tests.support.busy_day import busy_day
@@ -144,9 +145,10 @@ def test_a_file_that_is_damaged_is_verified_up_to_the_damage(log: Path) -> None:
     whole = verify_log(log)
     overwrite(log, share=0.8)
 
-    report = verify_log(log)
+    report, folded = verify_log(log), fold_log(log)
 
     assert report["stopped"] is not None
+    assert (folded["stopped"], folded["events"]) == (report["stopped"], report["events"])
     assert report["stopped"].code == "log_unreadable"
     assert report["stopped"].position == report["events"] + 1 < whole["events"]
     assert (report["verified"], report["different"]) == (whole["verified"], 0)

@@ -18,6 +18,7 @@ from pointsman.time_machine.memory_held import memory_held
 from pointsman.time_machine.moments import Span, moment, require_position
 from pointsman.time_machine.pool_log import pools_of
 from pointsman.time_machine.progress import Progress, progress_on
+from pointsman.time_machine.replay.folding import fold_log
 from pointsman.time_machine.replay.report import verify_log
 from pointsman.time_machine.states.past_state import past_state
 from pointsman.time_machine.whatif.comparison import what_if
@@ -82,6 +83,8 @@ def add_log_verbs(verb: Verbs) -> None:
     replayed.add_argument("--from", type=int, default=1, dest="first")
     replayed.add_argument("--to", type=int, default=None, dest="last")
     replayed.add_argument("--pool", action="append", default=[])
+    folded = verb("fold", _fold)
+    folded.add_argument("--pool", action="append", default=[])
     stood = verb("state", _state)
     _add_moment(stood, "at")
     asked = verb("whatif", _what_if)
@@ -97,7 +100,7 @@ def add_log_verbs(verb: Verbs) -> None:
     why = verb("device-why", _device_why)
     why.add_argument("--device", required=True)
     why.add_argument("--last", type=int, required=True)
-    for reading in (replayed, stood, asked, why, memory):
+    for reading in (replayed, folded, stood, asked, why, memory):
         reading.add_argument("--log", type=Path, required=True)
 
 
@@ -118,6 +121,14 @@ def _replay(asked: argparse.Namespace) -> dict[str, object]:
         return _said(
             verify_log(log, pools=pools, first=asked.first, last=asked.last, progress=progress)
         )
+
+
+def _fold(asked: argparse.Namespace) -> dict[str, object]:
+    gc.set_threshold(_FEW_COLLECTIONS)
+    log: Path = asked.log
+    pools = [_pool(log, pool) for pool in asked.pool]
+    with _told(log) as progress:
+        return _said(fold_log(log, pools=pools, progress=progress))
 
 
 def _state(asked: argparse.Namespace) -> dict[str, object]:

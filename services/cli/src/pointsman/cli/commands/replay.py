@@ -1,6 +1,7 @@
-"""`pointsman replay --verify`: does the log alone lead to the decisions that it holds?"""
+"""`pointsman replay [--verify]`: does the log alone lead to a state, and to its decisions?"""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -27,13 +28,13 @@ app: Final = typer.Typer(add_completion=False, rich_markup_mode=None)
 def replay(  # noqa: PLR0913 - one argument per option
     *,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare what is decided now with what was recorded.")
+        bool, typer.Option("--verify", help="Make every decision again, and compare.")
     ] = False,
     first: Annotated[
-        int, typer.Option("--from", min=1, help="Decisions from this position on.")
+        int, typer.Option("--from", min=1, help="Verify decisions from this position on.")
     ] = 1,
     last: Annotated[
-        int | None, typer.Option("--to", min=1, help="Decisions up to this position.")
+        int | None, typer.Option("--to", min=1, help="Verify decisions up to this position.")
     ] = None,
     pools: Pools = None,
     log: LogFiles = None,
@@ -42,42 +43,42 @@ def replay(  # noqa: PLR0913 - one argument per option
     postgres: Database = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Fold the log and make every decision again on exactly the state that it was made on.
+    """Fold the log; with --verify make every decision again on exactly the state it was made on.
 
-    Ends with 1 if any differs, or if the log cannot be read to its end; what was found up to there
-    is told. What the log does not hold the input of is counted by type, not passed. Changes
+    Ends with 1 if any differs, or if the log cannot be folded to its end; what was found up to
+    there is told. What the log does not hold the input of is counted by type, not passed. Changes
     nothing; the stack may be running.
     """
-    if not verify:
-        raise typer.BadParameter("say what for: --verify compares every decision with the log")
+    if not verify and (first > 1 or last is not None):
+        raise typer.BadParameter("--from and --to choose decisions to verify: give --verify too")
     if last is not None and last < first:
         raise typer.BadParameter(f"--to {last} lies before --from {first}: nothing is between")
     span = ("--from", first, *(() if last is None else ("--to", last)))
-    asked = (*span, *pool_arguments(*(pools or ())))
+    verb = "replay" if verify else "fold"
+    asked = (*(span if verify else ()), *pool_arguments(*(pools or ())))
     named = [PastLog(data, log=each) for each in log or ()]
     named += [PastLog(data, backup=each) for each in backup or ()]
 
     async def work(printer: Printer) -> ExitCode:
         if len(named) > 1:
-            return await _verify_all(printer, named, asked)
-        report = await report_on(
-            named[0] if named else PastLog(data, postgres), "replay", *asked, printer=printer
-        )
+            return await _replay_all(printer, named, verb, asked)
+        log = named[0] if named else PastLog(data, postgres)
+        report = await report_on(log, verb, *asked, printer=printer)
         printer.item(report, _words(report))
         return _status(report)
 
     run(output, work)
 
 
-async def _verify_all(
-    printer: Printer, logs: Sequence[PastLog], asked: Sequence[Argument]
+async def _replay_all(
+    printer: Printer, logs: Sequence[PastLog], verb: str, asked: Sequence[Argument]
 ) -> ExitCode:
     """Each by itself: what is wrong with one keeps none of the others from being read."""
     statuses: list[ExitCode] = []
-    sums = dict.fromkeys(("events", "decisions", "different"), 0)
+    sums = Counter[str]()
     for log in logs:
         try:
-            report = await report_on(log, "replay", *asked, printer=printer)
+            report = await report_on(log, verb, *asked, printer=printer)
         except CommandError as error:
             statuses.append(ExitCode.FAILURE)
             said = {"code": error.code, "message": error.message, "next": error.next_step}
@@ -85,35 +86,39 @@ async def _verify_all(
             printer.stream({"log": log.name, "error": said}, words)
             continue
         statuses.append(_status(report))
-        sums = {name: count + report[name] for name, count in sums.items()}
+        sums.update({name: report.get(name, 0) for name in ("events", "decisions", "different")})
         printer.stream({"log": log.name, **report}, f"{log.name}\n{_words(report)}\n")
     printer.end_stream()
     failed = sum(status is not ExitCode.OK for status in statuses)
     if printer.for_people:
-        decisions = counted(sums["decisions"], "decision")
+        verified = f"; {_verified(sums)}" if verb == "replay" else ""
         printer.line(
-            f"{len(logs)} logs, {sums['events']} events; of {decisions} made again "
-            f"{sums['different']} differ; {counted(failed, 'log')} failed"
+            f"{len(logs)} logs, {sums['events']} events{verified}; {counted(failed, 'log')} failed"
         )
     return ExitCode.FAILURE if failed else ExitCode.OK
 
 
 def _status(report: Report) -> ExitCode:
-    return ExitCode.FAILURE if report["different"] or report["stopped"] else ExitCode.OK
+    return ExitCode.FAILURE if report.get("different") or report["stopped"] else ExitCode.OK
+
+
+def _verified(counts: Mapping[str, Any]) -> str:
+    again = counted(counts["decisions"], "decision")
+    return f"of {again} made again {counts['different']} differ"
 
 
 def _words(report: Report) -> str:
-    lines = [
-        (
-            f"{report['events']} events folded; of {counted(report['decisions'], 'decision')} made "
-            f"again {report['different']} differ"
-            f" ({', '.join(report['pools']) or 'no pool was ever led'})"
-        )
-    ]
+    folded = f"{counted(report['events'], 'event')} folded"
+    pools = ", ".join(report["pools"]) or "no pool was ever led"
+    stop = [] if report["stopped"] is None else _stop(report["stopped"])
+    speed = f"{report['fold_events_per_s']:,.0f} events/s folded"
+    if "decisions" not in report:
+        return "\n".join([f"{folded} ({pools})", *stop, f"{speed}, {report['seconds']:.3g} s"])
+    lines = [f"{folded}; {_verified(report)} ({pools})"]
     lines += [_difference(each) for each in report["differences"]]
     hidden = report["different"] - len(report["differences"])
     lines += [f"  and {counted(hidden, 'more difference')}"] if hidden > 0 else []
-    lines += [] if report["stopped"] is None else _stop(report["stopped"])
+    lines += stop
     if report["beyond_window"]:
         lines.append(
             f"{report['beyond_window']} were recorded too long after the state that they stood on "
@@ -126,8 +131,8 @@ def _words(report: Report) -> str:
         )
     lines += _not_made_again(report["not_redecided"])
     lines.append(
-        f"{report['fold_events_per_s']:,.0f} events/s folded, "
-        f"{report['decisions_per_s']:,.0f} decisions/s made again, {report['seconds']:.3g} s"
+        f"{speed}, {report['decisions_per_s']:,.0f} decisions/s made again, "
+        f"{report['seconds']:.3g} s"
     )
     return "\n".join(lines)
 
@@ -137,7 +142,7 @@ def _stop(stopped: dict[str, Any]) -> list[str]:
     return [
         (
             f"stopped at position {stopped['position']}{what}, so that nothing from there on was "
-            f"compared: {stopped['reason']} [{stopped['code']}]"
+            f"looked at: {stopped['reason']} [{stopped['code']}]"
         ),
         f"  {stopped['next_step']}",
     ]

@@ -1,17 +1,13 @@
 """Where a replay ends before the log does, and what to do then."""
 
-from typing import Final
+from collections.abc import Sequence
 
 import msgspec
 
 from pointsman.eventstore.archive_segment import ArchiveDamagedError
 from pointsman.eventstore.log_reader import LogUnreadableError
-from pointsman.eventstore.reading import DamagedEventError, NewerEventError
-
-_VERIFY: Final = (
-    "Run `pointsman verify`: it says whether the log is still what was written. If not, restore a "
-    "backup"
-)
+from pointsman.eventstore.log_rows import LogRow
+from pointsman.eventstore.reading import VERIFY, DamagedEventError, NewerEventError
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -33,15 +29,27 @@ def not_fitting(position: int, topic: str, error: Exception) -> Stopped:
         topic,
         "does_not_fit",
         f"it does not fit what stands before it ({type(error).__name__}: {error})",
-        f"{_VERIFY}; if it is, this release folds it otherwise than the one that wrote it.",
+        f"{VERIFY}; if it is, this release folds it otherwise than the one that wrote it.",
     )
 
 
-def missing(position: int, next_there: int) -> Stopped:
+def before_gap(rows: Sequence[LogRow], read_to: int) -> tuple[Sequence[LogRow], Stopped | None]:
+    """Rows that follow a position up to where one is missing, and what is said of that.
+
+    `rows` is not empty.
+    """
+    if rows[-1][0] == read_to + len(rows):
+        return rows, None
+    expected = read_to + 1
+    there = next(at for at, row in enumerate(rows, start=expected) if row[0] != at)
+    return rows[: there - expected], _missing(there, rows[there - expected][0])
+
+
+def _missing(position: int, next_there: int) -> Stopped:
     """Positions have no gaps: what stood from this one on has been taken out."""
     upto = next_there - 1
     what = f"event {position} is" if upto == position else f"the events {position} to {upto} are"
-    return Stopped(position, "", "events_missing", f"{what} gone", f"{_VERIFY}.")
+    return Stopped(position, "", "events_missing", f"{what} gone", f"{VERIFY}.")
 
 
 def unreadable(error: NewerEventError | DamagedEventError) -> Stopped:
@@ -49,11 +57,11 @@ def unreadable(error: NewerEventError | DamagedEventError) -> Stopped:
     if isinstance(error, NewerEventError):
         reason, next_step = "it was written by a newer release", error.next_step
     else:
-        reason, next_step = str(error.__cause__), f"{_VERIFY}; if it is, its writer has a defect."
+        reason, next_step = str(error.__cause__), f"{VERIFY}; if it is, its writer has a defect."
     return Stopped(error.position, error.topic, error.code, reason, next_step)
 
 
 def broken_off(position: int, error: LogUnreadableError | ArchiveDamagedError) -> Stopped:
     """The files of the log could be read up to the position before this one."""
     reason = str(error).removesuffix(error.next_step).strip().removesuffix(".")
-    return Stopped(position, "", error.code, reason, f"{_VERIFY}.")
+    return Stopped(position, "", error.code, reason, f"{VERIFY}.")

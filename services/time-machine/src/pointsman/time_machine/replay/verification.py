@@ -22,7 +22,7 @@ from pointsman.time_machine.replay.appends import Append, Moment, moments
 from pointsman.time_machine.replay.differences import TOPIC_OF, Difference, differences
 from pointsman.time_machine.replay.past_policies import PastPolicies
 from pointsman.time_machine.replay.redeciding import OF_LEADERS, REDECIDED, redecide
-from pointsman.time_machine.replay.stops import Stopped, missing, not_fitting, unreadable
+from pointsman.time_machine.replay.stops import Stopped, before_gap, not_fitting, unreadable
 
 WINDOW: Final = 10_000
 """Positions between the state of a decision and the decision: thousands only where others append
@@ -77,12 +77,7 @@ class Verification:
             return
         began = time.perf_counter()
         entries: list[Entry | None] = []
-        unread: Stopped | None = None
-        expected = self.read_to + 1
-        if rows[-1][0] != self.read_to + len(rows):
-            there = next(at for at, row in enumerate(rows, start=expected) if row[0] != at)
-            unread = missing(there, rows[there - expected][0])
-            rows = rows[: there - expected]
+        rows, unread = before_gap(rows, self.read_to)
         try:
             for row in rows:
                 entries.append(self._log.entry(row))  # noqa: PERF401 - those before an error stay
