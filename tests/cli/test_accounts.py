@@ -18,6 +18,7 @@ from pointsman.cli.stack.accounts import (
     producer,
 )
 from pointsman.contracts import subjects
+from pointsman.testing.waiting import PATIENCE_S
 from tests.cli.bus import EXECUTOR, POOL, TENANTS, Bus, a_bus
 
 
@@ -114,7 +115,7 @@ async def test_an_observer_reads_the_events(bus: Bus) -> None:
 
         await writer.publish("pm.evt.task.completed", b"{}")
 
-        assert (await events.next_msg(timeout=5)).data == b"{}"
+        assert (await events.next_msg(timeout=PATIENCE_S)).data == b"{}"
     assert refusals == []
 
 

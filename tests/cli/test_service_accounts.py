@@ -20,6 +20,7 @@ from pointsman.cli.stack.accounts import (
 from pointsman.contracts import subjects
 from pointsman.runtime.puller import Puller
 from pointsman.runtime.streams import provision, provision_consumer
+from pointsman.testing.waiting import PATIENCE_S
 from tests.cli.bus import EXECUTOR, POOL, Bus, a_bus
 
 
@@ -116,7 +117,7 @@ async def test_ratings_reach_the_feedback_service_and_its_answer_the_sender(bus:
         await reader.publish(subjects.answer("acme", "m-1"), b"taken")
         await message.ack_sync()
 
-        assert (await answers.next_msg(timeout=5)).data == b"taken"
+        assert (await answers.next_msg(timeout=PATIENCE_S)).data == b"taken"
         await puller.stop()
     assert refusals == []
 
@@ -173,7 +174,7 @@ async def test_a_canary_goes_from_the_resource_monitor_to_the_executor_and_back(
         await executor.subscribe(subject, cb=answer)
         await executor.flush()
 
-        reply = await monitor.request(subject, b"[]", timeout=5)
+        reply = await monitor.request(subject, b"[]", timeout=PATIENCE_S)
 
     assert reply.data == b"bytes"
     assert refusals == []

@@ -31,6 +31,7 @@ from pointsman.contracts.context import (
 from pointsman.contracts.message import Message
 from pointsman.runtime.broker import build_broker
 from pointsman.runtime.settings import NatsSettings
+from pointsman.testing.waiting import PATIENCE_S
 from tests.context.world import World
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ async def serving(world: World, url: str, *, real: bool) -> AsyncGenerator[NatsB
 
 async def ask(broker: NatsBroker, verb: str, question: Message, type_: type[T]) -> T:
     subject = subjects.query("context", verb)
-    reply = await broker.request(msgspec.json.encode(question), subject)
+    reply = await broker.request(msgspec.json.encode(question), subject, timeout=PATIENCE_S)
     return msgspec.json.decode(reply.body, type=type_)
 
 
@@ -67,7 +68,9 @@ async def test_entries_are_recorded_and_shown(real: bool, nats_url: str, world: 
     async with serving(world, nats_url, real=real) as broker:
         for verb, command in (("record_decision", decision), ("record_preference", preference)):
             subject = subjects.command("context", verb)
-            reply = await broker.request(msgspec.json.encode([command, command]), subject)
+            reply = await broker.request(
+                msgspec.json.encode([command, command]), subject, timeout=PATIENCE_S
+            )
             answers = decode_answers(reply.body)
             assert [type(answer) for answer in answers] == [Done, Done]
         await world.quiet()
@@ -143,7 +146,9 @@ async def test_a_malformed_command_is_refused_and_nothing_is_recorded(
     body: bytes, nats_url: str, world: World
 ) -> None:
     async with serving(world, nats_url, real=True) as broker:
-        reply = await broker.request(body, subjects.command("context", "record_decision"))
+        reply = await broker.request(
+            body, subjects.command("context", "record_decision"), timeout=PATIENCE_S
+        )
 
     (answer,) = [decode_answer(msgspec.json.encode(a)) for a in msgspec.json.decode(reply.body)]
     assert isinstance(answer, Rejected)

@@ -27,7 +27,7 @@ from pointsman.degradation.handlers import (
 )
 from pointsman.runtime.broker import ServiceBroker, build_broker
 from pointsman.runtime.settings import NatsSettings
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 from tests.degradation.pure_ladder import reading, sample
 from tests.degradation.shell import Shell, World, running
 
@@ -63,7 +63,7 @@ async def served(world: World, url: str, *, real: bool) -> AsyncGenerator[tuple[
 
 
 async def ask(broker: NatsBroker, subject: str, question: Message, type_: type[T]) -> T:
-    reply = await broker.request(msgspec.json.encode(question), subject)
+    reply = await broker.request(msgspec.json.encode(question), subject, timeout=PATIENCE_S)
     return msgspec.json.decode(reply.body, type=type_)
 
 
@@ -72,11 +72,11 @@ async def test_a_pack_of_commands_is_answered_in_its_order(
     real: bool, nats_url: str, world: World
 ) -> None:
     elsewhere = msgspec.structs.replace(SHED, command_id="two", pool="other")
-    for_ever = msgspec.structs.replace(SHED, command_id="three", ttl_s=1e9)
+    for_ever = msgspec.structs.replace(SHED, command_id="three", ttl_s=1e30)
     async with served(world, nats_url, real=real) as (broker, shell):
         pack = msgspec.json.encode([SHED, elsewhere, for_ever])
 
-        reply = await broker.request(pack, OVERRIDE)
+        reply = await broker.request(pack, OVERRIDE, timeout=PATIENCE_S)
 
         done, unknown, too_long = decode_answers(reply.body)
         assert isinstance(done, Done)
@@ -93,8 +93,8 @@ async def test_an_override_is_ended_and_both_stand_in_the_history(
 ) -> None:
     end = EndOverride(command_id="end", pool="main", by="ada")
     async with served(world, nats_url, real=real) as (broker, _):
-        await broker.request(msgspec.json.encode([SHED]), OVERRIDE)
-        await broker.request(msgspec.json.encode([end]), END)
+        await broker.request(msgspec.json.encode([SHED]), OVERRIDE, timeout=PATIENCE_S)
+        await broker.request(msgspec.json.encode([end]), END, timeout=PATIENCE_S)
 
         (row,) = await ask(broker, STATE, AskLadders(), list[LadderRow])
         history = await ask(broker, HISTORY, AskHistory(limit=2), list[HistoryRow])
@@ -125,7 +125,7 @@ async def test_readings_arrive_at_the_ladder(real: bool, nats_url: str, world: W
 async def test_a_level_that_does_not_exist_is_refused_in_words(nats_url: str, world: World) -> None:
     async with served(world, nats_url, real=True) as (broker, _):
         reply = await broker.request(
-            b'[{"command_id":"x","pool":"main","level":"panic"}]', OVERRIDE
+            b'[{"command_id":"x","pool":"main","level":"panic"}]', OVERRIDE, timeout=PATIENCE_S
         )
 
         (answer,) = decode_answers(reply.body)
@@ -138,7 +138,7 @@ async def test_a_command_is_put_off_while_the_log_cannot_be_written(
 ) -> None:
     world.store.failure = "disk full"
     async with served(world, nats_url, real=True) as (broker, shell):
-        reply = await broker.request(msgspec.json.encode([SHED]), OVERRIDE)
+        reply = await broker.request(msgspec.json.encode([SHED]), OVERRIDE, timeout=PATIENCE_S)
 
         (answer,) = decode_answers(reply.body)
         assert msgspec.json.decode(msgspec.json.encode(answer))["status"] == "unavailable"
@@ -147,6 +147,6 @@ async def test_a_command_is_put_off_while_the_log_cannot_be_written(
 
 async def test_a_malformed_question_is_refused_in_words(nats_url: str, world: World) -> None:
     async with served(world, nats_url, real=True) as (broker, _):
-        reply = await broker.request(b'{"limit": "all"}', HISTORY)
+        reply = await broker.request(b'{"limit": "all"}', HISTORY, timeout=PATIENCE_S)
 
         assert isinstance(decode_answer(reply.body), Rejected)

@@ -31,7 +31,7 @@ from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.service import ServiceScope
 from pointsman.runtime.streams import provision
 from pointsman.testing.memory_event_store import MemoryEventStore
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 from tests.degradation.pure_ladder import sample
 from tests.degradation.shell import CODEC, attached, attempt_failed, granted, registered
 
@@ -81,12 +81,14 @@ class Neighbour:
         )
 
     async def ladder(self) -> LadderRow:
-        reply = await self.nc.request(subjects.query("degradation", "state"), b"{}")
+        reply = await self.nc.request(
+            subjects.query("degradation", "state"), b"{}", timeout=PATIENCE_S
+        )
         return _JSON.decode(reply.data, type=list[LadderRow])[0]
 
     async def history(self) -> list[HistoryRow]:
         reply = await self.nc.request(
-            subjects.query("degradation", "history"), _JSON.encode(AskHistory())
+            subjects.query("degradation", "history"), _JSON.encode(AskHistory()), timeout=PATIENCE_S
         )
         return _JSON.decode(reply.data, type=list[HistoryRow])
 
@@ -133,7 +135,7 @@ async def test_it_takes_an_override_before_there_is_a_feed_and_ends_when_told(
         await wait_until(scheduler.answers, timeout_s=30)
 
         reply = await scheduler.nc.request(
-            subjects.command("degradation", "override"), _JSON.encode([command])
+            subjects.command("degradation", "override"), _JSON.encode([command]), timeout=PATIENCE_S
         )
         process.send_signal(signal.SIGTERM)
         status = await process.wait()
@@ -149,13 +151,13 @@ async def test_it_remembers_across_a_kill(
     async with service(nats_url, tmp_path / "data") as process:
         await wait_until(scheduler.answers, timeout_s=30)
         subject = subjects.command("degradation", "override")
-        first = await scheduler.nc.request(subject, _JSON.encode([command]))
+        first = await scheduler.nc.request(subject, _JSON.encode([command]), timeout=PATIENCE_S)
         process.kill()
 
     async with service(nats_url, tmp_path / "data"):
         await wait_until(scheduler.answers, timeout_s=30)
         row = await scheduler.ladder()
-        again = await scheduler.nc.request(subject, _JSON.encode([command]))
+        again = await scheduler.nc.request(subject, _JSON.encode([command]), timeout=PATIENCE_S)
         history = await scheduler.history()
 
     assert (row.level, again.data) == (Level.SHED, first.data)
@@ -217,7 +219,9 @@ async def test_it_ends_and_starts_again_in_one_process_on_one_log(
     first = ServiceScope("degradation")
     starting = asyncio.ensure_future(SERVICE.start(first, settings, store))
     await wait_until(scheduler.answers, timeout_s=30)
-    await scheduler.nc.request(subjects.command("degradation", "override"), _JSON.encode([command]))
+    await scheduler.nc.request(
+        subjects.command("degradation", "override"), _JSON.encode([command]), timeout=PATIENCE_S
+    )
     starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
     await first.close()

@@ -270,12 +270,13 @@ def test_an_override_does_not_expire_early() -> None:
     assert ladder.steps.expired(ladder.stand, at=99.0, applied_to=0) is None
 
 
-@pytest.mark.parametrize("ttl_s", [-1.0, 0.0, 0.99, MAX_TTL_S + 1])
+@pytest.mark.parametrize("ttl_s", [-1.0, 0.0, 0.99, MAX_TTL_S + 1, 36e6])
 def test_an_override_for_ever_or_for_no_time_is_refused(ttl_s: float) -> None:
     refusal = PureLadder().steps.refusal(override(Level.SHED, ttl_s=ttl_s))
 
     assert refusal is not None
     assert refusal.code == "ttl_out_of_range"
+    assert "e+" not in refusal.message
 
 
 @pytest.mark.parametrize("ttl_s", [1.0, MAX_TTL_S])

@@ -25,6 +25,7 @@ from pointsman.contracts.leases import (
 )
 from pointsman.contracts.streams import stream_id
 from pointsman.runtime.nats_client import nats_client
+from pointsman.testing.waiting import PATIENCE_S
 
 
 class PoolLeader:
@@ -61,11 +62,11 @@ class PoolLeader:
         finally:
             await nc.close()
 
-    async def order(self, order: LeaseOrder, *, timeout_s: float = 2.0) -> LeaseReceipt:
+    async def order(self, order: LeaseOrder, *, timeout_s: float = PATIENCE_S) -> LeaseReceipt:
         body = await self.ask(self._lease_subject, msgspec.json.encode(order), timeout_s=timeout_s)
         return msgspec.json.decode(body, type=LeaseReceipt)
 
-    async def ask(self, subject: str, body: bytes, *, timeout_s: float = 2.0) -> bytes:
+    async def ask(self, subject: str, body: bytes, *, timeout_s: float = PATIENCE_S) -> bytes:
         return (await self._nc.request(subject, body, timeout=timeout_s)).data
 
     async def on_attach(self, message: Msg) -> None:

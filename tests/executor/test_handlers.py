@@ -16,7 +16,7 @@ from pointsman.executor.holding.canaries import Canaries
 from pointsman.runtime.broker import ServiceBroker, build_broker
 from pointsman.runtime.settings import NatsSettings
 from pointsman.testing.memory_blobs import MemoryBlobs
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 from tests.executor.fakes import (
     IDENTITY,
     FakeEngine,
@@ -64,7 +64,7 @@ async def test_an_order_is_answered_with_the_leases_held(real: bool, nats_url: s
     async with executor(nats_url, leader, blobs, real=real) as broker:
         sent = order(grant(payload), grant(payload, task=2), grant(payload, task=3, device="none"))
 
-        reply = await broker.request(msgspec.json.encode(sent), ORDERS)
+        reply = await broker.request(msgspec.json.encode(sent), ORDERS, timeout=PATIENCE_S)
 
         receipt = msgspec.json.decode(reply.body, type=LeaseReceipt)
         assert receipt.held == (lease(1), lease(2))
@@ -76,7 +76,9 @@ async def test_an_order_is_answered_with_the_leases_held(real: bool, nats_url: s
 async def test_a_stale_order_is_answered_as_such(real: bool, nats_url: str) -> None:
     async with executor(nats_url, MemoryLeader(), MemoryBlobs(), real=real) as broker:
         for epoch in (5, 4):
-            reply = await broker.request(msgspec.json.encode(order(epoch=epoch)), ORDERS)
+            reply = await broker.request(
+                msgspec.json.encode(order(epoch=epoch)), ORDERS, timeout=PATIENCE_S
+            )
 
         receipt = msgspec.json.decode(reply.body, type=LeaseReceipt)
         assert receipt.stale_epoch
@@ -90,7 +92,7 @@ async def test_a_canary_is_answered_with_the_engines_bytes(real: bool, nats_url:
             for name in ("cpu-0", "none")
         ]
 
-        reply = await broker.request(msgspec.json.encode(asked), CANARY)
+        reply = await broker.request(msgspec.json.encode(asked), CANARY, timeout=PATIENCE_S)
 
         here, nowhere = msgspec.json.decode(reply.body, type=list[CanaryAnswer])
         assert isinstance(here, CanaryAnswered)

@@ -23,6 +23,7 @@ from pointsman.contracts.message import Message
 from pointsman.feedback.handlers import build_command_router, build_query_router
 from pointsman.runtime.broker import build_broker
 from pointsman.runtime.settings import NatsSettings
+from pointsman.testing.waiting import PATIENCE_S
 from tests.feedback.world import GOOD, Feedback, feedback, rating, registered
 
 T = TypeVar("T")
@@ -44,12 +45,14 @@ async def served(url: str, here: Feedback, *, real: bool) -> AsyncGenerator[Nats
 
 async def command(broker: NatsBroker, verb: str, pack: Sequence[Message]) -> list[Answer]:
     subject = subjects.command("feedback", verb)
-    return decode_answers((await broker.request(msgspec.json.encode(pack), subject)).body)
+    return decode_answers(
+        (await broker.request(msgspec.json.encode(pack), subject, timeout=PATIENCE_S)).body
+    )
 
 
 async def ask(broker: NatsBroker, verb: str, question: Message, type_: type[T]) -> T:
     subject = subjects.query("feedback", verb)
-    reply = await broker.request(msgspec.json.encode(question), subject)
+    reply = await broker.request(msgspec.json.encode(question), subject, timeout=PATIENCE_S)
     return msgspec.json.decode(reply.body, type=type_)
 
 
@@ -93,7 +96,7 @@ async def test_what_is_no_rating_is_refused(nats_url: str, tmp_path: Path) -> No
     async with feedback(tmp_path) as here, served(nats_url, here, real=True) as broker:
         subject = subjects.command("feedback", "give")
 
-        reply = await broker.request(b'[{"command_id":"1"}]', subject)
+        reply = await broker.request(b'[{"command_id":"1"}]', subject, timeout=PATIENCE_S)
 
         (answer,) = decode_answers(reply.body)
         assert isinstance(answer, Rejected)

@@ -23,6 +23,7 @@ from pointsman.eventstore.relay import Relay
 from pointsman.resource_monitor.watching.rounds import every
 from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.streams import provision
+from pointsman.testing.waiting import PATIENCE_S
 
 _SAMPLE_EVERY_S = 0.1
 
@@ -72,7 +73,7 @@ class PoolStandIn:
 
     async def ask(self, verb: str, question: Message, type_: type[T]) -> T:
         subject = subjects.query("resource_monitor", verb)
-        reply = await self.nc.request(subject, msgspec.json.encode(question), timeout=2.0)
+        reply = await self.nc.request(subject, msgspec.json.encode(question), timeout=PATIENCE_S)
         return msgspec.json.decode(reply.data, type=type_)
 
     async def provide(self) -> None:

@@ -24,7 +24,7 @@ from pointsman.resource_monitor.domain.measuring import Figures, GpuReading
 from pointsman.resource_monitor.handlers import build_query_router, build_telemetry_router
 from pointsman.runtime.broker import ServiceBroker, build_broker
 from pointsman.runtime.settings import NatsSettings
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 from tests.resource_monitor.fakes import FakePoolDevices, MemoryTaskView, device, pool_sample
 from tests.resource_monitor.watched import Watched, World
 
@@ -52,7 +52,7 @@ async def answering(url: str, watched: Watched, *, real: bool) -> AsyncGenerator
 
 async def asked(broker: NatsBroker, verb: str, question: Message, type_: type[T]) -> T:
     subject = subjects.query("resource_monitor", verb)
-    reply = await broker.request(msgspec.json.encode(question), subject)
+    reply = await broker.request(msgspec.json.encode(question), subject, timeout=PATIENCE_S)
     return msgspec.json.decode(reply.body, type=type_)
 
 
@@ -144,6 +144,6 @@ async def test_a_malformed_question_is_refused_in_words(nats_url: str, watched: 
     async with answering(nats_url, watched, real=True) as broker:
         subject = subjects.query("resource_monitor", "alerts")
 
-        reply = await broker.request(b'{"all": "yes"}', subject)
+        reply = await broker.request(b'{"all": "yes"}', subject, timeout=PATIENCE_S)
 
     assert isinstance(decode_answer(reply.body), Rejected)

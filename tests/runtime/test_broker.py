@@ -20,7 +20,7 @@ from pointsman.runtime.connection import Connection
 from pointsman.runtime.errors import NotLeaderError, TransientError
 from pointsman.runtime.servers import LocalNats
 from pointsman.runtime.settings import NatsSettings
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 
 COMMAND = CancelTask(command_id="c1", task=UUID(int=1), by="test")
 
@@ -40,7 +40,7 @@ async def test_a_malformed_request_is_answered(
 
     await broker.start()
 
-    reply = await nc.request("pm.cmd.test.cancel", body, timeout=5)
+    reply = await nc.request("pm.cmd.test.cancel", body, timeout=PATIENCE_S)
 
     answer = decode_answers(reply.data)[0] if many else decode_answer(reply.data)
     assert isinstance(answer, Rejected)
@@ -60,7 +60,7 @@ async def test_a_handler_that_raises_answers_unavailable(
 
     await broker.start()
 
-    reply = await nc.request("pm.cmd.test.cancel", _packed(COMMAND), timeout=5)
+    reply = await nc.request("pm.cmd.test.cancel", _packed(COMMAND), timeout=PATIENCE_S)
 
     answer = decode_answers(reply.data)[0]
     assert isinstance(answer, Unavailable)
@@ -79,7 +79,7 @@ async def test_a_handler_that_leads_no_more_answers_that_it_does_not_lead(
 
     await broker.start()
 
-    reply = await nc.request("pm.cmd.test.cancel", _packed(COMMAND), timeout=5)
+    reply = await nc.request("pm.cmd.test.cancel", _packed(COMMAND), timeout=PATIENCE_S)
 
     assert decode_answers(reply.data) == [NotLeader()]
     await broker.stop()

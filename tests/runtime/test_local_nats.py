@@ -26,7 +26,7 @@ from pointsman.runtime.servers import (
     kill_leftovers,
 )
 from pointsman.testing.servers import nats_server
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 
 WRITER = NatsUser("writer", "writes-a-lot", publish=("work.>",), subscribe=())
 READER = NatsUser("reader", "reads-a-lot", publish=(), subscribe=("work.>",))
@@ -87,7 +87,7 @@ async def test_a_user_may_do_what_its_lists_say_and_nothing_else(tmp_path: Path)
         await reader.flush()
 
         await writer.publish("work.a", b"allowed")
-        received = await work.next_msg(timeout=5)
+        received = await work.next_msg(timeout=PATIENCE_S)
         await writer.publish("other.a", b"not allowed")
         await writer.subscribe("work.*")
         await reader.publish("work.b", b"not allowed")
@@ -109,7 +109,7 @@ async def test_a_user_may_answer_requests_without_naming_the_askers_inbox(tmp_pa
 
         await answerer.subscribe("ask.*", cb=answer)
         await answerer.flush()
-        reply = await asker.request("ask.anything", b"?", timeout=5)
+        reply = await asker.request("ask.anything", b"?", timeout=PATIENCE_S)
         await asker.close()
         await answerer.close()
 

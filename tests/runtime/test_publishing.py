@@ -10,6 +10,7 @@ from nats.errors import ConnectionClosedError, MaxPayloadError
 from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.publishing import publish_as_is
 from pointsman.testing.servers import nats_server
+from pointsman.testing.waiting import PATIENCE_S
 
 HEADERS = {"Nats-Msg-Id": "life-7", "ce-type": "task.accepted.v1", "ce-source": "/pointsman/main"}
 
@@ -31,7 +32,7 @@ async def test_it_arrives_as_the_client_itself_would_send_it(
 
     await nc.publish("pm.evt.task.accepted", body, reply=reply, headers=dict(HEADERS))
     await publish_as_is(nc, "pm.evt.task.accepted", body, reply=reply, headers=HEADERS)
-    theirs, ours = [await heard.next_msg(2), await heard.next_msg(2)]
+    theirs, ours = [await heard.next_msg(PATIENCE_S), await heard.next_msg(PATIENCE_S)]
 
     assert (ours.data, ours.reply, ours.headers) == (theirs.data, theirs.reply, theirs.headers)
     assert ours.headers == HEADERS

@@ -30,6 +30,7 @@ from pointsman.runtime.telemetry import (
     template_of,
 )
 from pointsman.runtime.tracing import current_traceparent, link_to
+from pointsman.testing.waiting import PATIENCE_S
 
 ORIGIN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OTHER = "00-11111111111111111111111111111111-2222222222222222-01"
@@ -260,7 +261,7 @@ async def _submit(
 
     await broker.start()
     if error is not None:
-        await nc.request(SUBMIT, msgspec.json.encode(commands), timeout=5)
+        await nc.request(SUBMIT, msgspec.json.encode(commands), timeout=PATIENCE_S)
     else:
         asker: PackedRequests[SubmitTask, Answer] = PackedRequests(
             nc,

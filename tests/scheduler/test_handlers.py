@@ -26,7 +26,7 @@ from pointsman.scheduler.adapters.nats_readings import NatsReadings
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.handlers import build_command_router
 from pointsman.scheduler.leading.load_readings import LoadReader, publish_load
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 from tests.support.influences import with_context, with_result, without_context
 from tests.support.leading import Scheduler, World, scheduler
 from tests.support.scheduling import A, submission
@@ -47,7 +47,9 @@ async def served(url: str, here: Scheduler, *, real: bool) -> AsyncGenerator[Nat
 
 async def command(broker: NatsBroker, verb: str, pack: Sequence[Message]) -> list[Answer]:
     subject = subjects.command("scheduler", verb, "main")
-    return decode_answers((await broker.request(msgspec.json.encode(pack), subject)).body)
+    return decode_answers(
+        (await broker.request(msgspec.json.encode(pack), subject, timeout=PATIENCE_S)).body
+    )
 
 
 @twice
@@ -76,7 +78,9 @@ async def test_a_malformed_preparation_is_refused_in_words(nats_url: str) -> Non
     here = await scheduler(World())
     async with served(nats_url, here, real=True) as broker:
         reply = await broker.request(
-            b'[{"command_id":"p"}]', subjects.command("scheduler", "prepare", "main")
+            b'[{"command_id":"p"}]',
+            subjects.command("scheduler", "prepare", "main"),
+            timeout=PATIENCE_S,
         )
 
         (answer,) = decode_answers(reply.body)

@@ -15,6 +15,7 @@ from pointsman.contracts.schedules import PauseSchedule, RemoveSchedule, ResumeS
 from pointsman.runtime.broker import build_broker
 from pointsman.runtime.settings import NatsSettings
 from pointsman.scheduler.handlers import build_command_router, build_schedule_router
+from pointsman.testing.waiting import PATIENCE_S
 from tests.support.leading import Scheduler, World, scheduler
 from tests.support.schedules import EVERY_MINUTE, changed, schedules_of
 from tests.support.scheduling import submission
@@ -38,7 +39,9 @@ async def served(url: str, here: Scheduler, *, real: bool) -> AsyncGenerator[Nat
 
 async def command(broker: NatsBroker, verb: str, pack: Sequence[Message]) -> list[Answer]:
     subject = subjects.command("scheduler", verb, "main")
-    return decode_answers((await broker.request(msgspec.json.encode(pack), subject)).body)
+    return decode_answers(
+        (await broker.request(msgspec.json.encode(pack), subject, timeout=PATIENCE_S)).body
+    )
 
 
 @twice

@@ -18,7 +18,7 @@ from pointsman.scheduler.domain.attempts.ends import decide_cancel, decide_repor
 from pointsman.scheduler.domain.rounds.granting import decide_round
 from pointsman.scheduler.leading.lead import LEAD_TTL_S, FencedError
 from pointsman.testing.clock import FakeClock
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 from tests.support.electing import elected
 from tests.support.elections import SharedStore
 from tests.support.leading import Scheduler, World, scheduler
@@ -185,7 +185,7 @@ async def test_an_executor_that_knows_a_later_epoch_makes_the_leader_look() -> N
     here.dispatch.cancel("executor-1", Lease(task=A, attempt=1))
 
     with pytest.raises(FencedError):
-        await asyncio.wait_for(keeping, timeout=0.5)
+        await asyncio.wait_for(keeping, timeout=PATIENCE_S)
     await here.dispatch.drain()
 
 

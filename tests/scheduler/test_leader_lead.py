@@ -14,7 +14,7 @@ from pointsman.scheduler.domain.attempts.lease_clocks import LeaseClocks
 from pointsman.scheduler.leading.decision_log import DecisionLog
 from pointsman.scheduler.leading.lead import LEAD_TTL_S, FencedError, Lead
 from pointsman.testing.clock import FakeClock
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 from tests.support.electing import elected
 from tests.support.elections import SharedStore
 from tests.support.scheduling import NOON
@@ -183,7 +183,7 @@ async def test_a_refused_append_ends_the_keeping_at_once(here: Leading) -> None:
         await DecisionLog(here.store, EventCodec(), lead).record(a_decision())
 
     with pytest.raises(FencedError):
-        await asyncio.wait_for(keeping, timeout=0.5)
+        await asyncio.wait_for(keeping, timeout=PATIENCE_S)
 
 
 async def test_who_hears_of_a_later_epoch_looks_at_once(here: Leading) -> None:
@@ -196,7 +196,7 @@ async def test_who_hears_of_a_later_epoch_looks_at_once(here: Leading) -> None:
     lead.doubt()
 
     with pytest.raises(FencedError):
-        await asyncio.wait_for(keeping, timeout=0.5)
+        await asyncio.wait_for(keeping, timeout=PATIENCE_S)
 
 
 async def test_a_lead_that_is_given_back_can_be_taken_at_once(here: Leading) -> None:

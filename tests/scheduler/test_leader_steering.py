@@ -26,7 +26,7 @@ from pointsman.scheduler.leading.pool_rows import (
     tenant_rows,
 )
 from pointsman.scheduler.leading.steering import SteeringDesk
-from pointsman.testing.waiting import wait_until
+from pointsman.testing.waiting import PATIENCE_S, wait_until
 from tests.support.leading import Scheduler, World, leading, scheduler
 from tests.support.schedules import loading_offer
 from tests.support.scheduling import A, attach, report, submission
@@ -261,7 +261,9 @@ async def test_packs_of_commands_are_answered_in_order(real: bool, nats_url: str
 
         async def ask(verb: str, *pack: SteeringCommand) -> list[Answer]:
             subject = subjects.command("scheduler", verb, "main")
-            return decode_answers((await running.request(msgspec.json.encode(pack), subject)).body)
+            return decode_answers(
+                (await running.request(msgspec.json.encode(pack), subject, timeout=PATIENCE_S)).body
+            )
 
         held, missing = await ask("steer_task", hold(task), hold(A, number=2))
         paused, resumed = await ask(
@@ -290,6 +292,7 @@ async def test_a_command_without_a_reason_is_refused_in_words(nats_url: str) -> 
         reply = await running.request(
             b'[{"verb":"hold","command_id":"x","by":"ada","reason":""}]',
             subjects.command("scheduler", "steer_task", "main"),
+            timeout=PATIENCE_S,
         )
 
         (answer,) = decode_answers(reply.body)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -33,12 +34,13 @@ def folded(rows: Sequence[LogRow], *, page: int = 100) -> Folding:
     return folding
 
 
-def verified(rows: Sequence[LogRow]) -> Verification:
+@cache
+def state_of_a_verification() -> object:
     verification = Verification("main")
-    for page in pages(rows, 100):
+    for page in pages(DAY, 100):
         verification.take(page)
     verification.end()
-    return verification
+    return state(verification.pool)
 
 
 def state(pool: Pool) -> object:
@@ -52,7 +54,7 @@ def test_pages_of_any_size_lead_to_the_state_of_a_verification(page: int) -> Non
 
     assert folding.stopped is None
     assert folding.read_to == DAY[-1][0]
-    assert state(folding.pool) == state(verified(DAY).pool)
+    assert state(folding.pool) == state_of_a_verification()
 
 
 @given(place=st.integers(0, len(DAY) - 1), page=st.integers(1, 200))

@@ -4,12 +4,18 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
+from typing import Final
 
-_POLL_S = 0.01
+PATIENCE_S: Final = 20.0
+"""How long something that must come is waited for; a machine that others use stalls for seconds."""
+_POLL_S: Final = 0.01
 
 
 async def wait_until(
-    condition: Callable[[], bool | Awaitable[bool]], *, timeout_s: float = 10, message: str = ""
+    condition: Callable[[], bool | Awaitable[bool]],
+    *,
+    timeout_s: float = PATIENCE_S,
+    message: str = "",
 ) -> None:
     """Return as soon as ``condition`` holds; it is asked every 10 ms, at least once.
 

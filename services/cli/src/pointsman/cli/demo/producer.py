@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-
-from pointsman.runtime.nats_client import nats_client
 
 TYPE = "pointsman.task.submit.v1"
 _TRIES = 10
@@ -53,7 +52,7 @@ class Producer:
 
     async def connect(self) -> None:
         """Log in and listen; answers are lost to those who are not there."""
-        self._nc = await nats_client(
+        self._nc = await nats.connect(
             self._url,
             name=self._user,
             user=self._user,
