@@ -135,7 +135,7 @@ async def test_an_override_for_too_long_is_refused_with_a_way_on(ladder: Ladder)
     refused = await ladder("override", "shed", "--for", "25h", "-o", "json")
 
     error = json.loads(refused.out)["error"]
-    assert refused.status == ExitCode.FAILURE
+    assert refused.status == ExitCode.USAGE
     assert error["code"] == "ttl_out_of_range"
     assert "renew it" in error["next"]
 
@@ -147,6 +147,9 @@ async def test_wrong_usage_is_told_apart(ladder: Ladder) -> None:
             ("override", "panic", "--for", "10m"),
             ("override", "shed"),
             ("override", "shed", "--for", "soon"),
+            ("override", "shed", "--for", "10m", "--reason", ""),
+            ("override", "shed", "--for", "10m", "--reason", " "),
+            ("override", "shed", "--for", "10m", "--reason", "x" * 501),
             ("show", "--history", "0"),
         )
     }
@@ -196,11 +199,11 @@ def test_a_ladder_is_shown_with_all_that_it_stands_on() -> None:
     assert list(ladder_lines(row)) == [
         "main: degrade for 12.5 s",
         "  override     degrade until 1970-01-01 00:01:00 UTC by ada",
-        "  wait         1.92 s, family summarize; enters at 0.5/1.5/15 s",
-        "  load         unknown of the best variants; recovers at 0.8",
-        "  device       unknown; at its limit at 0.95",
+        "  wait         1.92 s, family summarize; enters at 500 ms, 1.5 s, 15 s",
+        "  load         unknown of what the best variants carry; recovers at 80%",
+        "  device       unknown; at its limit at 95%",
         "  alerts       task_latency/summarize",
         "  unknown      device/gpu-1",
-        "  timer        headroom to leave degrade: 2 s of 4 s",
+        "  timer        headroom to leave degrade: for 2 s, needed 4 s",
         "  fallback     large -> none is viable until 1970-01-01 00:00:30 UTC: out_of_memory",
     ]

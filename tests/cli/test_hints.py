@@ -23,6 +23,8 @@ OTHER = Path("/srv/stack")
             "read the log, or run pointsman doctor",
             "read the log, or run pointsman doctor --data {}",
         ),
+        ("`pointsman feedback ls` shows them", "`pointsman feedback ls --data {}` shows them"),
+        ("Run `pointsman verify`: it says", "Run `pointsman verify --data {}`: it says"),
         ("pointsman up --data /elsewhere", "pointsman up --data /elsewhere"),
         ("send less", "send less"),
     ],

@@ -86,13 +86,14 @@ def test_a_changed_log_is_not_backed_up(pointsman: CommandLine, tmp_path: Path) 
     [
         (("backup", "there"), "log_missing"),
         (("verify",), "log_missing"),
-        (("restore", "nowhere"), "backup_incomplete"),
+        (("restore", "nowhere"), "backup_missing"),
+        (("state", "--backup", "nowhere"), "backup_missing"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path: Path, words: tuple[str, ...], code: str) -> None:
     done = CommandLine(tmp_path / "nothing")(*words)
 
-    assert done.returncode != ExitCode.OK
+    assert done.returncode == ExitCode.NOT_FOUND
     assert f"[{code}]" in done.stderr
 
 

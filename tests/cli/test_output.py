@@ -16,8 +16,10 @@ from pointsman.cli.output import (
     clock,
     column,
     counted,
+    figures,
     plain,
     seconds,
+    share,
 )
 
 ROWS: list[Document] = [
@@ -137,7 +139,10 @@ def test_a_message_that_nobody_can_read_does_not_end_the_work() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), ("", "-"), (True, "yes"), (0, "0"), (1.5, "1.5"), (("a", "b"), "a, b")],
+    [
+        *((None, "-"), ("", "-"), (True, "yes"), (0, "0"), (1.5, "1.5"), (("a", "b"), "a, b")),
+        *((0.0, "0"), (1.0, "1"), (0.9996, "0.9996"), (0.0004, "0.0004"), (2.00001, "2")),
+    ],
 )
 def test_values_are_written_for_reading(value: object, text: str) -> None:
     assert plain(value) == text
@@ -146,6 +151,46 @@ def test_values_are_written_for_reading(value: object, text: str) -> None:
 @given(st.floats(min_value=0, max_value=1e6, allow_nan=False))
 def test_a_duration_always_has_a_unit(value: float) -> None:
     assert seconds(value).endswith((" ms", " s"))
+
+
+@given(st.floats(min_value=0, max_value=1e12, allow_nan=False))
+def test_no_number_has_an_exponent(value: float) -> None:
+    assert "e" not in figures(value)
+    assert "e" not in seconds(value).removesuffix("s").lower()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.99961, "1 s"),
+        (0.25, "250 ms"),
+        (999.7, "1000 s"),
+        (1_034.2, "1034 s"),
+        (0.000_000_004, "0.000004 ms"),
+    ],
+)
+def test_a_duration_is_told_in_three_figures_or_whole(value: float, text: str) -> None:
+    assert seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0%"),
+        (1.0, "100%"),
+        (0.5, "50%"),
+        (0.996, "99.6%"),
+        (0.9999, "99.9%"),
+        (0.004, "0.4%"),
+        (0.00001, "0.1%"),
+        (1.5, "150%"),
+        (None, "-"),
+    ],
+)
+def test_a_share_that_is_neither_all_nor_nothing_is_not_told_as_that(
+    value: object, text: str
+) -> None:
+    assert share(value) == text
 
 
 def test_a_duration_that_is_not_known_is_a_dash() -> None:

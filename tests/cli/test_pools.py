@@ -173,13 +173,16 @@ def test_a_paused_pool_gets_nothing_and_a_tenant_is_paused_in_all(pointsman: Han
         shown = pointsman("task", "why", held).stdout
     finally:
         pointsman.json("resume", "pool", SECOND, *WHY)
-    pointsman.json("pause", "tenant", "acme", *WHY)
+    pointsman.json("pause", "tenant", "default", *WHY)
     paused = pointsman.json("pause")
-    pointsman.json("resume", "tenant", "acme", *WHY)
+    pointsman.json("resume", "tenant", "default", *WHY)
 
     assert {row["pool"] for row in rows} == {POOL}
     assert f"It waits for the end of a pause: pool {SECOND} is paused by cli:" in shown
-    assert [(row["name"], row["pool"]) for row in paused] == [("acme", POOL), ("acme", SECOND)]
+    assert [(row["name"], row["pool"]) for row in paused] == [
+        ("default", POOL),
+        ("default", SECOND),
+    ]
     assert pointsman("task", "watch", held).returncode == ExitCode.OK
 
 

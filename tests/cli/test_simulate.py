@@ -85,7 +85,9 @@ def test_a_missing_trace_and_an_unknown_policy_are_said(
     unknown = pointsman("simulate", "--trace", "x", "--policy", "best")
 
     assert json.loads(missing.stdout)["error"]["code"] == "trace_missing"
-    assert unknown.returncode == pointsman("simulate").returncode == ExitCode.USAGE
+    assert (missing.returncode, unknown.returncode) == (ExitCode.NOT_FOUND, ExitCode.NOT_FOUND)
+    assert "[policy_missing]" in unknown.stderr
+    assert pointsman("simulate").returncode == ExitCode.USAGE
 
 
 def test_a_file_sets_our_policy_and_a_wrong_one_is_refused(
@@ -101,7 +103,9 @@ def test_a_file_sets_our_policy_and_a_wrong_one_is_refused(
 
     assert report["policy"] == "pointsman"
     assert report["parameters"]["swap_share"] == 0.2
-    assert json.loads(refused.stdout)["error"]["code"] == "policy_value"
+    error = json.loads(refused.stdout)["error"]
+    assert error["code"] == "policy_value"
+    assert error["message"].startswith(f"policy file {wrong}: ")
 
 
 def test_tasks_that_expire_are_said_beside_the_figures(

@@ -210,6 +210,16 @@ def test_wrong_usage_is_told_before_anything_is_asked(words: tuple[str, ...]) ->
         (("schedule", "resume", "bad name", *WHY), "is no name"),
         (("schedule", "rm", "digest", "--tenant", "Bad Name"), "is no tenant"),
         (("task", "wait", "--bulk", "bad name"), "is no name"),
+        (("task", "cancel", str(uuid4()), "--reason", " "), "--reason is empty"),
+        (("task", "cancel", "--bulk", "b", "--reason", ""), "--reason is empty"),
+        (("schedule", "rm", "digest", "--reason", ""), "--reason is empty"),
+        (("feedback", "undo", str(uuid4()), "--reason", " "), "--reason is empty"),
+        (("feedback", "give", str(uuid4()), "--comment", " "), "--comment is empty"),
+        (("project", "decide", "p", "--title", "t", "--reason", ""), "--reason"),
+        (("project", "decide", "p", "--title", " ", "--reason", "r"), "--title"),
+        (("pause", "model"), "name the model"),
+        (("pause", "model", "fast"), "say why with --reason"),
+        (("schedule", "set", "s", "--cron", "* * * * *", "--family", "f"), "--text or --file"),
     ],
 )
 def test_what_cannot_be_meant_is_said_in_a_sentence_with_a_code(
@@ -224,6 +234,22 @@ def test_what_cannot_be_meant_is_said_in_a_sentence_with_a_code(
     error = json.loads(for_programs.stdout)["error"]
     assert error["code"] == "invalid_option"
     assert error["next"]
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_a_tenant_that_nobody_knows_is_not_found(pointsman: Hand, verb: str) -> None:
+    done = pointsman(verb, "tenant", "nosuch", *WHY)
+
+    assert done.returncode == ExitCode.NOT_FOUND
+    assert "[no_such_tenant]" in done.stderr
+    assert f"pointsman tenant set --data {pointsman.data} nosuch --weight 1" in done.stderr
+
+
+def test_a_tenant_with_settings_is_known(pointsman: Hand) -> None:
+    pointsman.json("tenant", "set", "expected", "--weight", "1", "--queued", "9", *WHY)
+
+    with paused(pointsman, "tenant", "expected"):
+        assert row(pointsman, "tenant", "expected")["paused"]
 
 
 @pytest.mark.parametrize(("text", "limit"), [("none", NO_LIMIT), ("0", 0), ("12", 12)])
@@ -246,6 +272,9 @@ def test_anything_else_is_no_limit(text: str) -> None:
         ("no_such_pool", ExitCode.NOT_FOUND),
         ("no_such_device", ExitCode.NOT_FOUND),
         ("boost_out_of_range", ExitCode.USAGE),
+        ("ttl_out_of_range", ExitCode.USAGE),
+        ("too_far_ahead", ExitCode.USAGE),
+        ("malformed_request", ExitCode.USAGE),
         ("cron_invalid", ExitCode.USAGE),
         ("unknown_timezone", ExitCode.USAGE),
         ("task_not_open", ExitCode.CONFLICT),

@@ -130,6 +130,19 @@ def test_a_bulk_that_waits_is_cancelled_and_what_depends_on_it_fails(
     assert "dependency_failed" in refused.stderr
 
 
+def test_what_keeps_every_line_from_being_sent_is_one_document(tmp_path: Path) -> None:
+    nobody, lines = Hand(tmp_path / "nothing"), tmp_path / "lines"
+    lines.write_text('{"family":"embed","text":"a"}\n')
+
+    with log_as_before():
+        done = nobody("task", "submit-many", str(lines), "-o", "json")
+        missing = nobody("task", "submit-many", str(tmp_path / "missing"), "-o", "json")
+
+    assert json.loads(done.stdout)["error"]["code"] == "unreachable"
+    assert json.loads(missing.stdout)["error"]["code"] == "input_unreadable"
+    assert missing.returncode == ExitCode.NOT_FOUND
+
+
 def test_a_bulk_is_waited_for_until_all_of_it_has_ended(pointsman: CommandLine) -> None:
     bulk, hand = f"bulk-{uuid4()}", Hand(pointsman.data)
     with log_as_before():
@@ -140,14 +153,20 @@ def test_a_bulk_is_waited_for_until_all_of_it_has_ended(pointsman: CommandLine) 
         too_long = hand("task", "wait", "--bulk", bulk, "--timeout", "0.2")
         hand.json("task", "cancel", "--bulk", bulk)
         one_cancelled = hand("task", "wait", "--bulk", bulk)
-        absent = hand("task", "wait", "--bulk", bulk, "--tenant", "nobody")
+        none_left = hand("task", "cancel", "--bulk", bulk)
+        absent = [
+            hand("task", verb, "--bulk", bulk, "--tenant", "nobody") for verb in ("wait", "cancel")
+        ]
 
     assert ended == {"bulk": bulk, "tenant": "default", "states": {"completed": 2}}
     assert too_long.returncode == ExitCode.TIMEOUT
-    assert f"1 of 3 tasks of bulk {bulk} had not ended within 0.2 s" in too_long.stderr
+    assert f"1 of 3 tasks of bulk {bulk} had not ended within 200 ms" in too_long.stderr
     assert one_cancelled.returncode == ExitCode.TASK_FAILED
     assert one_cancelled.stdout == "3 tasks ended: 2 completed, 1 cancelled\n"
-    assert (absent.returncode, "[no_such_bulk]" in absent.stderr) == (ExitCode.NOT_FOUND, True)
+    assert (none_left.returncode, none_left.stdout) == (ExitCode.OK, "0 tasks cancelled\n")
+    for each in absent:
+        assert each.returncode == ExitCode.NOT_FOUND
+        assert "[no_such_bulk]" in each.stderr
 
 
 def test_a_task_runs_after_another(pointsman: CommandLine) -> None:

@@ -107,11 +107,13 @@ def test_what_was_found_before_damage_is_told_with_the_next_step(
 
     words = past("replay", "--verify")
     report = json.loads(past("replay", "--verify", "-o", "json").stdout)
+    state = past("state")
 
     assert words.returncode == ExitCode.FAILURE
     assert f"{position - 1} events folded; of " in words.stdout
     assert f"stopped at position {position} (task.granted.v1)" in words.stdout
     assert "Run `pointsman verify`" in words.stdout
+    assert f"Run `pointsman verify --data {tmp_path / 'data'}`" in state.stderr
     assert report["stopped"]["code"] == "unreadable_event"
     assert (report["different"], report["decisions"] > 0) == (0, True)
 

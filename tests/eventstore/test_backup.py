@@ -68,6 +68,17 @@ async def test_an_interrupted_backup_is_none(tmp_path: Path) -> None:
         open_backup(into)
 
 
+def test_what_is_no_directory_is_told_from_what_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(BackupError, match="there is no backup") as missing:
+        open_backup(tmp_path / "missing")
+    with pytest.raises(BackupError, match="is no directory") as a_file:
+        open_backup(tmp_path / "file")
+
+    assert (missing.value.code, a_file.value.code) == ("backup_missing", "not_a_directory")
+
+
 async def test_a_backup_that_was_changed_is_refused(tmp_path: Path) -> None:
     into = await a_backup(tmp_path)
     with (into / "log.db").open("r+b") as file:

@@ -165,6 +165,15 @@ def test_the_tables_of_another_program_are_refused(path: Path) -> None:
         SqliteEventStore(path)
 
 
+def test_a_file_of_no_bytes_is_told_as_empty(path: Path) -> None:
+    path.touch()
+
+    with pytest.raises(LogSchemaError, match="it is empty") as caught:
+        SqliteLogReader(path)
+
+    assert "restore it from a backup" in caught.value.next_step
+
+
 @pytest.mark.parametrize("synchronous", ["OFF", "NORMAL"])
 def test_a_connection_that_loses_commits_in_a_power_cut_is_refused(
     path: Path, synchronous: str

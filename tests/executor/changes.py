@@ -33,8 +33,8 @@ def change(
     )
 
 
-def change_order(*changes: ResidencyGrant, epoch: int = 1) -> LeaseOrder:
-    return LeaseOrder(pool="main", epoch=epoch, residency=changes)
+def change_order(*changes: ResidencyGrant, epoch: int = 1, incarnation: str = "") -> LeaseOrder:
+    return LeaseOrder(pool="main", epoch=epoch, residency=changes, incarnation=incarnation)
 
 
 SWAP = change(unload=("echo",), load="other")

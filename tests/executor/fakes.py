@@ -272,9 +272,9 @@ def grant(  # noqa: PLR0913 - a builder has one argument per fact
 
 
 def order(
-    *grants: Grant, cancels: tuple[Lease, ...] = (), epoch: int = 1, pool: str = "main"
+    *grants: Grant, cancels: tuple[Lease, ...] = (), epoch: int = 1, incarnation: str = ""
 ) -> LeaseOrder:
-    return LeaseOrder(pool=pool, epoch=epoch, grants=grants, cancels=cancels)
+    return LeaseOrder("main", epoch, grants, cancels, incarnation=incarnation)
 
 
 def lease(task: int = 1, attempt: int = 1) -> Lease:

@@ -106,6 +106,19 @@ async def test_an_order_of_an_earlier_leader_changes_nothing() -> None:
     assert isinstance(leader.reports[0].outcome, RunCompleted)
 
 
+async def test_what_an_earlier_incarnation_was_granted_is_not_taken() -> None:
+    blobs, leader, engine = MemoryBlobs(), MemoryLeader(), FakeEngine()
+    executor = holder(engine, leader, blobs)
+    granted = grant(await stored(blobs))
+
+    late = executor.take(order(granted, incarnation="that was killed"))
+    mine = executor.take(order(granted, incarnation=IDENTITY.incarnation))
+    await wait_until(reported(leader))
+
+    assert (late, mine) == (receipt(), receipt(lease()))
+    assert len(engine.calls) == 1
+
+
 async def test_a_lease_is_held_until_the_leader_answers_its_report() -> None:
     blobs, leader = MemoryBlobs(), MemoryLeader(silent=True)
     executor = holder(FakeEngine(), leader, blobs)

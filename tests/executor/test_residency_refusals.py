@@ -164,6 +164,15 @@ async def test_a_fixed_device_is_never_changed() -> None:
     assert engine.changes == []
 
 
+async def test_a_change_of_an_earlier_incarnation_is_not_held() -> None:
+    executor = dedicated(FakeEngine(), MemoryLeader())
+
+    late = executor.take(change_order(SWAP, incarnation="that was killed"))
+
+    assert late == receipt()
+    assert executor.leases() == ()
+
+
 async def test_a_device_that_this_executor_does_not_have_is_not_held() -> None:
     executor = dedicated(FakeEngine(), MemoryLeader())
 

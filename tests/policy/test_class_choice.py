@@ -6,12 +6,14 @@ from typing import Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pointsman.policy.class_choice import ClassChoice, Fleet, Rule, choose_class
 from pointsman.policy.class_times import ClassTimes
 from pointsman.policy.dedicated_device import DedicatedDevice, Run
 from pointsman.policy.hold import Hold
 from pointsman.policy.holder_wait import IDLE_PATIENCE, PATIENCE, patience_loads
+from pointsman.policy.parameters import DEFAULTS, UNTOLD, Parameters
 from pointsman.policy.queued_task import QueuedTask
 from pointsman.policy.swap_credit import CAP_LOADS, SHARE
 from pointsman.policy.waiting_classes import WaitingClasses
@@ -251,6 +253,29 @@ def test_a_hold_that_has_ended_is_not_renewed_for_the_same_head() -> None:
 
     assert isinstance(chosen, ClassChoice)
     assert chosen.class_id == "b"
+
+
+@pytest.mark.parametrize("elapsed_s", [0.0, P99_S])
+@pytest.mark.parametrize("closed", [(), ("b",)], ids=["barred here", "nothing of it starts"])
+def test_a_device_is_kept_free_for_a_barred_class_while_somebody_is_expected_to_serve_it(
+    elapsed_s: float, closed: tuple[str, ...]
+) -> None:
+    scene = Scene([task(1, "b", key=300.0)], None, "b")
+    scene.busy_since(-elapsed_s)
+
+    def chosen(parameters: Parameters) -> ClassChoice | Hold | None:
+        fleet = Fleet(2, MEAN_LOAD_S, min(LOADS.values()), P99_S, parameters, closed)
+        return choose_class(scene.free, scene.classes, fleet, 0.0, barred={"b"})
+
+    expected = not closed and elapsed_s < P99_S
+    assert chosen(DEFAULTS) == (
+        Hold("free", "b", since=0.0, until=P50_S - elapsed_s) if expected else None
+    )
+    # As it was decided before that was asked.
+    assert isinstance(chosen(UNTOLD), Hold)
+    for_one_load = chosen(replace(DEFAULTS, unserved_patience_loads=1.0))
+    assert isinstance(for_one_load, Hold)
+    assert for_one_load.until <= LOADS["b"]
 
 
 def test_a_barred_class_is_passed_over() -> None:

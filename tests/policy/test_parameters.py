@@ -3,6 +3,7 @@
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from pointsman.contracts.message import PriorityClass
 from pointsman.policy.class_queue import LEAST_GAP_S
@@ -22,6 +23,9 @@ from pointsman.policy.parameters import (
 )
 from pointsman.policy.swap_credit import CAP_LOADS, SHARE, SwapCredit
 from pointsman.policy.wait_bound import wait_bound_s
+
+OF_FIVE: Final = replace(DEFAULTS, unserved_patience_loads=UNTOLD.unserved_patience_loads)
+"""The defaults of a release that did not have the last of the parameters."""
 
 CODES: Final = {
     "swap_share = ": "policy_unreadable",
@@ -50,23 +54,29 @@ def test_an_empty_document_is_the_defaults_and_these_are_the_constants() -> None
 
 def test_figures_of_before_a_parameter_existed_leave_its_rule_out() -> None:
     figures = Parameters(swap_share=0.1).figures()
+    del figures["unserved_patience_loads"]
+    of_five = from_figures(figures)
     del figures["idle_patience_loads"]
 
     before = from_figures(figures)
 
-    assert before == Parameters(swap_share=0.1, idle_patience_loads=1_000.0)
+    assert of_five == replace(OF_FIVE, swap_share=0.1)
+    assert before == replace(UNTOLD, swap_share=0.1)
     assert before.holder_patience_loads <= before.idle_patience_loads
 
 
 def test_a_policy_has_the_name_that_it_had_before_a_parameter_existed() -> None:
     assert config_of(UNTOLD) == "policy-4"
-    assert config_of(Parameters(swap_share=0.1, idle_patience_loads=1_000.0)) == "policy-4+5420a1ed"
+    assert config_of(replace(UNTOLD, swap_share=0.1)) == "policy-4+5420a1ed"
+    assert config_of(OF_FIVE) == "policy-5"
+    assert config_of(replace(OF_FIVE, swap_share=0.1)) == "policy-5+03995f8e"
     assert config_of(DEFAULTS) == RULES
     assert config_of(Parameters(swap_share=0.1)).startswith(f"{RULES}+")
 
 
-def test_decisions_of_both_names_are_made_here_as_they_were() -> None:
-    named = {rules_of(config_of(each)) for each in (UNTOLD, DEFAULTS, Parameters(swap_share=0.1))}
+def test_decisions_of_all_names_are_made_here_as_they_were() -> None:
+    of = UNTOLD, OF_FIVE, DEFAULTS, Parameters(swap_share=0.1)
+    named = {rules_of(config_of(each)) for each in of}
 
     assert named == KNOWN_RULES
 

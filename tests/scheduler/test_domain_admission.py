@@ -85,6 +85,14 @@ def test_what_no_model_can_do_is_refused_with_what_to_do_next(
     assert answer.next
 
 
+def test_a_quality_is_told_as_it_was_asked_for() -> None:
+    answer = refused(msgspec.structs.replace(submission(), min_quality=0.999))
+
+    assert answer.message == (
+        "the best variant, best, has quality 0.9, at least 0.999 was asked for"
+    )
+
+
 def test_a_full_queue_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submitting, "MAX_QUEUED", 1)
     history = given(*MODELS, (A, accepted()))

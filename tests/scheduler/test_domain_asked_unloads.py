@@ -132,6 +132,14 @@ def test_what_cannot_be_done_is_refused(command: SteeringCommand, code: str) -> 
     assert refusal(history, command).code == code
 
 
+def test_who_cannot_unload_a_model_is_told_how_to_pause_it() -> None:
+    history = a_pool(attached("cpu-0"))
+
+    told_next = refusal(history, unload("fast", "cpu-0")).next
+
+    assert "`pointsman pause model fast --reason ...`" in told_next
+
+
 def test_work_of_a_drained_device_is_loaded_elsewhere() -> None:
     history = a_pool(dedicated("gpu-0", loaded=("fast",)), dedicated("gpu-1"))
     steered(history, drain("gpu-0"))

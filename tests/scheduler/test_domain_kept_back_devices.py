@@ -1,13 +1,12 @@
 """What devices did while a task waited, told after it is over."""
 
-from collections.abc import Callable
 from typing import Final
 
 import pytest
 from msgspec.structs import replace
 
 from pointsman.contracts import events
-from pointsman.contracts.events import DeviceMode, Residency
+from pointsman.contracts.events import Decision, DeviceMode, Residency, ScopeKind
 from tests.support.kept_back import one_waits, told, waits
 from tests.support.scheduling import NOON, A, B, accepted, attached, given, model
 from tests.support.steering import drain, steered
@@ -67,93 +66,70 @@ def dedicated(device: str, *loaded: str) -> events.DeviceAttached:
     return replace(offer, mode=DeviceMode.DEDICATED, loadable=LOADABLE)
 
 
-def test_the_load_that_it_waited_for_is_told_when_it_is_over() -> None:
-    history = given(model(), dedicated("gpu-0", "label"), (A, accepted()))
-    (decided,) = history.round(NOON + 1)
-    (load,) = decided.events
-    assert isinstance(load, events.ResidencyGranted)
-    history.append(
-        decided.stream,
-        events.ResidencyChanged(
-            at=NOON + 4,
-            applied_to=4,
-            device="gpu-0",
-            generation=load.generation,
-            residency=LOADABLE[:1],
-            loaded="fast",
-            load_s=3.0,
-        ),
+def kept_free(*before: Decision) -> list[str]:
+    """What is told of gpu-1, which was kept free while gpu-0 had the model."""
+    history = given(model(), dedicated("gpu-0", "fast"), dedicated("gpu-1"), (A, accepted()))
+    history.append(B, *before)
+    kept = events.SlotHeld(
+        at=NOON + 1,
+        applied_to=4,
+        device="gpu-1",
+        family="summarize",
+        variants=("fast",),
+        task=str(A),
+        until=NOON + 5,
     )
-    history.round(NOON + 4)
+    history.append(B, kept)
+    return [line for line in told(history) if "kept free" in line]
 
-    assert told(history) == ["From 12:00:01.000 to 12:00:04.000: gpu-0 loaded fast, for this task."]
 
-
-def loads(**given_: object) -> Callable[..., events.ResidencyGranted]:
-    def made(**more: object) -> events.ResidencyGranted:
-        facts: dict[str, object] = {
-            "at": NOON + 1,
-            "applied_to": 4,
-            "device": "gpu-0",
-            "generation": 1,
-            "executor": "executor-1",
-            "incarnation": "first",
-            "load": "label",
-            **given_,
-            **more,
-        }
-        return events.ResidencyGranted(**facts)  # pyright: ignore[reportArgumentType]  # any fact
-
-    return made
+NOBODY: Final = (
+    "From 12:00:01.000 to 12:00:05.000: gpu-1 was kept free and loaded nothing for its class, "
+    "though no device could take it sooner."
+)
 
 
 @pytest.mark.parametrize(
-    ("event", "words"),
+    "before",
     [
+        (events.DrainStarted(at=NOON, applied_to=4, device="gpu-0", by="cli:ada", reason="new"),),
         (
-            loads()(task=str(B), tenant="globex", reason="it is due"),
-            f"for task {B} of tenant globex, because it is due",
+            events.PoolPaused(
+                at=NOON,
+                applied_to=4,
+                pool="main",
+                kind=ScopeKind.FAMILY,
+                name="summarize",
+                by="cli:ada",
+                reason="new",
+            ),
         ),
-        (loads()(by="cli:ada", cause="operator"), "as cli:ada had asked"),
-        (loads()(cause="predicted", reason="a request is likely"), "because a request is likely"),
-        (loads()(unload=("fast",)), "loaded label in place of fast"),
-        (
-            loads(load="")(unload=("fast",), cause="idle", reason="nothing ran"),
-            "unloaded fast, because nothing ran",
-        ),
+        (events.DeviceDetached(at=NOON, applied_to=4, device="gpu-0", reason="gone"),),
     ],
-    ids=["for another", "for an operator", "predicted", "in place of another", "unload"],
+    ids=["drained", "paused", "detached"],
 )
-def test_what_a_device_loaded_instead_is_told_with_whom_it_was_for(
-    event: events.ResidencyGranted, words: str
-) -> None:
-    history = one_waits()
-    history.append(B, event)
-
-    (line,) = told(history)
-
-    assert line.startswith("From 12:00:01.000 on: gpu-0 ")
-    assert words in line
+def test_nobody_was_expected_of_a_device_that_took_nothing(before: tuple[Decision, ...]) -> None:
+    assert kept_free(*before) == [NOBODY]
 
 
-def test_a_load_that_failed_says_so() -> None:
-    history = one_waits()
-    failed = events.ResidencyFailed(
-        at=NOON + 5,
-        applied_to=5,
-        device="gpu-0",
+def test_a_device_that_was_loading_the_model_is_not_told_to_have_had_it() -> None:
+    begun = events.ResidencyGranted(
+        at=NOON + 1,
+        applied_to=4,
+        device="gpu-2",
         generation=1,
-        code="load_failed",
-        message="no room",
+        executor="executor-1",
+        incarnation="first",
+        load="fast",
     )
-    history.append(B, loads()(load="fast"), failed)
-
-    (line,) = told(history)
-
-    assert line == (
-        "From 12:00:01.000 to 12:00:05.000: gpu-0 loaded fast, because queue, which failed: "
-        "no room."
+    done = events.ResidencyChanged(
+        at=NOON + 1, applied_to=5, device="gpu-2", generation=1, residency=LOADABLE[:1]
     )
+
+    loading, loaded = kept_free(begun), kept_free(begun, done)
+
+    assert "because gpu-0, gpu-2 (which was loading it) was expected" in loading[0]
+    assert "because gpu-0, gpu-2 was expected" in loaded[0]
 
 
 def test_a_device_that_was_kept_free_names_who_has_the_model() -> None:
@@ -176,21 +152,6 @@ def test_a_device_that_was_kept_free_names_who_has_the_model() -> None:
             "class, because gpu-0 was expected to take it sooner."
         )
     ]
-
-
-def test_of_many_loads_a_few_are_told_and_the_others_are_counted() -> None:
-    history = one_waits()
-    for number in range(30):
-        at = NOON + 1 + 2 * number
-        done = events.ResidencyChanged(
-            at=at + 1, applied_to=4, device="gpu-0", generation=number + 1, residency=()
-        )
-        history.append(B, loads()(at=at, generation=number + 1), done)
-
-    lines = told(history)
-
-    assert len(lines) == 9
-    assert lines[-1] == "And 22 more things of that kind while it waited."
 
 
 def test_where_not_everything_was_looked_at_that_is_said() -> None:

@@ -129,7 +129,7 @@ def test_a_drained_device_finishes_what_it_runs_and_gets_nothing_new() -> None:
     steered(history, hold(B))
     history.round(NOON)
 
-    assert told(history, drain()) == "draining, 1 attempt(s) still run"
+    assert told(history, drain()) == "draining, 1 attempt still runs"
 
     steered(history, release(B))
     assert granted(history) == []

@@ -52,6 +52,7 @@ def a_steered_day() -> Sequence[Entry]:
         hold(TASKS[1]),
         boost(TASKS[5], 20.0),
         set_tenant("globex", weight=3.0, running=1, queued=9),
+        set_tenant("globex", queued=7),
         pause(ScopeKind.MODEL, "best"),
         pause(ScopeKind.TENANT, "initech"),
     ):
@@ -95,6 +96,7 @@ def told(steering: Steering) -> tuple[object, ...]:
         steering.drains,
         steering.limits,
         steering.tenants,
+        steering.bounds,
         [*steering.asks],
     )
 

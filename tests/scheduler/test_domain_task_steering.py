@@ -145,7 +145,10 @@ def test_a_boost_never_makes_a_task_due_before_the_floor_of_its_class() -> None:
 def test_an_operator_may_boost_by_more_than_a_caller_but_not_by_more_than_the_window() -> None:
     history = given(model(), attached(), (A, accepted(priority_class=PriorityClass.BACKGROUND)))
 
-    assert refusal(history, boost(A, 601.0)).code == "boost_out_of_range"
+    refused = refusal(history, boost(A, 1_000_601.0))
+    assert refused.code == "boost_out_of_range"
+    assert refused.message == "1000601 s is more than the window of background work, 600 s"
+    assert f"`pointsman task move {A} --class interactive --reason ...`" in refused.next
 
     assert told(history, boost(A, 600.0)) == (
         "due 600 s earlier than its class says; its place in the line of its class stays 1"

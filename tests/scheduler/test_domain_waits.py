@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pointsman.contracts import events
 from pointsman.contracts.commands import CancelTask
-from pointsman.contracts.events import DeviceMode, Residency, ScopeKind
+from pointsman.contracts.events import ScopeKind
 from pointsman.contracts.steering import HoldTask, SteeringCommand
 from pointsman.scheduler.domain.attempts.ends import decide_cancel
 from pointsman.scheduler.domain.why.waits import waits_for
@@ -16,16 +16,14 @@ from tests.support.scheduling import (
     NOON,
     A,
     B,
-    C,
     History,
     accepted,
     attached,
     given,
     model,
-    suspended,
 )
 from tests.support.splitting import LIMIT, Splitting, cut
-from tests.support.steering import WHY, drain, hold, limit, pause, set_tenant, steered, waiting
+from tests.support.steering import WHY, hold, limit, pause, set_tenant, steered, waiting
 
 SET: Final = f"(set by cli:ada: {WHY})"
 
@@ -139,81 +137,6 @@ def test_a_task_between_two_attempts_waits_for_the_end_of_its_delay() -> None:
     )
 
     assert waits(history) == "the end of its retry delay, 12:00:09 UTC"
-
-
-LOADABLE: Final = (Residency(variant="fast", slots=1),)
-
-
-def loading(device: str, *loaded: str, memory_mib: float = 0.0) -> events.DeviceAttached:
-    offer = attached(device, variants=loaded)
-    return replace(offer, mode=DeviceMode.DEDICATED, loadable=LOADABLE, memory_mib=memory_mib)
-
-
-def test_devices_that_could_load_and_are_drained_are_named_with_whom_to_ask() -> None:
-    history = given(model(), loading("gpu-0"), loading("gpu-1"), (B, accepted()))
-    steered(history, drain("gpu-0"))
-    steered(history, drain("gpu-1"))
-
-    assert waits(history) == (
-        f"a device to load one of its variants: gpu-0 is drained by cli:ada: {WHY}, and 1 more "
-        "cannot either"
-    )
-
-
-def test_a_device_that_could_load_beside_a_drained_one_that_has_it_is_counted() -> None:
-    history = given(model(), loading("gpu-0", "fast"), loading("gpu-1"), (B, accepted()))
-    steered(history, drain("gpu-0"))
-    (load,) = history.round(NOON + 1)
-
-    assert isinstance(load.events[0], events.ResidencyGranted)
-    assert waits(history) == "gpu-1, which loads fast since 12:00:01.000 and needs about 500 ms"
-
-
-def test_what_no_device_could_ever_load_says_why() -> None:
-    history = given(model(), loading("gpu-0", memory_mib=8.0), (B, accepted()))
-
-    assert waits(history) == (
-        "a device that has one of its variants loaded, or could load one: fast needs 64 MiB, the "
-        "largest device that has it to load, gpu-0, has 8 MiB"
-    )
-
-
-def test_what_no_device_offers_says_so_while_devices_are_attached() -> None:
-    history = given(model(), attached(variants=("label",)), (B, accepted()))
-
-    assert waits(history) == (
-        "a device that has one of its variants loaded, or could load one: fast is loaded on none, "
-        "and none has it to load"
-    )
-
-
-def test_a_device_that_is_away_is_to_come_back() -> None:
-    history = given(model(), attached(), suspended(), (B, accepted()))
-
-    assert waits(history) == "a device to come back: cpu-0 is suspended"
-
-
-def test_a_device_that_is_kept_free_is_named_with_its_time_and_for_whom() -> None:
-    history = given(model(), loading("gpu-0", "fast"), loading("gpu-1"), (A, accepted()))
-    history.round(NOON)
-    history.append(B, accepted())
-    history.append(
-        C,
-        events.SlotHeld(
-            at=NOON + 1,
-            applied_to=5,
-            device="gpu-1",
-            family="summarize",
-            variants=("fast",),
-            task=str(B),
-            until=NOON + 4,
-        ),
-    )
-
-    assert waits(history).endswith(
-        "; gpu-1 is kept free until 12:00:04.000 and loads nothing for its class, because gpu-0 "
-        "should take it sooner"
-    )
 
 
 def test_a_part_says_that_its_whole_is_held() -> None:

@@ -182,7 +182,7 @@ async def test_an_executor_that_knows_a_later_epoch_makes_the_leader_look() -> N
     await elected(world.store, "main", "there")
     world.orders.stale = True
 
-    here.dispatch.cancel("executor-1", Lease(task=A, attempt=1))
+    here.dispatch.cancel("executor-1", "first", Lease(task=A, attempt=1))
 
     with pytest.raises(FencedError):
         await asyncio.wait_for(keeping, timeout=PATIENCE_S)

@@ -61,7 +61,7 @@ async def test_an_order_carries_what_an_executor_needs() -> None:
 
     (order,) = world.orders.sent
     (grant,) = order.grants
-    assert (order.pool, order.epoch) == ("main", 1)
+    assert (order.pool, order.epoch, order.incarnation) == ("main", 1, "first")
     assert (grant.task, grant.attempt, grant.tenant) == (task, 1, "acme")
     assert (grant.device, grant.variant, grant.run_timeout_s) == ("cpu-0", "fast", 60.0)
     assert await world.blobs.get("acme", grant.payload) == b"some text"

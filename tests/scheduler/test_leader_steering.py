@@ -227,9 +227,8 @@ async def test_a_device_is_drained_when_nothing_runs_there_any_more(here: Schedu
     await wait_until(lambda: device_rows(here.pool)[0].state == "drained")
 
     assert before == "draining"
-    assert waits_for(here.pool, here.pool.tasks[second]) == (
-        f"its turn: cpu-0 is drained by cli:ada: {WHY}"
-    )
+    words = waits_for(here.pool, here.pool.tasks[second])
+    assert words == f"its turn: cpu-0 is drained by cli:ada: {WHY}"
 
 
 @pytest.mark.parametrize(

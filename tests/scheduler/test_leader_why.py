@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from pointsman.contracts.commands import Accepted, Done
+from pointsman.contracts.commands import Accepted, CancelTask, Done
 from pointsman.contracts.events import DrainStarted, ScopeKind, TaskAccepted
 from pointsman.contracts.queries import Why
 from pointsman.contracts.recorded import Recorded
-from pointsman.contracts.steering import SteeringCommand
+from pointsman.contracts.steering import NO_LIMIT, SteeringCommand
 from pointsman.contracts.streams import stream_id
 from pointsman.contracts.topics import EventCodec
 from pointsman.scheduler.domain.why.around import Around
@@ -169,6 +169,69 @@ async def test_a_task_that_awaits_another_waits_from_the_end_of_that_on(here: Sc
     told = await why(here, second)
 
     assert not any("paused" in line for line in told.sentences)
+
+
+async def test_a_dependency_is_told_with_when_it_completed_and_what_was_waited_since(
+    here: Scheduler,
+) -> None:
+    await here.leader.attach(attach(offer(slots=2)))
+    first = await submitted(here)
+    await here.grant()
+    second = await submitted(here, "order-2", after=(first,))
+    here.clock.passes(60)
+    before = await why(here, second)
+    await here.leader.report(report(first, 1))
+    here.clock.passes(2)
+    await here.grant()
+    await here.leader.report(report(second, 1))
+
+    told = await why(here, second)
+
+    assert (
+        f"It depends on 1 task(s), of which 0 had completed then: it waits for task {first}."
+    ) in before.sentences
+    assert (
+        f"It depends on 1 task(s), of which 0 had completed then: task {first} completed at "
+        "12:01:00.000."
+    ) in told.sentences
+    assert any("granted to fast on cpu-0 after 2 s" in line for line in told.sentences)
+    assert any("completed by fast on cpu-0: waited 2 s" in line for line in told.sentences)
+
+
+async def test_a_task_that_ended_before_its_dependency_waits_for_nothing_any_more(
+    here: Scheduler,
+) -> None:
+    first = await submitted(here)
+    second = await submitted(here, "order-2", after=(first,))
+    cancel = CancelTask(command_id="c", task=second, by="ada")
+    assert isinstance(await here.leader.cancel(cancel), Done)
+
+    told = await why(here, second)
+
+    assert (
+        f"It depends on 1 task(s), of which 0 had completed then: task {first} had not ended when "
+        "it did."
+    ) in told.sentences
+
+
+async def test_the_reason_of_a_limit_is_of_who_set_that_and_no_other_one(here: Scheduler) -> None:
+    await here.leader.attach(attach(offer()))
+    await steer(here, 1, set_tenant(running=0))
+    task = await submitted(here)
+    await steer(here, 2, replace(set_tenant(queued=9), reason="few are enough"))
+    here.clock.passes(60)
+
+    told = await why(here, task)
+    await steer(here, 3, replace(set_tenant(running=NO_LIMIT), reason="all is well"))
+    here.clock.passes(60)
+    over = await why(here, task)
+
+    (limited,) = [line for line in told.sentences if "might run" in line]
+    assert limited.endswith(f"a limit that cli:ada had set: {WHY}.")
+    assert told.waits_for is not None
+    assert told.waits_for.endswith(f"at most 0 may (set by cli:ada: {WHY})")
+    (limited,) = [line for line in over.sentences if "might run" in line]
+    assert limited.startswith("From 12:00:00.000 to 12:01:00.000: at most 0 attempt(s)")
 
 
 async def test_of_a_long_stream_its_last_events_are_read(here: Scheduler) -> None:

@@ -21,8 +21,10 @@ from tests.support.scheduling import History
 
 def state(pool: Pool, now: float) -> dict[str, object]:
     """Everything in a pool that a decision at `now` or later depends on."""
-    pool.waiting.release(now)
-    waiting = {task.id for _, queue in pool.waiting.queues() for task in queue}
+    # As a round looks at it: what only time changed is not for good, since a clock may be set back.
+    with pool.waiting.released(now):
+        waiting = {task.id for _, queue in pool.waiting.queues() for task in queue}
+        load = sample_load(pool, at=now)
     retrying = {task.id for task in pool.tasks.values() if task.retry_at > now}
     return {
         "tasks": pool.tasks,
@@ -31,7 +33,7 @@ def state(pool: Pool, now: float) -> dict[str, object]:
         "queued": pool.queued,
         "applied_to": pool.applied_to,
         "leader": (pool.epoch, pool.holder),
-        "load": sample_load(pool, at=now),
+        "load": load,
         "waiting": waiting - retrying,
         "ends": (pool.dependencies.latest, pool.dependencies.earlier),
         "schedules": pool.timetable,

@@ -147,6 +147,102 @@ async def test_a_device_that_another_ones_instance_takes_tells_so(tmp_path: Path
     assert "given back by gpu-0" in member["told"][2]
 
 
+def begun_anew(*loaded: str) -> Decision:
+    return msgspec.structs.replace(
+        attached("gpu-0", variants=loaded), at=NOON + 3, incarnation="second"
+    )
+
+
+async def test_a_load_whose_executor_did_not_live_to_end_it_is_told_as_cut(tmp_path: Path) -> None:
+    log = tmp_path / "log.db"
+    taken = msgspec.structs.replace(GRANTED, members=("gpu-1",))
+    repeated = msgspec.structs.replace(attached("gpu-0"), at=NOON + 1)
+    await write(
+        log,
+        ("gpu-0", 1, attached("gpu-0")),
+        ("gpu-1", 1, attached("gpu-1")),
+        ("gpu-0", 2, taken),
+        ("gpu-0", 3, repeated),
+        ("gpu-0", 4, begun_anew()),
+    )
+
+    lead, member = device_why(log, "gpu-0", last=9), device_why(log, "gpu-1", last=9)
+
+    assert lead["told"][2].endswith("in mode fixed with fast.")
+    assert lead["told"][3] == (
+        "12:00:03.000: attached by executor-1 in mode fixed with nothing loaded. The load of "
+        "hashed, which began at 12:00:00.000, was cut: its executor was gone."
+    )
+    assert member["positions"] == [2, 3, 5]
+    assert "given back by gpu-0" in member["told"][2]
+
+
+@pytest.mark.parametrize(
+    ("unload", "load", "words"),
+    [
+        ((), "hashed", "The load of hashed, which began at 12:00:00.000, was not reported: its"),
+        (("lead",), "", "The unload of lead, which began at 12:00:00.000, was cut: its executor"),
+    ],
+    ids=["its model is there", "an unload"],
+)
+async def test_what_an_executor_did_not_live_to_report_is_told_by_what_is_there(
+    tmp_path: Path, unload: tuple[str, ...], load: str, words: str
+) -> None:
+    log = tmp_path / "log.db"
+    granted = msgspec.structs.replace(GRANTED, unload=unload, load=load)
+    await write(log, ("gpu-0", 1, granted), ("gpu-0", 2, begun_anew("hashed")))
+
+    told = device_why(log, "gpu-0", last=1)["told"]
+
+    assert words in told[0]
+
+
+KEPT_FREE = events.SlotHeld(
+    at=NOON,
+    applied_to=9,
+    device="gpu-0",
+    family="summarize",
+    variants=("fast",),
+    task="t-1",
+    until=NOON + 5,
+    reason="a device that has its model is expected to take it before a load would pay",
+)
+
+
+async def test_a_device_that_was_kept_free_tells_who_was_expected(tmp_path: Path) -> None:
+    loading = msgspec.structs.replace(GRANTED, device="gpu-2", unload=(), load="fast")
+    drained = events.DrainStarted(
+        at=NOON, applied_to=9, device="gpu-1", by="cli:ada", reason="a new card"
+    )
+    resumed = events.DrainEnded(at=NOON, applied_to=9, device="gpu-1", by="cli:ada", reason="there")
+    failed = events.ResidencyFailed(
+        at=NOON, applied_to=9, device="gpu-2", generation=3, code="no_memory", message="full"
+    )
+    log = tmp_path / "log.db"
+    await write(
+        log,
+        ("gpu-0", 1, KEPT_FREE),
+        ("gpu-1", 1, attached("gpu-1")),
+        ("gpu-2", 1, loading),
+        ("gpu-0", 2, KEPT_FREE),
+        ("gpu-2", 2, failed),
+        ("gpu-1", 2, drained),
+        ("gpu-0", 3, KEPT_FREE),
+        ("gpu-1", 3, resumed),
+        ("gpu-0", 4, KEPT_FREE),
+    )
+
+    told = [each.partition("), ")[2] for each in device_why(log, "gpu-0", last=9)["told"]]
+
+    sooner = "was expected to take it before a load would pay."
+    assert told == [
+        "because a device that has its model is expected to take it before a load would pay.",
+        f"because gpu-1, gpu-2 (which was loading it) {sooner}",
+        "though no device could take it sooner.",
+        f"because gpu-1 {sooner}",
+    ]
+
+
 async def test_the_last_events_of_a_device_are_told_with_their_positions(tmp_path: Path) -> None:
     log = tmp_path / "log.db"
     await write(

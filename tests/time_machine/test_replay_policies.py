@@ -14,7 +14,8 @@ from tests.support.loading_world import LoadingWorld, loading_model
 from tests.support.log_rows import rows_of
 
 DEVICES: Final = {f"gpu-{number}": DeviceMode.DEDICATED for number in range(5)}
-OF_BEFORE: Final = Parameters(swap_share=0.1, idle_patience_loads=UNTOLD.idle_patience_loads)
+OF_BEFORE: Final = msgspec.structs.replace(UNTOLD, swap_share=0.1)
+ADDED: Final = frozenset({"idle_patience_loads", "unserved_patience_loads"})
 
 
 def a_burst(policy: Parameters | None, *, figures: frozenset[str] = frozenset()) -> LoadingWorld:
@@ -93,7 +94,7 @@ def test_a_log_that_sets_nothing_waits_for_the_holder_as_it_did() -> None:
 
 
 def test_a_policy_of_before_is_read_as_it_was_and_recorded_so_again() -> None:
-    world = a_burst(OF_BEFORE, figures=frozenset({"idle_patience_loads"}))
+    world = a_burst(OF_BEFORE, figures=ADDED)
 
     assert world.pool.policy.parameters == OF_BEFORE
     assert loads(world) == 1

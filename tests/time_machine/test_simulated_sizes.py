@@ -80,6 +80,11 @@ def test_a_model_over_more_devices_than_there_are_is_refused() -> None:
     assert error.value.code == "trace_too_large"
 
 
+def test_one_device_is_told_as_one() -> None:
+    with pytest.raises(TraceError, match="large takes a device with 5000 MiB; there are 0"):
+        run([task(0, 0.0, "large", memory_mib=5_000.0)], 4_000.0)
+
+
 def test_other_policies_say_that_they_know_no_sizes() -> None:
     with pytest.raises(ParametersError, match="fifo") as wide:
         simulate([task(0, 0.0, "wide", devices=2)], policy="fifo", fleet=Fleet(3))

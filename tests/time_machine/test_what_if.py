@@ -19,10 +19,20 @@ from pointsman.time_machine.traces import TraceError
 from pointsman.time_machine.whatif.calibration import calibrate
 from pointsman.time_machine.whatif.comparison import NothingAskedError, what_if
 from tests.support.loading_world import LoadingWorld, loading_model
-from tests.support.recorded_loads import DEVICE, asked, by_ada, load_of, pauses
+from tests.support.recorded_loads import (
+    DEVICE,
+    POOL,
+    asked,
+    by_ada,
+    completes,
+    load_of,
+    pauses,
+)
 from tests.support.scheduling import (
     NOON,
     RESULT,
+    A,
+    B,
     History,
     accepted,
     attached,
@@ -146,8 +156,46 @@ async def test_two_policies_stand_side_by_side_with_the_error_of_the_first(tmp_p
     assert larger["other"]["waits"]["mean_wait_s"] < 2
     assert larger["calibrated"] == found["calibrated"]
     assert (larger["devices"], larger["slots"]) == (2, 1)
-    assert "the other policy: 2 device(s) with 1 slot(s)" in larger["assumed"]
+    assert any("the other policy: 2 device(s) with 1 slot(s)" in each for each in larger["assumed"])
     assert not any("other policy" in each for each in found["assumed"])
+
+
+@pytest.mark.parametrize("policy", ["fifo", "edf", "pointsman"])
+async def test_a_drain_is_repeated_under_every_policy(tmp_path: Path, policy: str) -> None:
+    history = given(model(service_s=RUN_S), attached())
+    history.append(DEVICE, by_ada(events.DrainStarted, NOON + 1, device="cpu-0"))
+    history.append(A, asked(NOON + 2))
+    history.append(B, asked(NOON + 3))
+    assert history.round(NOON + 4) == []
+    history.append(DEVICE, by_ada(events.DrainEnded, NOON + 30, device="cpu-0"))
+    history.round(NOON + 30)
+    completes(history, A, NOON + 30 + RUN_S)
+    history.round(NOON + 30 + RUN_S)
+    completes(history, B, NOON + 30 + 2 * RUN_S)
+    await recorded_in(tmp_path / "log.db", history)
+
+    found = what_if(tmp_path / "log.db", "main", SPAN, policy=policy)
+
+    assert found["recorded"]["mean_wait_s"] == pytest.approx(28.5)
+    assert found["error"]["mean_wait_s"] == pytest.approx(0, abs=0.001)
+    assert found["change"]["mean_wait_s"] == pytest.approx(0, abs=0.001)
+
+
+async def test_the_error_is_that_of_tasks_that_ran_in_both(tmp_path: Path) -> None:
+    history = given(model(service_s=RUN_S), attached(), (A, asked(NOON)))
+    history.round(NOON)
+    completes(history, A, NOON + RUN_S)
+    history.append(POOL, by_ada(events.ModelLimited, NOON + 3, variant="fast", running=0))
+    history.append(B, asked(NOON + 4))
+    assert history.round(NOON + 5) == []
+    await recorded_in(tmp_path / "log.db", history)
+
+    found = what_if(tmp_path / "log.db", "main", SPAN, policy="fifo")
+
+    # The second begins when the limit is over with the time that is looked at.
+    assert found["calibrated"]["waits"]["max_wait_s"] == pytest.approx(95)
+    assert (found["recorded"]["ran"], found["calibrated"]["waits"]["ran"]) == (1, 2)
+    assert found["error"]["mean_wait_s"] is None
 
 
 async def test_a_device_is_asked_for_with_all_its_slots(tmp_path: Path) -> None:
@@ -209,12 +257,13 @@ async def test_everything_that_is_assumed_is_told(tmp_path: Path) -> None:
     found = what_if(tmp_path / "log.db", "main", SPAN, policy="fifo")
 
     told = "\n".join(found["assumed"])
-    assert "1 when their pause had ended" in told
+    assert "repeated: pauses 1, drains of devices 1" in told
     assert "left out: 1 task(s) that were kept back by a time" in told
     assert "1 task(s) that did not run to an end take a recorded run of their variant" in told
     assert "a draw misses a run by 0.0% on average" in told
-    assert "only the recorded waits have it: boosts by senders 1, drains of devices 1" in told
+    assert "only the recorded waits have it: boosts by senders 1" in told
     assert all(what in told for what in found["not_repeated"])
+    assert found["repeated"]["drains of devices"] == 1
     assert found["times"]["drawn"] == 1
 
 

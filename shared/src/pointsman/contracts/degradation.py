@@ -23,7 +23,8 @@ MAX_TTL_S: Final = 24 * 3600.0
 """An override ends by itself; who wants it longer says so again."""
 
 CommandId = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-_Words = Annotated[str, msgspec.Meta(max_length=500)]
+MAX_WORDS_CHARS: Final = 500
+_Words = Annotated[str, msgspec.Meta(max_length=MAX_WORDS_CHARS)]
 
 
 class SetOverride(Message, frozen=True):

@@ -78,6 +78,8 @@ class LeaseOrder(Message, frozen=True):
     grants: tuple[Grant, ...] = ()
     cancels: tuple[Lease, ...] = ()
     residency: tuple[ResidencyGrant, ...] = ()
+    incarnation: str = ""
+    """Whose leases these are; any other one of that name takes nothing of it. Empty: any may."""
 
 
 class LeaseReceipt(Message, frozen=True):

@@ -140,6 +140,13 @@ def finish(data: Path, into: Path) -> Manifest:
 
 def open_backup(backup: Path) -> Manifest:
     """The manifest of a backup whose files are what it says; raises `BackupError`."""
+    if not backup.is_dir():
+        missing = not backup.exists()
+        raise BackupError(
+            f"there is no backup {backup}." if missing else f"{backup} is no directory.",
+            next_step="Name the directory of a backup.",
+            code="backup_missing" if missing else "not_a_directory",
+        )
     try:
         manifest = msgspec.json.decode((backup / MANIFEST).read_bytes(), type=Manifest)
     except FileNotFoundError:

@@ -19,6 +19,12 @@ from pointsman.runtime.errors import FatalError
 NEWER_EVENT: Final = "newer_event"
 """Code of whatever stopped at an event that a later release has written."""
 
+VERIFY: Final = (
+    "Run `pointsman verify`: it says whether the log is still what was written. If not, restore a "
+    "backup"
+)
+"""What to do about events that are missing or cannot be read."""
+
 _KNOWN: Final = frozenset(version_of(topic)[0] for topic in (*TOPICS, *AGGREGATE_TOPICS))
 
 
@@ -44,7 +50,7 @@ class DamagedEventError(FatalError):
     def __init__(self, recorded: Recorded, error: UnreadableEventError) -> None:
         super().__init__(
             f"{recorded.type} at position {recorded.position} cannot be read: {error}.",
-            next_step="Restore the log from a backup; whoever wrote this event has a defect.",
+            next_step=f"{VERIFY}; if it is, its writer has a defect.",
         )
         self.position = recorded.position
         self.topic = recorded.type

@@ -56,6 +56,13 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
             next_step="Start the services on it once, which brings it to this release.",
             found=found,
         )
+    if found == 0 and not _tables(connection):
+        raise LogSchemaError(
+            path,
+            "it is empty",
+            next_step="Name the log's own file, or restore it from a backup.",
+            found=found,
+        )
     raise LogSchemaError(
         path, "another program made it", next_step="Name the log's own file.", found=found
     )

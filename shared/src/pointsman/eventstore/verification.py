@@ -51,12 +51,14 @@ class ChainCheck:
     def _fault(self, linked: LinkedEvent) -> BrokenLink | None:
         event = linked.event
         if event.position != self.position + 1:
-            return _broken(
-                event, f"the events {self.position + 1} to {event.position - 1} are gone"
-            )
+            return _broken(event, _gone(self.position + 1, event.position - 1))
         if linked.link in {NO_LINK, link(self.link, event)}:
             return None
         return _broken(event, "it was changed, or the event before it was")
+
+
+def _gone(first: int, last: int) -> str:
+    return f"event {first} is gone" if first == last else f"the events {first} to {last} are gone"
 
 
 def _broken(event: Recorded, reason: str) -> BrokenLink:

@@ -69,11 +69,11 @@ class ClassChoice(msgspec.Struct, frozen=True, gc=False):
 
 
 class Fleet:
-    """What a choice needs to know of all devices and classes together; it does not change."""
+    """What a choice knows of all; nothing starts of `closed` classes and on `refused` devices."""
 
     __slots__ = (
-        *("_bounds_s", "_round_s", "devices", "least_load_s"),
-        *("mean_load_s", "parameters", "run_p99_s"),
+        *("_bounds_s", "_round_s", "closed", "devices", "least_load_s"),
+        *("mean_load_s", "parameters", "refused", "run_p99_s"),
     )
 
     def __init__(
@@ -83,6 +83,8 @@ class Fleet:
         least_load_s: float,
         run_p99_s: float,
         parameters: Parameters = DEFAULTS,
+        closed: Collection[ClassId] = (),
+        refused: Collection[str] = (),
     ) -> None:
         self.devices = devices
         self.mean_load_s = mean_load_s
@@ -90,6 +92,7 @@ class Fleet:
         self.run_p99_s = run_p99_s
         """Of all classes."""
         self.parameters = parameters
+        self.closed, self.refused = closed, refused
         self._round_s = round_s(
             load_s=mean_load_s, run_p99_s=run_p99_s, share=parameters.swap_share
         )
@@ -174,7 +177,7 @@ class _Look(Generic[TaskT]):
             return self._chosen(resident, Rule.RESIDENT)
         if late is not None:
             return self._chosen(late, Rule.LATE)
-        most = max(self._candidates(), key=self._claim, default=None)
+        most = max((*self._homeless(), *self._elsewhere()), key=self._claim, default=None)
         return self._hold() if most is None else self._chosen(most, Rule.BACKLOG)
 
     def _overdue(self) -> ClassQueue[TaskT] | None:
@@ -210,10 +213,6 @@ class _Look(Generic[TaskT]):
         # The unload comes before any load, so that it changes when, and not which.
         return best if first[0] <= self._now + self._unload_s else None
 
-    def _candidates(self) -> Iterator[ClassQueue[TaskT]]:
-        yield from self._homeless()
-        yield from self._elsewhere()
-
     def _homeless(self) -> Iterator[ClassQueue[TaskT]]:
         barred = self._barred
         for queue in self._classes.homeless_with_work():
@@ -232,6 +231,7 @@ class _Look(Generic[TaskT]):
         loads = patience_loads(
             self._idle, figures.holder_patience_loads, figures.idle_patience_loads
         )
+        unserved = figures.unserved_patience_loads
         for queue in self._classes.held_with_work():
             class_id, head = queue.class_id, queue.head()
             if head is None or any(variant in queue.variants for variant in residents):
@@ -239,21 +239,24 @@ class _Look(Generic[TaskT]):
             wait = self._wait_of(queue)
             wait_s = wait.expected_s
             if class_id in self._barred:
-                patience_s = loads * queue.times.load_s
-                until = self._now + min(wait_s or patience_s, patience_s)
-                self._blocked.append((until, head.number, class_id))
+                served = wait_s and class_id not in self._fleet.closed
+                most_s = (loads if served else min(loads, unserved)) * queue.times.load_s
+                if served or unserved:
+                    until = self._now + min(wait_s or most_s, most_s)
+                    self._blocked.append((until, head.number, class_id))
             elif not waits_for_holder(queue, wait, self._now, loads):
                 yield queue
-            elif wait_s:
-                until = self._now + wait_s
-                if queue.hold is not None and not wait.provided:
-                    until = queue.hold.until
+            elif wait_s and (unserved or class_id not in self._fleet.closed):
+                hold = None if wait.provided else queue.hold
+                until = self._now + wait_s if hold is None else hold.until
                 self._blocked.append((until, head.number, class_id))
 
     def _wait_of(self, queue: ClassQueue[TaskT]) -> HolderWait:
         if self._waits is not None:
             return self._waits.wait(queue, self._now)
-        return holder_wait(queue, self._classes.holders(queue.class_id), self._now)
+        holders = self._classes.holders(queue.class_id)
+        serving = (each for each in holders if each.name not in self._fleet.refused)
+        return holder_wait(queue, serving, self._now)
 
     def _begin_at(self, queue: ClassQueue[TaskT]) -> tuple[float, int]:
         head = queue.head()

@@ -62,7 +62,7 @@ class DedicatedDevice:
 
     __slots__ = (
         *("attached", "credit", "followers", "follows", "fresh", "loads_until", "memory_mib"),
-        *("name", "residents", "runs", "serves", "slots", "used_at", "waits_as"),
+        *("most_slots", "name", "residents", "runs", "serves", "slots", "used_at", "waits_as"),
     )
 
     loading = False
@@ -76,8 +76,10 @@ class DedicatedDevice:
         memory_mib: float = 0.0,
     ) -> None:
         self.name = name
+        self.most_slots = slots
+        """Tasks that it may run at a time, with a model that serves as many."""
         self.slots = slots
-        """Tasks that it runs at a time."""
+        """Tasks that it runs at a time, with the model that it has."""
         self.memory_mib = memory_mib
         """0: not known, so that everything fits."""
         self.residents: tuple[str, ...] = ()

@@ -13,8 +13,9 @@ from pointsman.policy.assigned import Assigned, Drain, Load, Start
 from pointsman.policy.class_choice import ClassChoice, choose_class
 from pointsman.policy.dedicated_device import DedicatedDevice, Run
 from pointsman.policy.device_fit import ONE, DeviceFit, Instance
+from pointsman.policy.eligibility import Eligibility
 from pointsman.policy.free_devices import FreeDevices
-from pointsman.policy.gangs import dissolve, form
+from pointsman.policy.gangs import form, give_up_model
 from pointsman.policy.hold import Hold
 from pointsman.policy.holder_index import HolderIndex
 from pointsman.policy.known_times import KnownTimes
@@ -40,6 +41,7 @@ class DedicatedPool:
         self.classes: Final = WaitingClasses[QueuedTask](parameters.least_gap_s)
         self.devices: Final[dict[str, DedicatedDevice]] = {}
         self.counters: Final = TenantCounters(weights)
+        self.eligible: Final = Eligibility()
         self._waiting = NumberedTasks()
         self._times = KnownTimes(parameters)
         self._free = FreeDevices()
@@ -76,10 +78,10 @@ class DedicatedPool:
         head = lost.follows or lost
         tasks = [run.task for run in head.runs.values()]
         for run in head.runs.values():
-            self.counters.charge(run.task.tenant, -run.expected_s)
+            self._leave(run, 0.0)
         head.runs.clear()
         head.loads_until = None
-        self._give_up_model(head, now)
+        give_up_model(head, self._free, self.classes, now)
         lost.serves = False
         self._free.note(head)
         self._free.note(lost)
@@ -89,6 +91,8 @@ class DedicatedPool:
     def serve(self, device: str, *, serves: bool) -> None:
         """A device takes tasks from now on, or none; what runs on it goes on."""
         self.devices[device].serves = serves
+        if not serves:
+            self._reservations.release_of(self.devices[device])
         self._free.note(self.devices[device])
 
     def register(
@@ -145,16 +149,21 @@ class DedicatedPool:
         holder.credit.earn(run_s)
         for follower in holder.followers:
             follower.credit.earn(run_s)
-        device_s = (1 + len(holder.followers)) * run_s
-        self.counters.charge(run.task.tenant, device_s - run.expected_s)
+        self._leave(run, (1 + len(holder.followers)) * run_s)
         holder.used_at = now
         self._freed.append(holder)
+
+    def _leave(self, run: Run, device_s: float) -> None:
+        self.counters.charge(run.task.tenant, device_s - run.expected_s)
+        self.eligible.ended(run.task.class_id, run.task.tenant)
 
     # -- what is decided -------------------------------------------------------------------------
 
     def assign(self, now: float) -> Assigned:
         """Let free devices begin until none of them takes a task any more."""
         assigned = Assigned()
+        if self.eligible.has_reopened():
+            self._free.all_wanted()
         if self._reservations.by_class:
             for ready in self._reservations.settled():
                 self._load_reserved(ready, assigned, now)
@@ -194,6 +203,8 @@ class DedicatedPool:
         # Asked for every decision, and seldom anything else than nothing.
         some = self._reservations.by_class or device.memory_mib
         barred = self._reservations.barred_for(device) if some else _NONE
+        if self.eligible.classes.closed:
+            barred |= self.eligible.classes.closed
         free, fleet = self._free, self._times.fleet(len(self.devices))
         while True:
             choice = choose_class(
@@ -204,10 +215,11 @@ class DedicatedPool:
             if isinstance(choice, Hold):
                 return choice
             queue = self.classes[choice.class_id]
-            task = queue.next(self.counters, now)
+            task = queue.next(self.counters, now, self.eligible.tenants.closed)
             if task is None:
-                raise LookupError(f"{choice.class_id} was chosen and has no task that waits")
-            if task.deadline is not None and self._times.is_too_late(task, choice.load_s, now):
+                # None of a tenant that may begin anything.
+                barred |= {choice.class_id}
+            elif task.deadline is not None and self._times.is_too_late(task, choice.load_s, now):
                 if choice.holders and not self._times.is_too_late(task, 0.0, now):
                     barred |= {choice.class_id}
                 else:
@@ -254,6 +266,7 @@ class DedicatedPool:
         device.runs[task.number] = Run(task, now, expected_s)
         device.fresh = False
         self.counters.started(task.tenant, expected_s)
+        self.eligible.started(task.class_id, task.tenant)
         self._free.note(device)
 
     def _load_reserved(self, reserved: Reservation, assigned: Assigned, now: float) -> None:
@@ -274,24 +287,14 @@ class DedicatedPool:
         now: float,
     ) -> None:
         for device in devices:
-            self._give_up_model(device, now)
+            give_up_model(device, self._free, self.classes, now)
             device.credit.spend(choice.load_s, self._times.mean_load_s)
         head = form(devices, task.class_id, self._free)
         head.residents = (task.class_id,)
+        head.slots = self._fit.slots(head, task.class_id)
         head.loads_until = now + choice.load_s
         self.classes.take_notice(head, now)
         self._free.note(head)
         self.classes[task.class_id].hold = None
-        # The load is the tenant's whose task asked for it.
         self.counters.charge(task.tenant, len(devices) * choice.load_s)
         assigned.loads.append(Load(tuple(device.name for device in devices), task, choice))
-
-    def _give_up_model(self, device: DedicatedDevice, now: float) -> None:
-        if device.follows is not None:
-            self._give_up_model(device.follows, now)
-        dissolve(device, self._free)
-        device.fresh = False
-        if device.residents:
-            device.residents = ()
-            self.classes.take_notice(device, now)
-            self._free.note(device)

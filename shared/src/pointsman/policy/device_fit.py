@@ -24,6 +24,8 @@ class Instance(NamedTuple):
     devices: int = 1
     part_mib: float = 0.0
     """Memory of each device; 0: not known, so that it fits everywhere."""
+    slots: int = 0
+    """Tasks that it serves at a time, at most those of a device; 0: as many as that has slots."""
 
 
 ONE: Final = Instance()
@@ -62,6 +64,10 @@ class DeviceFit:
     def devices(self, class_id: Hashable) -> int:
         """How many devices one instance takes."""
         return self._takes[class_id].devices
+
+    def slots(self, device: DedicatedDevice, class_id: Hashable) -> int:
+        """Tasks that a device runs at a time with the model of a class."""
+        return min(device.most_slots, self._takes[class_id].slots or device.most_slots)
 
     def usable(self, device: DedicatedDevice, class_id: Hashable) -> list[DedicatedDevice]:
         """A device and those that follow it, as far as a part of the model fits on them."""

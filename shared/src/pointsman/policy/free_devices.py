@@ -56,6 +56,10 @@ class FreeDevices:
         if variant in self._having:
             self._ready[variant] = None
 
+    def all_wanted(self) -> None:
+        """Tasks may begin that might not when their devices were looked at."""
+        self._ready = dict.fromkeys(self._having)
+
     def with_work_perhaps(self) -> DedicatedDevice | None:
         """A device whose model may have work that it does not know of yet."""
         for variant in self._ready:

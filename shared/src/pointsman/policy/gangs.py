@@ -4,6 +4,8 @@ from collections.abc import Hashable, Sequence
 
 from pointsman.policy.dedicated_device import DedicatedDevice
 from pointsman.policy.free_devices import FreeDevices
+from pointsman.policy.queued_task import QueuedTask
+from pointsman.policy.waiting_classes import WaitingClasses
 
 
 def form(
@@ -26,3 +28,17 @@ def dissolve(first: DedicatedDevice, free: FreeDevices) -> None:
         follower.waits_as = None
         free.note(follower)
     first.followers = ()
+
+
+def give_up_model(
+    device: DedicatedDevice, free: FreeDevices, classes: WaitingClasses[QueuedTask], now: float
+) -> None:
+    """Nothing is loaded there any more, nor on the others that have parts of the same model."""
+    if device.follows is not None:
+        give_up_model(device.follows, free, classes, now)
+    dissolve(device, free)
+    device.fresh = False
+    if device.residents:
+        device.residents = ()
+        classes.take_notice(device, now)
+        free.note(device)

@@ -14,6 +14,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from math import isfinite
+from types import MappingProxyType
 from typing import Annotated, Any, Final, cast
 
 import msgspec
@@ -61,6 +62,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     devices have nothing to do, an nth of that."""
     idle_patience_loads: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = IDLE_PATIENCE
     """But so many at the least, and never more than `holder_patience_loads`."""
+    unserved_patience_loads: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = 0.0
+    """So many loads at the most a device is kept free for a class of which nothing may start, or
+    that no device with its model serves; above 0 it waits for one whose canary answers wrongly."""
     least_gap_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = LEAST_GAP_S
     """Device-seconds by which a tenant may be ahead and have its late task served all the same."""
     max_boost_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = MAX_BOOST_S
@@ -81,23 +85,26 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 DEFAULTS: Final = Parameters()
 
-UNTOLD: Final = Parameters(idle_patience_loads=1_000.0)
+UNTOLD: Final = Parameters(idle_patience_loads=1_000.0, unserved_patience_loads=1_000.0)
 """What holds where a log does not tell: each parameter as it was decided before it existed.
 
 A log that sets nothing was written when the defaults of that time were not recorded.
 """
 
-RULES: Final = "policy-5"
+RULES: Final = "policy-6"
 """Names the rules of this package with their default parameters; changes with either."""
 
-_UNTOLD_RULES: Final = "policy-4"
-"""The same rules without those that `UNTOLD` lacks."""
+_EARLIER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "policy-5": frozenset({"unserved_patience_loads"}),
+        "policy-4": frozenset({"unserved_patience_loads", "idle_patience_loads"}),
+    }
+)
+"""The rules of before, latest first, by the parameters that they did not have, which are `UNTOLD`
+there; no digest of theirs may count them."""
 
-KNOWN_RULES: Final = frozenset({RULES, _UNTOLD_RULES})
+KNOWN_RULES: Final = frozenset({RULES, *_EARLIER})
 """What is decided here as it was decided then."""
-
-_ADDED: Final = frozenset({"idle_patience_loads"})
-"""Parameters that those did not have; no digest of theirs may count them."""
 
 _BESIDE: Final = "+"
 
@@ -108,12 +115,12 @@ def config_of(parameters: Parameters) -> str:
     Two sets of parameters with the same figures have the same name, in every release.
     """
     told, untold = parameters.figures(), UNTOLD.figures()
-    if any(told[name] != untold[name] for name in _ADDED):
-        rules, defaults = RULES, DEFAULTS
-    else:
-        rules, defaults = _UNTOLD_RULES, UNTOLD
-        told = {name: value for name, value in told.items() if name not in _ADDED}
-    return rules if parameters == defaults else f"{rules}{_BESIDE}{_digest(told)}"
+    rules, lacking = RULES, frozenset[str]()
+    for earlier, names in _EARLIER.items():
+        if all(told[name] == untold[name] for name in names):
+            rules, lacking = earlier, names
+    told, defaults = _without(told, lacking), _without(DEFAULTS.figures(), lacking)
+    return rules if told == defaults else f"{rules}{_BESIDE}{_digest(told)}"
 
 
 def rules_of(config: str) -> str:
@@ -163,6 +170,10 @@ def read_parameters(text: str) -> Parameters:
         raise ParametersError(
             str(error), code="policy_value", next_step="give a value in that range"
         ) from None
+
+
+def _without(figures: Mapping[str, float], names: frozenset[str]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if name not in names}
 
 
 def _digest(figures: Mapping[str, float]) -> str:

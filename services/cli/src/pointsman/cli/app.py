@@ -1,11 +1,16 @@
 """The command line: which command lives in which module."""
 
 import importlib
+import sys
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, Final, NamedTuple, cast
+from typing import Annotated, Any, Final, NamedTuple, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from pointsman.cli.output import Printer
+from pointsman.cli.wrong_usage import asked_output, help_of, wrong_usage
 
 _EPILOG: Final = (
     "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 not found, 4 not permitted, 5 conflict, "
@@ -57,6 +62,15 @@ _COMMANDS: Final = {
 class CommandTable(TyperGroup):
     """Imports a command's module when it is used: start-up time is felt at every call."""
 
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401 - Typer's signature
+        """Run the command that the words name; what the parser refuses is said as by a command."""
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            status = super().main(words, *rest, **{**options, "standalone_mode": False})
+        except typer.TyperException as error:
+            status = _refuse(error, words)
+        sys.exit(status)
+
     def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - Typer's signature
         """Names in the order of the help page."""
         return list(_COMMANDS)
@@ -74,6 +88,15 @@ class CommandTable(TyperGroup):
         command.name = cmd_name
         command.short_help = entry.help
         return command
+
+
+def _refuse(error: typer.TyperException, words: Sequence[str]) -> int:
+    printer, page = Printer(asked_output(words)), help_of(error)
+    if page is None:
+        printer.error(wrong_usage(error))
+    else:
+        printer.say(page)
+    return error.exit_code
 
 
 app: Final = typer.Typer(

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import CommandError, ExitCode, file_status
 from pointsman.cli.hints import at_data
 from pointsman.cli.pool_choosing import PoolChoosing
 from pointsman.cli.refusals import REJECTED, refusal_in, rejected
@@ -167,27 +167,33 @@ class StackClient:
 
 def find_stack(data: Path) -> StackRecord:
     """The record of the stack on a data directory; raises `CommandError` when none runs there."""
-    try:
-        record = read_record(data)
-    except UnreadableRecordError as error:
-        raise _unreadable(data, error) from error
+    record = record_of(data)
     if record is None:
         raise not_running(data)
     return record
 
 
+def record_of(data: Path) -> StackRecord | None:
+    """The same, None when none runs; raises `CommandError` when that cannot be told."""
+    try:
+        return read_record(data)
+    except UnreadableRecordError as error:
+        raise _unreadable(data, error) from error
+
+
 def _unreadable(data: Path, error: UnreadableRecordError) -> CommandError:
-    exit_code, next_step = ExitCode.FAILURE, "use the release that started the stack"
+    next_step = "use the release that started the stack"
     match error.__cause__:
         case PermissionError():
-            exit_code, next_step = ExitCode.NOT_PERMITTED, "use the account that started the stack"
+            next_step = "use the account that started the stack"
         case NotADirectoryError():
             next_step = f"{data} is no directory: name the data directory of a stack with --data"
         case OSError():
             next_step = "check the disk, or name another directory with --data"
         case _:
             pass
-    return CommandError(str(error), code=error.code, exit_code=exit_code, next_step=next_step)
+    status = file_status(error.__cause__ or error)
+    return CommandError(str(error), code=error.code, exit_code=status, next_step=next_step)
 
 
 def not_running(data: Path, detail: str = "") -> CommandError:

@@ -71,7 +71,9 @@ async def find_letter(client: StackClient, dead_letter: UUID) -> SetAside:
         if isinstance(event, DeadLetterRecorded):
             return SetAside(dead_letter, recorded.tenant, event)
     raise rejected(
-        "no_such_dead_letter", f"there is no dead letter {dead_letter}", "see pointsman dead ls"
+        "no_such_dead_letter",
+        f"there is no dead letter {dead_letter}",
+        "`pointsman dead ls` shows the dead letters",
     )
 
 

@@ -11,11 +11,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from pointsman.cli.client import connected
+from pointsman.cli.client import connected, record_of
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.hints import at_data
 from pointsman.cli.stack.project import Project, find_project
-from pointsman.cli.stack.record import StackRecord, UnreadableRecordError, read_record
+from pointsman.cli.stack.record import StackRecord
 from pointsman.contracts.queries import AskPool, DeviceRow, PoolRow
 from pointsman.runtime.servers import (
     ServerError,
@@ -117,6 +117,9 @@ def _directory(data: Path) -> Finding:
     place = data
     while not place.exists() and place != place.parent:
         place = place.parent
+    if not place.is_dir():
+        advice = "name the data directory of a stack, or a new one, with --data"
+        return Finding("data directory", Status.FAIL, f"{place} is no directory", advice)
     if not os.access(place, os.W_OK | os.X_OK):
         return Finding(
             "data directory",
@@ -144,9 +147,9 @@ def _disk(data: Path) -> Finding:
 
 async def _stack(data: Path) -> AsyncGenerator[Finding]:
     try:
-        record = read_record(data)
-    except UnreadableRecordError as error:
-        yield Finding("stack", Status.WARN, str(error), "use the release that started the stack")
+        record = record_of(data)
+    except CommandError as error:
+        yield Finding("stack", Status.WARN, error.message, error.next_step)
         return
     if record is None:
         yield Finding(

@@ -46,14 +46,17 @@ class CommandError(Exception):
 
 
 class InvalidOptionError(CommandError):
-    """The person must correct an option; the message says how."""
+    """The person must correct an option; the message says how.
+
+    Without a next step that is the help of the command, which only its parser can name.
+    """
 
     def __init__(self, message: str, next_step: str = "") -> None:
         super().__init__(
             message,
             code="invalid_option",
             exit_code=ExitCode.USAGE,
-            next_step=next_step or "correct it; --help of the command shows its options",
+            next_step=next_step,
         )
 
 
@@ -66,12 +69,27 @@ def why_not(error: Exception, *, named: object = None) -> str:
     return f"{error.filename}: {reason}" if other else reason
 
 
+def file_status(error: BaseException) -> ExitCode:
+    """The one exit status of a file that a person named and that cannot be used, by the reason.
+
+    Missing: not found. A directory where a file is wanted, or the other way round: wrong usage.
+    """
+    match error:
+        case FileNotFoundError():
+            return ExitCode.NOT_FOUND
+        case IsADirectoryError() | NotADirectoryError() | FileExistsError():
+            return ExitCode.USAGE
+        case PermissionError():
+            return ExitCode.NOT_PERMITTED
+        case _:
+            return ExitCode.FAILURE
+
+
 def unreadable_input(path: object, error: OSError) -> CommandError:
     """A file that a person named cannot be read."""
-    missing = isinstance(error, FileNotFoundError)
     return CommandError(
         f"{path} cannot be read: {why_not(error, named=path)}",
         code="input_unreadable",
-        exit_code=ExitCode.NOT_FOUND if missing else ExitCode.FAILURE,
+        exit_code=file_status(error),
         next_step="name a file that you may read, or - for standard input",
     )

@@ -8,6 +8,8 @@ from uuid import UUID
 from pointsman.cli.client import StackClient
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.output import Printer
+from pointsman.cli.stack.accounts import producer
+from pointsman.cli.stack.plan import DEFAULT_TENANT
 from pointsman.contracts.message import Message
 from pointsman.contracts.queries import (
     AskPool,
@@ -17,6 +19,7 @@ from pointsman.contracts.queries import (
     TaskRow,
     Why,
 )
+from pointsman.contracts.steering import TenantRow
 
 ANY: Final = ""
 """Not named: every pool of the group."""
@@ -105,6 +108,23 @@ def named_pools(client: StackClient, pool: str = ANY) -> tuple[str, ...]:
         code="no_such_pool",
         exit_code=ExitCode.NOT_FOUND,
         next_step=f"name one of {', '.join(pools)}",
+    )
+
+
+async def require_tenant(client: StackClient, tenant: str) -> None:
+    """Raises `CommandError`, `no_such_tenant`: nobody has a login, settings or tasks as he."""
+    if tenant == DEFAULT_TENANT or producer(tenant) in client.record.accounts:
+        return
+    for pool in client.record.pools:
+        rows = await client.ask("tenants", AskPool(), list[TenantRow], pool=pool)
+        if any(row.tenant == tenant for row in rows):
+            return
+    raise CommandError(
+        f"there is no tenant {tenant!r}: nobody has sent a task as this one, and nothing is set",
+        code="no_such_tenant",
+        exit_code=ExitCode.NOT_FOUND,
+        next_step="`pointsman tenant ls` shows the tenants; one who comes later is made known by "
+        f"`pointsman tenant set {tenant} --weight 1 --reason ...`",
     )
 
 

@@ -7,8 +7,9 @@ from typing import Final
 from pointsman.cli.options import DEFAULT_DATA
 
 _COMMAND: Final = re.compile(
-    r"pointsman (?:up|doctor|"
-    r"(?:task|schedule|events|dead|model|device|log|pause|resume|tenant) [a-z]+)\b"
+    r"pointsman (?:up|doctor|state|snapshot|verify|replay|route|"
+    r"(?:task|schedule|events|dead|model|device|log|pause|resume|tenant|pool|policy|alert|"
+    r"degradation|feedback|project|conversation) [a-z-]+)\b"
 )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import psutil
 import typer
 
-from pointsman.cli.failures import CommandError, ExitCode, why_not
+from pointsman.cli.failures import CommandError, ExitCode, file_status, why_not
 from pointsman.cli.stack.database import given_postgresql, refused
 from pointsman.cli.stack.log_place import SQLITE, LogPlace, read_place
 from pointsman.cli.stack.record import UnreadableRecordError, read_record
@@ -91,7 +91,7 @@ def _unusable(data: Path, error: Exception) -> CommandError:
     return CommandError(
         f"{data} cannot be used as data directory: {why_not(error, named=data)}",
         code="data_directory_unusable",
-        exit_code=ExitCode.FAILURE,
+        exit_code=file_status(error),
         next_step="name the data directory of a stack, or repair what it names",
     )
 
@@ -107,6 +107,6 @@ def log_errors() -> Generator[None]:
         raise CommandError(
             f"the files of the log cannot be used: {why_not(error)}",
             code="log_files_unusable",
-            exit_code=ExitCode.FAILURE,
+            exit_code=file_status(error),
             next_step="free space or repair what it names, then repeat",
         ) from error

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+MAX_POSITION: Final = 2**63 - 1
+"""No log has one beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ def parse_moment(text: str | None, *, option: str = "--at") -> Moment:
     if text is None:
         return Moment()
     if text.isascii() and text.isdigit():
-        return Moment(position=int(text))
+        return Moment(position=min(int(text), MAX_POSITION))
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

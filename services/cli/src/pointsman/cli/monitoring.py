@@ -4,15 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from pointsman.cli.documents import document
-from pointsman.cli.output import Column, Document, Printer, clock, column, seconds
+from pointsman.cli.output import Column, Document, Printer, clock, column, figures, seconds, share
 from pointsman.contracts.message import Message
 from pointsman.contracts.resource_monitor import UNKNOWN, DeviceState, Snapshot
 
 MONITOR: Final = "resource_monitor"
-
-
-def _share(value: object) -> str:
-    return f"{value:.0%}" if isinstance(value, int | float) else "-"
 
 
 def _known(value: object) -> str:
@@ -21,7 +17,7 @@ def _known(value: object) -> str:
 
 
 def _rate(value: object) -> str:
-    return f"{value:.3g}/s" if isinstance(value, int | float) else "-"
+    return f"{figures(value)}/s" if isinstance(value, int | float) else "-"
 
 
 def _degrees(value: object) -> str:
@@ -63,8 +59,8 @@ _DEVICES: Final = (
     column("state", "pool_state"),
     column("readings"),
     column("source"),
-    column("busy", "utilisation", _share),
-    column("memory", text=_share),
+    column("busy", "utilisation", share),
+    column("memory", text=share),
     column("temperature", "temperature_c", _degrees),
     column("power", "power_w", _watts),
     column("slots"),
@@ -78,7 +74,7 @@ _POOLS: Final = (
     column("active", "granted", _known),
     column("p95", "latency_p95_s", seconds),
     column("stalled for", "stall_s", seconds),
-    column("errors", "error_rate", _share),
+    column("errors", "error_rate", share),
     column("ended", text=_known),
 )
 _FAMILIES: Final = tuple(
@@ -99,9 +95,9 @@ _QUALITY: Final = (
     column("family"),
     column("variant"),
     column("ratings"),
-    column("mean", text=_share),
-    column("low", text=_share),
-    column("high", text=_share),
+    column("mean", text=share),
+    column("low", text=share),
+    column("high", text=share),
     column("measured", "at", clock),
 )
 _FORECASTS: Final = (
@@ -110,8 +106,8 @@ _FORECASTS: Final = (
     column("measured", "measured_per_s", _rate),
     column("average", "ewma_per_s", _rate),
     column("naive", "naive_per_s", _rate),
-    column("error of average", "ewma_wape", _share),
-    column("of naive", "naive_wape", _share),
+    column("error of average", "ewma_wape", share),
+    column("of naive", "naive_wape", share),
     column("buckets"),
     column("age", "age_s", seconds),
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.failures import CommandError, ExitCode, InvalidOptionError
 from pointsman.cli.output import OutputFormat, Printer
 
 DATA_VARIABLE: Final = "POINTSMAN_DATA"
@@ -33,8 +33,9 @@ def run(
     *,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> None:
-    """Run a command's work on an event loop; always raises `typer.Exit` with its status.
+    """Run a command's work on an event loop; raises `typer.Exit` with its status.
 
+    An option that has to be corrected is refused as the parser would: `typer.BadParameter`.
     SIGINT and SIGTERM cancel the work, so that it ends what it has started.
     """
     printer = Printer(output)
@@ -42,6 +43,8 @@ def run(
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             status = int(runner.run(_cancellable(work(printer))))
     except CommandError as error:
+        if isinstance(error, InvalidOptionError) and not error.next_step:
+            raise typer.BadParameter(error.message) from error
         printer.error(error)
         status = int(error.exit_code)
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple, TextIO, cast
 
@@ -48,7 +49,9 @@ def plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".")
+        text = f"{value:.3f}".rstrip("0").rstrip(".")
+        # What is not quite nothing, or not quite all, is not told as that.
+        return f"{Decimal(f'{value:.6g}'):f}" if text in {"0", "-0", "1"} else text
     if isinstance(value, list | tuple):
         return ", ".join(plain(item) for item in cast("Sequence[object]", value))
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
@@ -60,16 +63,29 @@ def counted(count: int, noun: str) -> str:
 
 
 _EXACT: Final = 999.5
-"""Seconds from which on three figures are fewer than stand before the point."""
+"""From here on three figures are fewer than stand before the point."""
+
+
+def figures(value: float) -> str:
+    """A number as people write it: three figures, or all before the point, and no exponent."""
+    return f"{Decimal(f'{value:.3g}'):f}" if abs(value) < _EXACT else f"{value:.0f}"
 
 
 def seconds(value: object) -> str:
     """A duration with a unit that fits it."""
     if not isinstance(value, int | float):
         return "-"
-    if value < 1:
-        return f"{value * 1000:.3g} ms"
-    return f"{value:.3g} s" if value < _EXACT else f"{value:.0f} s"
+    milliseconds = value * 1000
+    return f"{figures(milliseconds)} ms" if milliseconds < _EXACT else f"{figures(value)} s"
+
+
+def share(value: object) -> str:
+    """A share of a whole; one that is neither all nor nothing is not told as that."""
+    if not isinstance(value, int | float):
+        return "-"
+    if round(value, 2) not in {0, 1} or value in {0, 1}:
+        return f"{value:.0%}"
+    return f"{min(max(value, 0.001), 0.999):.1%}" if 0 < value < 1 else f"{value:.1%}"
 
 
 def clock(value: object, *, today: date | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.hints import at_data
 from pointsman.cli.log_files import database_of, log_errors, require_file
 from pointsman.cli.moments import parse_moment
 from pointsman.cli.options import run
@@ -89,7 +90,12 @@ def answer_from(
 async def report_on(log: PastLog, verb: str, *asked: Argument, printer: Printer) -> Report:
     """What the time machine says about a log; raises `CommandError`."""
     async with _file_of(log) as file:
-        return await ask_time_machine(verb, "--log", file, *asked, say=printer.say)
+        try:
+            return await ask_time_machine(verb, "--log", file, *asked, say=printer.say)
+        except CommandError as error:
+            if log.log is None and log.backup is None:
+                error.next_step = at_data(error.next_step, log.data)
+            raise
 
 
 def moment_arguments(option: str, text: str | None) -> Sequence[Argument]:
@@ -115,7 +121,7 @@ async def _file_of(log: PastLog) -> AsyncGenerator[Path]:
     A log in PostgreSQL is copied for as long as this takes, beside the archive of its directory.
     """
     if log.log is not None and log.backup is not None:
-        raise typer.BadParameter("name either --log or --backup")
+        raise typer.BadParameter("name one of --log and --backup")
     data = log.data.absolute()
     with log_errors():
         if log.log is not None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pointsman.cli.failures import CommandError, ExitCode, why_not
+from pointsman.cli.failures import CommandError, ExitCode, file_status, why_not
 from pointsman.policy.parameters import Parameters, ParametersError, read_parameters
 
 
@@ -20,9 +20,7 @@ def read_policy_file(path: Path) -> Parameters:
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(
             f"policy file {path} cannot be read: {why_not(error, named=path)}",
-            code="policy_unreadable",
-            exit_code=ExitCode.NOT_FOUND
-            if isinstance(error, FileNotFoundError)
-            else ExitCode.FAILURE,
+            code="policy_missing" if isinstance(error, FileNotFoundError) else "policy_unreadable",
+            exit_code=file_status(error),
             next_step="name a readable UTF-8 file",
         ) from error

@@ -83,6 +83,12 @@ def given(
     )
 
 
+def check_words(option: str, words: str | None) -> None:
+    """Raises `InvalidOptionError` for words that say nothing."""
+    if words is not None and not words.strip():
+        raise InvalidOptionError(f"{option} is empty: leave it out, or say something")
+
+
 def check_choice(command: WithdrawFeedback, *, everything: bool) -> None:
     """Raises `InvalidOptionError`."""
     ways = [command.rating is not None, command.task is not None, everything]

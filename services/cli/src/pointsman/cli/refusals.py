@@ -36,8 +36,10 @@ _USAGE: Final = frozenset(
         "cron_never_due",
         "deadline_before_start",
         "family_needed",
+        "malformed_request",
         "task_or_warm_up",
         "too_far_ahead",
+        "ttl_out_of_range",
         "unknown_timezone",
     }
 )

@@ -15,7 +15,8 @@ def checked_tenant(tenant: str) -> str:
     """Raises `typer.BadParameter`."""
     if re.match(TENANT_PATTERN, tenant) is None:
         raise typer.BadParameter(
-            "lower-case letters, digits, - and _, at most 63, the first a letter or digit",
+            f"{tenant!r} is no tenant: lower-case letters, digits, - and _, at most 63, the first "
+            "a letter or digit",
             param_hint="--tenant",
         )
     return tenant
@@ -25,7 +26,8 @@ def checked_name(name: str, option: str = "NAME") -> str:
     """Raises `typer.BadParameter`."""
     if re.match(NAME_PATTERN, name) is None:
         raise typer.BadParameter(
-            "letters, digits, dots, - and _, at most 128, the first a letter or digit",
+            f"{name!r} is no name: letters, digits, dots, - and _, at most 128, the first a letter "
+            "or digit",
             param_hint=option,
         )
     return name
@@ -33,6 +35,6 @@ def checked_name(name: str, option: str = "NAME") -> str:
 
 def checked_text(text: str, option: str, most: int, *, least: int = 0) -> str:
     """Raises `typer.BadParameter`."""
-    if not least <= len(text) <= most:
+    if not least <= len(text.strip()) or len(text) > most:
         raise typer.BadParameter(f"{least} to {most} characters", param_hint=option)
     return text

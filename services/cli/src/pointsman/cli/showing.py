@@ -9,7 +9,7 @@ from typing import Final
 
 from pointsman.cli.client import StackClient
 from pointsman.cli.documents import document
-from pointsman.cli.failures import CommandError, ExitCode, why_not
+from pointsman.cli.failures import CommandError, ExitCode, file_status, why_not
 from pointsman.cli.output import Printer
 from pointsman.cli.results import ResultMissingError, read_result, text_of
 from pointsman.cli.task_rows import COLUMNS, ended
@@ -82,7 +82,7 @@ async def _write_result(client: StackClient, row: TaskRow, target: Path) -> None
         raise CommandError(
             f"the result cannot be written to {target}: {why_not(error, named=target)}",
             code="result_unwritable",
-            exit_code=ExitCode.FAILURE,
+            exit_code=file_status(error),
             next_step="name another file with --result",
         ) from error
 

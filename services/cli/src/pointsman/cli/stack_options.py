@@ -9,10 +9,10 @@ from typing import Annotated, Final
 import typer
 
 from pointsman.cli.failures import CommandError, ExitCode
+from pointsman.cli.remembered import checked_tenant
 from pointsman.cli.stack.accounts import SCHEDULER, WATCHERS
 from pointsman.cli.stack.keeper import PartFailedError
 from pointsman.contracts.device_mode import DeviceMode
-from pointsman.contracts.subjects import TENANT_PATTERN
 from pointsman.runtime.servers import ServerError
 
 _ENDPOINT: Final = re.compile(r"^grpc://[A-Za-z0-9_.\-\[\]:]+:\d{1,5}$")
@@ -58,8 +58,6 @@ PolicyFile = Annotated[
     typer.Option(
         "--policy",
         metavar="FILE",
-        exists=True,
-        dir_okay=False,
         help="TOML with what differs from the default policy (see policy show).",
     ),
 ]
@@ -113,10 +111,9 @@ def check_stack_options(
             raise typer.BadParameter(f"--without takes one of {', '.join(WATCHERS)}")
     for endpoint in attach:
         if not _ENDPOINT.match(endpoint):
-            raise typer.BadParameter(f"{endpoint!r} is not grpc://HOST:PORT")
+            raise typer.BadParameter(f"{endpoint!r} is not like grpc://HOST:PORT")
     for name in tenants:
-        if not re.match(TENANT_PATTERN, name):
-            raise typer.BadParameter(f"a tenant must match {TENANT_PATTERN}, {name!r} does not")
+        checked_tenant(name)
     if noop and attach:
         raise typer.BadParameter("--noop and --triton exclude each other")
 

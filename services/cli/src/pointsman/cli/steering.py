@@ -11,7 +11,7 @@ import typer
 from pointsman.cli.author import author
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.failures import ExitCode, InvalidOptionError
-from pointsman.cli.group import named_pools, pool_of_device, pool_of_task
+from pointsman.cli.group import named_pools, pool_of_device, pool_of_task, require_tenant
 from pointsman.cli.options import run
 from pointsman.cli.output import Document, OutputFormat, Printer
 from pointsman.cli.stack.accounts import SCHEDULER
@@ -37,20 +37,26 @@ from pointsman.contracts.steering import (
 )
 
 Reason = Annotated[str, typer.Option("--reason", help="Stands in the log with your name.")]
-
+IfReason = Annotated[str | None, typer.Option("--reason", help="Stands in the log.")]
+"""Of a command that need not say why."""
 
 MAX_REASON_CHARS: Final = 1_000
 
 
 def said(reason: str) -> dict[str, str]:
     """What every command carries: a new id, who asks, and why; raises `InvalidOptionError`."""
+    return {"command_id": str(uuid4()), "by": author(), "reason": checked_reason(reason)}
+
+
+def checked_reason(reason: str | None, *, most: int = MAX_REASON_CHARS) -> str:
+    """Empty if none was given; raises `InvalidOptionError` for one that says nothing."""
+    if reason is None:
+        return ""
     if not reason.strip():
         raise InvalidOptionError("--reason is empty: it stands in the log, for whoever asks why")
-    if len(reason) > MAX_REASON_CHARS:
-        raise InvalidOptionError(
-            f"--reason has {len(reason)} characters, at most {MAX_REASON_CHARS} are taken"
-        )
-    return {"command_id": str(uuid4()), "by": author(), "reason": reason}
+    if len(reason) > most:
+        raise InvalidOptionError(f"--reason has {len(reason)} characters, at most {most} are taken")
+    return reason
 
 
 def operate(
@@ -83,6 +89,12 @@ def limit_of(text: str, option: str) -> int:
             f"{option} {text!r} is neither `none` nor a number from 0 to {MAX_LIMIT}"
         )
     return int(text)
+
+
+async def require_scope(client: StackClient, kind: ScopeKind, name: str | None) -> None:
+    """Raises `CommandError`; all but tenants the leaders know."""
+    if kind is ScopeKind.TENANT and name is not None:
+        await require_tenant(client, name)
 
 
 def scope_of(kind: ScopeKind, name: str) -> str:

@@ -162,13 +162,19 @@ def parameters(pairs: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def read_payload(text: str | None, file: Path | None, *, most: int = MAX_PAYLOAD_BYTES) -> bytes:
+def read_payload(
+    text: str | None,
+    file: Path | None,
+    *,
+    most: int = MAX_PAYLOAD_BYTES,
+    ways: str = "as TEXT, as - for standard input, or with --file",
+) -> bytes:
     """The input from the command line, a file or (`-`) standard input, at most `most` bytes.
 
-    Raises `InvalidOptionError` and `CommandError`.
+    `ways` says how the command takes it. Raises `InvalidOptionError` and `CommandError`.
     """
     if (text is None) == (file is None):
-        raise InvalidOptionError("give the input once: as TEXT, as - for standard input, or --file")
+        raise InvalidOptionError(f"give the input once: {ways}")
     try:
         if file is not None:
             payload = file.read_bytes()

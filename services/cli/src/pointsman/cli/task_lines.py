@@ -3,11 +3,11 @@
 import asyncio
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, BinaryIO, Final
 from uuid import uuid4
 
 from pydantic import StringConstraints, ValidationError
@@ -116,16 +116,28 @@ class Lines:
         )
 
 
-def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+@contextmanager
+def numbered(path: Path) -> Generator[Iterator[tuple[int, bytes]]]:
     """The lines of a file, or of standard input (`-`), that hold something, from 1.
 
-    Raises `CommandError`.
+    Raises `CommandError`, at once where the file cannot be opened.
     """
+    with _opened(path) as file:
+        yield _numbered(path, file)
+
+
+def _opened(path: Path) -> BinaryIO:
     try:
-        with sys.stdin.buffer if path == Path("-") else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if body := line.strip():
-                    yield number, body
+        return sys.stdin.buffer if path == Path("-") else path.open("rb")
+    except OSError as error:
+        raise unreadable_input(path, error) from error
+
+
+def _numbered(path: Path, lines: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    try:
+        for number, line in enumerate(lines, start=1):
+            if body := line.strip():
+                yield number, body
     except OSError as error:
         raise unreadable_input(path, error) from error
 

@@ -73,7 +73,7 @@ async def wait_for_end(
                 await bell.wait(_LOOK_AGAIN_S)
     except TimeoutError:
         raise CommandError(
-            f"task {task} has not ended within {timeout_s:g} s",
+            f"task {task} has not ended within {seconds(timeout_s)}",
             code="timeout",
             exit_code=ExitCode.TIMEOUT,
             next_step=way_on,

@@ -22,7 +22,11 @@ _EXIT_CODES: Final = {
     "no_load": ExitCode.NOT_FOUND,
     "no_such_device": ExitCode.NOT_FOUND,
     "no_such_pool": ExitCode.NOT_FOUND,
+    "not_a_file": ExitCode.USAGE,
+    "not_permitted": ExitCode.NOT_PERMITTED,
     "policy_missing": ExitCode.NOT_FOUND,
+    "policy_sizes": ExitCode.USAGE,
+    "policy_slots": ExitCode.USAGE,
     "trace_missing": ExitCode.NOT_FOUND,
 }
 

@@ -95,7 +95,7 @@ def _fairness(asked: argparse.Namespace) -> dict[str, object]:
 
 
 def _source(path: Path) -> Path:
-    if not path.is_file():
+    if not path.exists():
         raise TraceError(
             f"there is no file {path}",
             code="trace_missing",
@@ -115,6 +115,18 @@ def _written(trace: list[TracedTask], out: Path, *, notes: list[str]) -> dict[st
         "seconds": round(trace[-1].arrival_s, 3),
     }
     return {"report": report, "notes": notes}
+
+
+def _code(error: OSError) -> str:
+    match error:
+        case FileNotFoundError():
+            return "trace_missing"
+        case IsADirectoryError() | NotADirectoryError():
+            return "not_a_file"
+        case PermissionError():
+            return "not_permitted"
+        case _:
+            return "trace_unreadable"
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -170,7 +182,7 @@ def main(arguments: Sequence[str]) -> int:
         reason = (error.strerror or type(error).__name__).lower()
         said = {
             "error": {
-                "code": "trace_unreadable",
+                "code": _code(error),
                 "message": f"{error.filename or 'a file'} cannot be used: {reason}",
                 "next_step": "name a file that can be read, and one that can be written",
             }

@@ -14,7 +14,7 @@ from pointsman.eventstore.log_rows import row_pages
 from pointsman.eventstore.reading import read_event
 from pointsman.runtime.errors import FatalError
 from pointsman.scheduler.domain.why.residents import Residents
-from pointsman.scheduler.domain.why.words import clock, span
+from pointsman.scheduler.domain.why.words import clock, named, span
 from pointsman.time_machine.pool_log import recorded
 from pointsman.time_machine.replay.differences import TOPIC_OF
 
@@ -29,6 +29,8 @@ _OF_LOADS: Final = (
     events.SlotHeld,
     events.DrainStarted,
     events.DrainEnded,
+    events.PoolPaused,
+    events.PoolResumed,
 )
 
 
@@ -63,29 +65,27 @@ def device_why(log: Path, device: str, *, last: int) -> DeviceWhy:
     residents, gang = Residents(), _Gang(device)
     for row in chain.from_iterable(row_pages(log, topics=topics)):
         event = read_event(codec, recorded(row))
+        cut = residents.cut_by(event)
         residents.take(event)
         if gang.concerns(event):
-            history.append(_Happened(row[0], event, [device]))
+            history.append(_Happened(row[0], _as_a_member(event)))
+        elif UUID(row[1]) == stream and isinstance(event, events.SlotHeld):
+            history.append(_Happened(row[0], _kept_free(event, residents.expected_for(event))))
         elif UUID(row[1]) == stream:
-            kept_free = isinstance(event, events.SlotHeld)
-            having = residents.having(event.variants, besides=device) if kept_free else []
-            history.append(_Happened(row[0], event, having))
+            history.append(_Happened(row[0], [*sentences(event), *_cut(cut, event)]))
     if not history:
         raise NoSuchDeviceError(device)
     shown = history[-last:]
     return {
         "device": device,
-        "told": [" ".join(sentences(each.event, each.others)) for each in shown],
+        "told": [" ".join(each.told) for each in shown],
         "positions": [each.position for each in shown],
     }
 
 
 class _Happened(NamedTuple):
     position: int
-    event: Decision
-    others: list[str]
-    """Other devices that had the model for which it was kept free; of another device's change,
-    the one that is asked for."""
+    told: list[str]
 
 
 class _Gang:
@@ -93,32 +93,29 @@ class _Gang:
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._lead = self._variant = ""
+        self._lead = self._variant = self._incarnation = ""
 
     def concerns(self, event: Decision) -> bool:
         """Whether an event of another device takes this one, or frees it."""
         if isinstance(event, events.ResidencyGranted) and self._device in event.members:
             self._lead, self._variant = event.device, event.load
+            self._incarnation = event.incarnation
             return True
-        if not isinstance(event, events.ResidencyChanged | events.ResidencyFailed):
+        if not isinstance(
+            event, events.ResidencyChanged | events.ResidencyFailed | events.DeviceAttached
+        ):
+            return False
+        if isinstance(event, events.DeviceAttached) and event.incarnation == self._incarnation:
             return False
         has = event.residency or ()
         if event.device != self._lead or any(each.variant == self._variant for each in has):
             return False
-        self._lead = self._variant = ""
+        self._lead = self._variant = self._incarnation = ""
         return True
 
 
-def sentences(event: Decision, others: Sequence[str] = ()) -> list[str]:
-    """What an event means for what is loaded on a device.
-
-    `others` are devices that have the model for which it is kept free. Of a change of another
-    device, whose instance takes this one as well, it is this one.
-    """
-    if isinstance(event, events.SlotHeld):
-        return _kept_free(event, others)
-    if others:
-        return _as_a_member(event)
+def sentences(event: Decision) -> list[str]:
+    """What an event of a device means for what is loaded on it."""
     tell = _TELLERS.get(type(event))
     return [] if tell is None else tell(event)
 
@@ -128,11 +125,21 @@ def _attached(event: events.DeviceAttached) -> list[str]:
     return [f"{clock(event.at)}: {how} with {_loaded(event.residency)}."]
 
 
+def _cut(change: events.ResidencyGranted | None, event: Decision) -> list[str]:
+    """What became of a change whose executor did not live to report it, as another attaches."""
+    if change is None or not isinstance(event, events.DeviceAttached):
+        return []
+    what = f"The load of {change.load}" if change.load else f"The unload of {_away(change)}"
+    came_through = any(each.variant == change.load for each in event.residency)
+    how = "was not reported" if came_through else "was cut"
+    return [f"{what}, which began at {clock(change.at)}, {how}: its executor was gone."]
+
+
 def _as_a_member(event: Decision) -> list[str]:
     match event:
         case events.ResidencyGranted():
             return [f"{clock(event.at)}: taken by the instance of {event.load} on {event.device}."]
-        case events.ResidencyChanged() | events.ResidencyFailed():
+        case events.ResidencyChanged() | events.ResidencyFailed() | events.DeviceAttached():
             return [f"{clock(event.at)}: given back by {event.device}; it has nothing loaded."]
         case _:
             return []
@@ -154,13 +161,17 @@ def _granted(event: events.ResidencyGranted) -> list[str]:
 
 
 def _change(event: events.ResidencyGranted) -> str:
-    unload = ", ".join(event.unload)
+    unload = _away(event)
     if not event.load:
         return f"it was to unload {unload}"
     away = f" after unloading {unload}" if unload else ""
     unload_s = event.expected_unload_s
     of_it = f", {span(unload_s)} of it to unload" if unload_s else ""
     return f"it was to load {event.load}{away}, expected to take {span(event.expected_s)}{of_it}"
+
+
+def _away(event: events.ResidencyGranted) -> str:
+    return ", ".join(event.unload)
 
 
 def _figures(figures: ClassFigures, event: events.ResidencyGranted) -> str:
@@ -220,14 +231,17 @@ def _failed(event: events.ResidencyFailed) -> list[str]:
     return [told + again]
 
 
-def _kept_free(event: events.SlotHeld, having: Sequence[str]) -> list[str]:
-    who = ", ".join(having)
-    named = f" ({who})" if who else ""
+def _kept_free(event: events.SlotHeld, expected: Sequence[str] | None = None) -> list[str]:
+    """`expected` are the devices that could take it; None: it is not known which."""
+    because = f"because {event.reason}"
+    if expected is not None:
+        who = named(expected)
+        because = f"because {who} was expected to take it before a load would pay"
+        because = because if who else "though no device could take it sooner"
     return [
         (
             f"{clock(event.at)}: kept free until {clock(event.until)} and loaded nothing for task "
-            f"{event.task} of family {event.family} ({', '.join(event.variants)}), because "
-            f"{event.reason}{named}."
+            f"{event.task} of family {event.family} ({', '.join(event.variants)}), {because}."
         )
     ]
 
@@ -266,6 +280,7 @@ _TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
     events.ResidencyGranted: _granted,
     events.ResidencyChanged: _changed,
     events.ResidencyFailed: _failed,
+    events.SlotHeld: _kept_free,
     events.DrainStarted: _drain_started,
     events.DrainEnded: _drain_ended,
 }

@@ -11,16 +11,21 @@ def read_policy(text: str) -> tuple[str, Parameters]:
     if text in POLICIES:
         return text, DEFAULTS
     path = Path(text)
-    if not path.is_file():
+    if not path.exists():
         raise ParametersError(
             f"there is no policy and no file {text}",
             code="policy_missing",
             next_step=f"name {', '.join(POLICIES)} or a TOML file",
         )
     try:
-        document = path.read_text(encoding="utf-8")
+        return OURS, read_parameters(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise ParametersError(
-            f"{text} is not UTF-8", code="policy_unreadable", next_step="save it as UTF-8"
+            f"policy file {text} is not UTF-8",
+            code="policy_unreadable",
+            next_step="save it as UTF-8",
         ) from None
-    return OURS, read_parameters(document)
+    except ParametersError as error:
+        raise ParametersError(
+            f"policy file {text}: {error}", code=error.code, next_step=error.next_step
+        ) from error

@@ -111,7 +111,7 @@ class _Fields:
         """A whole number, 0 or more."""
         tokens = self.read(name, int)
         if tokens < 0:
-            raise _unreadable(self._line, f"{name} is {tokens:g}", self._wanted)
+            raise _unreadable(self._line, f"{name} is {tokens:.15g}", self._wanted)
         return int(tokens)
 
 

@@ -44,7 +44,7 @@ def read_trace(text: Iterable[str]) -> list[TracedTask]:
         task = _Row(header, row, line).task(len(tasks))
         if task.arrival_s < before_s:
             raise TraceError(
-                f"arrival_s {task.arrival_s:g} comes after {before_s:g}",
+                f"arrival_s {task.arrival_s:.15g} comes after {before_s:.15g}",
                 code="trace_unsorted",
                 line=line,
                 next_step="sort the lines by arrival_s",
@@ -117,7 +117,7 @@ def _check_size(task: TracedTask, line: int, first_line: int, first: TracedTask)
         value, before = getattr(task, name), getattr(first, name)
         if value != before:
             raise TraceError(
-                f"{name} of {task.model} is {value:g}, and {before:g} in line {first_line}",
+                f"{name} of {task.model} is {value:.15g}, and {before:.15g} in line {first_line}",
                 code="trace_value",
                 line=line,
                 next_step="give every task of a model the same",

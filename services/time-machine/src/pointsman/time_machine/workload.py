@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.time_machine.disciplines import Fifo
+from pointsman.time_machine.baselines import Fifo
 from pointsman.time_machine.simulation import Outcome, Simulation
 from pointsman.time_machine.traces import TracedTask
 

@@ -10,7 +10,7 @@ import typer
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.log_files import Database, database_of, log_errors
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer, clock
+from pointsman.cli.output import OutputFormat, Printer, clock, counted
 from pointsman.eventstore.backup import BLOBS, Manifest, back_up
 from pointsman.eventstore.database_backup import back_up_database
 
@@ -39,7 +39,8 @@ def backup(
         taken = clock(manifest.time_us / _MICROSECONDS) if manifest.position else "-"
         shards = sum(name.startswith(f"{BLOBS}/") for name in manifest.files)
         text = (
-            f"{into}: {manifest.position} events, the last of {taken} UTC, and {shards} blob shards"
+            f"{into}: {counted(manifest.position, 'event')}, the last of {taken} UTC, and "
+            f"{counted(shards, 'blob shard')}"
         )
         printer.item(msgspec.to_builtins(manifest), text)
         return ExitCode.OK

@@ -9,7 +9,7 @@ from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.moments import At, parse_moment
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import Document, OutputFormat, Printer, clock, column
+from pointsman.cli.output import Document, OutputFormat, Printer, clock, column, counted
 from pointsman.cli.remembered import NameArgument, Tenant, checked_name, checked_tenant
 from pointsman.cli.stack.plan import DEFAULT_TENANT
 from pointsman.cli.task_options import TaskId
@@ -145,7 +145,7 @@ def context(
         rows += [{**document(item), "kept": False} for item in assembled.dropped]
         printer.rows(rows, _ITEMS)
         if assembled.older:
-            printer.line(f"{assembled.older} older turns were not looked at")
+            printer.line(f"not looked at: {counted(assembled.older, 'older turn')}")
         if assembly.text is not None:
             printer.line(f"\n{assembly.text}")
         return ExitCode.OK

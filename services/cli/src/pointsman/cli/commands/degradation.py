@@ -1,7 +1,7 @@
 """`pointsman degradation`: the ladder, its history, and holding it by hand."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Final
 from uuid import uuid4
 
@@ -13,9 +13,11 @@ from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.group import ANY, named_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer, clock, column, seconds
+from pointsman.cli.output import OutputFormat, Printer, clock, column, counted, seconds, share
+from pointsman.cli.steering import IfReason, checked_reason
 from pointsman.contracts.commands import Answer, Done
 from pointsman.contracts.degradation import (
+    MAX_WORDS_CHARS,
     AskHistory,
     AskLadders,
     EndOverride,
@@ -76,7 +78,7 @@ def override(
     level: Annotated[Level, typer.Argument(help="Where the ladder is held.")],
     *,
     span: Span,
-    reason: Annotated[str, typer.Option(help="Stands in the log.")] = "",
+    reason: IfReason = None,
     pool: OfPool = None,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
@@ -85,6 +87,7 @@ def override(
     ttl_s = duration_s(span)
 
     async def work(printer: Printer) -> ExitCode:
+        why = checked_reason(reason, most=MAX_WORDS_CHARS)
         async with connected(data) as client:
             command = SetOverride(
                 command_id=str(uuid4()),
@@ -92,7 +95,7 @@ def override(
                 level=level,
                 ttl_s=ttl_s,
                 by=author(),
-                reason=reason,
+                reason=why,
             )
             answer = await client.command(_SERVICE, "override", command)
             _say(printer, command.pool, answer)
@@ -128,7 +131,7 @@ def duration_s(text: str) -> float:
     """`30s`, `10m` or `2h` in seconds; raises `typer.BadParameter`."""
     span = _SPAN.fullmatch(text)
     if span is None:
-        raise typer.BadParameter(f"{text!r} is no time: write 30s, 10m or 2h")
+        raise typer.BadParameter(f"--for {text!r} is no time: write 30s, 10m or 2h")
     return float(span[1]) * _UNIT_S[span[2]]
 
 
@@ -163,28 +166,30 @@ def ladder_lines(row: LadderRow) -> Iterator[str]:
         yield f"  override     {row.override.level} until {until} UTC by {row.override.by}{why}"
     inputs, limits = row.inputs, row.thresholds
     of = f", family {inputs.family}" if inputs.family else ""
-    entries = f"{limits.conserve_s:g}/{limits.degrade_s:g}/{limits.shed_s:g} s"
-    yield f"  wait         {_or_unknown(inputs.predicted_wait_s, ' s')}{of}; enters at {entries}"
-    load = _or_unknown(inputs.load_at_best, "")
-    yield f"  load         {load} of the best variants; recovers at {limits.recovery_load:g}"
-    yield f"  device       {_or_unknown(inputs.device, '')}; at its limit at {limits.device_high:g}"
+    entries = ", ".join(map(seconds, (limits.conserve_s, limits.degrade_s, limits.shed_s)))
+    yield f"  wait         {_or_unknown(inputs.predicted_wait_s, seconds)}{of}; enters at {entries}"
+    load, recovers = _or_unknown(inputs.load_at_best, share), share(limits.recovery_load)
+    yield f"  load         {load} of what the best variants carry; recovers at {recovers}"
+    device, limit = _or_unknown(inputs.device, share), share(limits.device_high)
+    yield f"  device       {device}; at its limit at {limit}"
     yield f"  alerts       {', '.join(inputs.alerts) or 'none'}"
     if inputs.kept_back:
-        yield f"  kept back    {inputs.kept_back} task(s) by an operator; no reason for a step"
+        kept = counted(inputs.kept_back, "task")
+        yield f"  kept back    {kept} by an operator; no reason for a step"
     if inputs.unknown:
         yield f"  unknown      {', '.join(inputs.unknown)}"
     for timer in row.timers:
         if timer.for_s is not None:
-            lasted = f"{seconds(timer.for_s)} of {timer.needed_s:g} s"
-            yield f"  timer        {timer.condition}: {lasted}"
+            lasted, needed = seconds(timer.for_s), seconds(timer.needed_s)
+            yield f"  timer        {timer.condition}: for {lasted}, needed {needed}"
     for fallback in row.fallbacks:
         instead = fallback.fallback or "none is viable"
         until = clock(fallback.until)
         yield f"  fallback     {fallback.variant} -> {instead} until {until} UTC: {fallback.code}"
 
 
-def _or_unknown(value: float | None, unit: str) -> str:
-    return "unknown" if value is None else f"{value:.2f}{unit}"
+def _or_unknown(value: float | None, text: Callable[[object], str]) -> str:
+    return "unknown" if value is None else text(value)
 
 
 def _whose(client: StackClient, pool: str | None) -> str:

@@ -11,6 +11,7 @@ from pointsman.cli.documents import document
 from pointsman.cli.event_types import topics_of
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.feed import follow, last_events
+from pointsman.cli.moments import MAX_POSITION
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock, column, plain
 from pointsman.cli.refusals import rejected
@@ -77,7 +78,9 @@ def events() -> None:
 @app.command("ls")
 def list_events(
     *,
-    after: Annotated[int, typer.Option(min=0, help="Start behind this position.")] = 0,
+    after: Annotated[
+        int, typer.Option(min=0, max=MAX_POSITION, help="Start behind this position.")
+    ] = 0,
     last: Annotated[
         int | None, typer.Option(min=1, max=1000, help="The last N that match, whatever --limit.")
     ] = None,
@@ -107,7 +110,10 @@ def list_events(
 def tail(
     *,
     after: Annotated[
-        int | None, typer.Option(min=0, help="Start behind this position, not with what comes.")
+        int | None,
+        typer.Option(
+            min=0, max=MAX_POSITION, help="Start behind this position, not with what comes."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="End after so many events.")] = None,
     types: Topics = None,
@@ -140,7 +146,9 @@ def tail(
 
 @app.command("get")
 def get_event(
-    position: Annotated[int, typer.Argument(min=1, help="Its position in the log.")],
+    position: Annotated[
+        int, typer.Argument(min=1, max=MAX_POSITION, help="Its position in the log.")
+    ],
     *,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
@@ -153,7 +161,11 @@ def get_event(
             found = await client.ask("events", asked, list[Recorded])
             if not found or found[0].position != position:
                 message = f"the log has no event at position {position}"
-                raise rejected("no_such_event", message, "see pointsman events ls --last 10")
+                raise rejected(
+                    "no_such_event",
+                    message,
+                    "`pointsman events ls --last 10` shows the end of the log",
+                )
         printer.item(document(found[0]))
         return ExitCode.OK
 

@@ -19,11 +19,13 @@ from pointsman.cli.ratings import (
     TEXT_COLUMN,
     VARIANT_COLUMNS,
     check_choice,
+    check_words,
     given,
     time_of,
     variant_rows,
     words_of,
 )
+from pointsman.cli.steering import IfReason, checked_reason
 from pointsman.cli.task_rows import find_task
 from pointsman.contracts.commands import Done
 from pointsman.contracts.feedback import (
@@ -67,6 +69,8 @@ def give(  # noqa: PLR0913 - one parameter per option
 
     async def work(printer: Printer) -> ExitCode:
         # What is wrong with the options is said before anybody is asked.
+        check_words("--by", by)
+        check_words("--comment", comment)
         given(task, "any", whose, rating_id, comment, *said)
         async with connected(data) as client:
             tenant = (await find_task(client, task)).tenant
@@ -144,7 +148,7 @@ def undo(  # noqa: PLR0913 - one parameter per option
         str | None, typer.Option(help="30m, 2h or 1d ago, or an RFC 3339 time, with --all.")
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Only ratings of this tenant.")] = None,
-    reason: Annotated[str, typer.Option(help="Recorded with it.")] = "",
+    reason: IfReason = None,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -154,7 +158,7 @@ def undo(  # noqa: PLR0913 - one parameter per option
         command = WithdrawFeedback(
             command_id=str(uuid4()),
             by=author(),
-            reason=reason,
+            reason=checked_reason(reason),
             tenant=tenant,
             rating=rating,
             task=task,

@@ -8,14 +8,13 @@ from uuid import uuid4
 import typer
 
 from pointsman.cli.author import author
-from pointsman.cli.client import connected
+from pointsman.cli.client import connected, record_of
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.log_files import database_of, log_errors, require_file
 from pointsman.cli.moments import Moment, parse_moment
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer
+from pointsman.cli.output import OutputFormat, Printer, counted
 from pointsman.cli.stack.data_directory import DataDirectory
-from pointsman.cli.stack.record import read_record
 from pointsman.contracts.commands import Archived, ArchiveTasks, Unavailable
 from pointsman.eventstore.archive import ARCHIVE, Archive
 from pointsman.eventstore.archived_log import ArchivedLog
@@ -68,8 +67,8 @@ def archive(
                 "segments": segments,
                 "upto": moves[-1].upto,
             },
-            f"{tasks} ended tasks with {events} events moved to {len(segments)} file(s) of "
-            f"{size / 2**20:.1f} MiB in {data / ARCHIVE}",
+            f"{counted(tasks, 'ended task')} with {counted(events, 'event')} moved to "
+            f"{counted(len(segments), 'file')} of {size / 2**20:.1f} MiB in {data / ARCHIVE}",
         )
         return ExitCode.OK
 
@@ -77,7 +76,7 @@ def archive(
 
 
 def _runs(data: Path) -> bool:
-    return read_record(data) is not None
+    return record_of(data) is not None
 
 
 async def _by_scheduler(data: Path, moment: Moment) -> list[Archived]:

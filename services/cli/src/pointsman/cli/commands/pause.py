@@ -11,7 +11,7 @@ from pointsman.cli.failures import ExitCode, InvalidOptionError
 from pointsman.cli.group import ask_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, clock, column
-from pointsman.cli.steering import operate, said, scope_of
+from pointsman.cli.steering import operate, require_scope, said, scope_of
 from pointsman.contracts.events import ScopeKind
 from pointsman.contracts.queries import AskPool
 from pointsman.contracts.steering import PauseRow, PauseScope
@@ -53,11 +53,19 @@ def _pause(
     kind: ScopeKind, name: str | None, reason: str | None, data: Path, output: OutputFormat
 ) -> None:
     def command() -> PauseScope:
-        if name is None or reason is None:
-            raise InvalidOptionError("name what is to be paused, and say why with --reason")
+        if name is None:
+            raise InvalidOptionError(f"name the {kind} that is to be paused")
+        if reason is None:
+            raise InvalidOptionError("say why with --reason: it stands in the log")
         return PauseScope(**said(reason), kind=kind, name=scope_of(kind, name))
 
-    operate(command, {"kind": kind.value, "name": name}, data, output)
+    operate(
+        command,
+        {"kind": kind.value, "name": name},
+        data,
+        output,
+        before=lambda client: require_scope(client, kind, name),
+    )
 
 
 def _list(data: Path, output: OutputFormat) -> None:

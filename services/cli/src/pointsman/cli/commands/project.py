@@ -136,7 +136,7 @@ def decide(
         tenant=checked_tenant(tenant),
         project=checked_name(name),
         title=checked_text(title, "--title", MAX_TITLE_CHARS, least=1),
-        reason=checked_text(reason, "--reason", MAX_WORDS_CHARS),
+        reason=checked_text(reason, "--reason", MAX_WORDS_CHARS, least=1),
         by=author(),
     )
     _record("record_decision", command, data, output)

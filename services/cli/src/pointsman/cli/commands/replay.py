@@ -9,7 +9,7 @@ import typer
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.log_files import Database
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer, counted, plain
+from pointsman.cli.output import OutputFormat, Printer, counted, plain, seconds
 from pointsman.cli.past_logs import (
     Argument,
     Backups,
@@ -113,7 +113,7 @@ def _words(report: Report) -> str:
     stop = [] if report["stopped"] is None else _stop(report["stopped"])
     speed = f"{report['fold_events_per_s']:,.0f} events/s folded"
     if "decisions" not in report:
-        return "\n".join([f"{folded} ({pools})", *stop, f"{speed}, {report['seconds']:.3g} s"])
+        return "\n".join([f"{folded} ({pools})", *stop, f"{speed}, {seconds(report['seconds'])}"])
     lines = [f"{folded}; {_verified(report)} ({pools})"]
     lines += [_difference(each) for each in report["differences"]]
     hidden = report["different"] - len(report["differences"])
@@ -132,7 +132,7 @@ def _words(report: Report) -> str:
     lines += _not_made_again(report["not_redecided"])
     lines.append(
         f"{speed}, {report['decisions_per_s']:,.0f} decisions/s made again, "
-        f"{report['seconds']:.3g} s"
+        f"{seconds(report['seconds'])}"
     )
     return "\n".join(lines)
 

@@ -12,7 +12,7 @@ from pointsman.cli.hints import data_flag
 from pointsman.cli.log_files import log_errors
 from pointsman.cli.moments import Moment, parse_moment
 from pointsman.cli.options import DATA_VARIABLE, DEFAULT_DATA, Output, run
-from pointsman.cli.output import OutputFormat, Printer, clock
+from pointsman.cli.output import OutputFormat, Printer, clock, counted
 from pointsman.cli.stack.data_directory import DataDirectory
 from pointsman.cli.stack.database import given_postgresql
 from pointsman.cli.stack.log_place import OWN_POSTGRESQL, SQLITE, LogPlace
@@ -121,7 +121,7 @@ def _report(restored: Restored, data: Path, options: str) -> str:
     lines = [
         f"restored to position {restored.position}"
         + (f" of {clock(restored.time_us / _MICROSECONDS)} UTC" if restored.position else ""),
-        f"{restored.events_undone} later events of the backup are undone",
+        f"undone: {counted(restored.events_undone, 'later event')} of the backup",
         *_named(restored.lost, "accepted later and lost; send them again under their ids"),
         *_named(restored.may_run_again, "may run again"),
         f"start it with pointsman up{options}{data_flag(data)}",
@@ -130,7 +130,7 @@ def _report(restored: Restored, data: Path, options: str) -> str:
 
 
 def _named(tasks: tuple[UndoneTask, ...], what: str) -> list[str]:
-    lines = [f"{len(tasks)} task{'' if len(tasks) == 1 else 's'}: {what}"]
+    lines = [f"{counted(len(tasks), 'task')}: {what}"]
     lines += [
         f"  {task.task}  {task.tenant}  {task.family}  {task.message_id}  was {task.state}"
         for task in tasks[:_NAMED]

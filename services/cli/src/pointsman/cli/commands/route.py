@@ -8,7 +8,7 @@ from pointsman.cli.client import connected
 from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer, column, seconds
+from pointsman.cli.output import OutputFormat, Printer, column, figures, seconds
 from pointsman.cli.stack.plan import DEFAULT_TENANT
 from pointsman.cli.submitting import Wish, read_payload
 from pointsman.cli.task_options import Class, Deadline, InputFile, Parameters, Project
@@ -25,6 +25,12 @@ _DOMAINS: Final = (
     column("prior"),
     column("score"),
 )
+
+
+def _dollars(value: object) -> str:
+    return figures(value) if isinstance(value, int | float) else "-"
+
+
 _FACTS: Final = (
     column("family"),
     column("variants"),
@@ -42,7 +48,7 @@ _FACTS: Final = (
     column("tier"),
     column("device"),
     column("run there", "tier_s", seconds),
-    column("USD there", "cost_usd", lambda value: "-" if value is None else f"{value:.2g}"),
+    column("USD there", "cost_usd", _dollars),
 )
 _TITLE_WIDTH: Final = max(len(each.title) for each in _FACTS)
 

@@ -17,7 +17,7 @@ from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock,
 from pointsman.cli.schedule_wish import MAX_ATTEMPTS, ScheduleWish
 from pointsman.cli.stack.accounts import SCHEDULER
 from pointsman.cli.stack.plan import DEFAULT_TENANT
-from pointsman.cli.steering import Reason, said
+from pointsman.cli.steering import IfReason, Reason, checked_reason, said
 from pointsman.cli.submitting import check_name, check_tenant, read_payload
 from pointsman.cli.task_options import (
     Class,
@@ -152,7 +152,7 @@ def remove(
     name: Name,
     *,
     tenant: Tenant = DEFAULT_TENANT,
-    reason: Annotated[str, typer.Option(help="Stands in the log.")] = "",
+    reason: IfReason = None,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -161,7 +161,11 @@ def remove(
     async def work(printer: Printer) -> ExitCode:
         _check(tenant, name)
         command = RemoveSchedule(
-            command_id=str(uuid4()), tenant=tenant, name=name, by=author(), reason=reason
+            command_id=str(uuid4()),
+            tenant=tenant,
+            name=name,
+            by=author(),
+            reason=checked_reason(reason),
         )
         async with connected(data) as client:
             if await _row(client, tenant, name) is None:
@@ -238,7 +242,7 @@ def _wanted(
     if warm is None and wish.family is None:
         raise InvalidOptionError("name --family with the input of its tasks, or --warm")
     if warm is None:
-        return wish.command(read_payload(text, file), by=author())
+        return wish.command(read_payload(text, file, ways="with --text or --file"), by=author())
     if text is not None or file is not None:
         raise InvalidOptionError("--text and --file are about tasks, and --warm makes none")
     return wish.warm_up(warm, device or "", by=author())
@@ -270,5 +274,5 @@ def no_such_schedule(tenant: str, name: str) -> CommandError:
         f"tenant {tenant} has no schedule {name!r}",
         code="no_such_schedule",
         exit_code=ExitCode.NOT_FOUND,
-        next_step="pointsman schedule ls shows the schedules",
+        next_step="`pointsman schedule ls` shows the schedules",
     )

@@ -62,8 +62,6 @@ def simulate(
         return
     if trace is None:
         raise typer.BadParameter("name a trace with --trace, or write one with simulate generate")
-    if policy not in _POLICIES and not Path(policy).is_file():
-        raise typer.BadParameter(f"--policy is one of {', '.join(_POLICIES)}, or a TOML file")
     fleet = ("--devices", devices, "--slots", slots, "--memory-mib", memory_mib)
     asked = ("--trace", trace, *fleet, "--policy", policy)
 

@@ -7,7 +7,7 @@ import typer
 from pointsman.cli.log_files import Database
 from pointsman.cli.moments import At
 from pointsman.cli.options import DEFAULT_DATA, Data, Output
-from pointsman.cli.output import Document, OutputFormat, Printer, clock, column, seconds
+from pointsman.cli.output import Document, OutputFormat, Printer, clock, column, counted, seconds
 from pointsman.cli.past_logs import (
     Backup,
     LogFile,
@@ -96,7 +96,7 @@ def _show(printer: Printer, report: Report) -> None:
         printer.line(f"{each['what']}: {each['because']} (position {each['position']})")
     for words in report["breakers"]:
         printer.line(words)
-    printer.line(f"{report['folded']} events folded in {seconds(report['seconds'])}")
+    printer.line(f"{counted(report['folded'], 'event')} folded in {seconds(report['seconds'])}")
 
 
 def _class(each: dict[str, Any]) -> Document:

@@ -184,6 +184,7 @@ def list_tasks(  # noqa: PLR0913 - one parameter per option
 
     async def work(printer: Printer) -> ExitCode:
         async with connected(data) as client:
+            named_pools(client, pool or ANY)
             rows = await ask_tasks(client, asked)
         printer.rows([document(row) for row in rows], COLUMNS)
         return ExitCode.OK

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
@@ -11,17 +12,19 @@ import msgspec
 import typer
 
 from pointsman.cli.author import author
+from pointsman.cli.bulks import states_of
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, counted
 from pointsman.cli.stack.accounts import SCHEDULER
 from pointsman.cli.stack.plan import DEFAULT_TENANT
+from pointsman.cli.steering import IfReason, checked_reason
 from pointsman.cli.submitting import check_name, check_tenant
-from pointsman.cli.task_lines import Lines, numbered, submit_lines
+from pointsman.cli.task_lines import LineAnswer, Lines, numbered, submit_lines
 from pointsman.cli.task_options import Bulk
 from pointsman.cli.task_rows import ended, find_task
-from pointsman.contracts.bulk import BulkCancelled, CancelBulk
+from pointsman.contracts.bulk import AskBulk, BulkCancelled, CancelBulk
 from pointsman.contracts.commands import CancelTask, Done
 from pointsman.contracts.queries import TaskRow
 from pointsman.contracts.task_states import TaskState
@@ -49,25 +52,39 @@ def submit_many(
         check_name("--bulk", bulk)
         how = Lines(tenant=tenant, bulk=bulk, now=time.time())
         counts: Counter[str] = Counter()
-        try:
-            async with (
-                connected(data) as client,
-                aclosing(submit_lines(client, numbered(file), how)) as answers,
-            ):
-                async for answer in answers:
-                    counts[answer.status] += 1
-                    if not printer.for_people:
-                        printer.stream(answer.document(), "")
-                    elif answer.code:
-                        printer.line(f"line {answer.line}: {answer.message} [{answer.code}]")
-        finally:
-            if not printer.for_people:
-                printer.end_stream()
-            said = (f"{counts[status]} {status}" for status in ("accepted", "duplicate", "refused"))
-            printer.say(", ".join(said))
+        with numbered(file) as lines:
+            await _send(printer, data, lines, how, counts)
         return ExitCode.FAILURE if counts["refused"] else ExitCode.OK
 
     run(output, work)
+
+
+async def _send(
+    printer: Printer,
+    data: Path,
+    lines: Iterator[tuple[int, bytes]],
+    how: Lines,
+    counts: Counter[str],
+) -> None:
+    """Send each line and tell what became of it; `counts` has them by their status."""
+    async with connected(data) as client:
+        try:
+            async with aclosing(submit_lines(client, lines, how)) as answers:
+                async for answer in answers:
+                    counts[answer.status] += 1
+                    _tell(printer, answer)
+        finally:
+            if not printer.for_people:
+                printer.end_stream()
+            said = (f"{counts[each]} {each}" for each in ("accepted", "duplicate", "refused"))
+            printer.say(", ".join(said))
+
+
+def _tell(printer: Printer, answer: LineAnswer) -> None:
+    if not printer.for_people:
+        printer.stream(answer.document(), "")
+    elif answer.code:
+        printer.line(f"line {answer.line}: {answer.message} [{answer.code}]")
 
 
 def cancel(
@@ -77,7 +94,7 @@ def cancel(
         str | None, typer.Option(metavar="NAME", help="All tasks of this bulk instead.")
     ] = None,
     tenant: Annotated[str, typer.Option(help="Whose bulk it is.")] = DEFAULT_TENANT,
-    reason: Annotated[str, typer.Option(help="Stands in the log.")] = "",
+    reason: IfReason = None,
     data: Data = DEFAULT_DATA,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -89,14 +106,15 @@ def cancel(
     async def work(printer: Printer) -> ExitCode:
         check_tenant("--tenant", tenant)
         check_name("--bulk", bulk)
+        why = checked_reason(reason)
         async with connected(data) as client:
             if bulk is not None:
                 command = CancelBulk(
-                    command_id=str(uuid4()), tenant=tenant, bulk=bulk, by=by, reason=reason
+                    command_id=str(uuid4()), tenant=tenant, bulk=bulk, by=by, reason=why
                 )
                 await _cancel_bulk(printer, client, command)
             elif task_id is not None:
-                one = CancelTask(command_id=str(uuid4()), task=task_id, by=by, reason=reason)
+                one = CancelTask(command_id=str(uuid4()), task=task_id, by=by, reason=why)
                 await _cancel_task(printer, client, one)
         return ExitCode.OK
 
@@ -122,6 +140,9 @@ async def _cancel_bulk(printer: Printer, client: StackClient, command: CancelBul
         own = command.command_id if len(pools) == 1 else f"{command.command_id}-{pool}"
         asked = msgspec.structs.replace(command, command_id=own)
         cancelled += await _cancel_in(client, pool, asked)
+    if not cancelled:
+        # That all of its tasks have ended is one thing, that it has none another.
+        await states_of(client, AskBulk(tenant=command.tenant, bulk=command.bulk))
     shown = {"bulk": command.bulk, "tenant": command.tenant, "cancelled": cancelled}
     printer.item(shown, f"{counted(cancelled, 'task')} cancelled")
 

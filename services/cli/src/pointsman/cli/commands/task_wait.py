@@ -6,14 +6,15 @@ from typing import Annotated, Final
 
 import typer
 
+from pointsman.cli.bulks import states_of
 from pointsman.cli.client import StackClient, connected
 from pointsman.cli.failures import CommandError, ExitCode
 from pointsman.cli.feed import FeedBell
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer, counted
+from pointsman.cli.output import OutputFormat, Printer, counted, seconds
 from pointsman.cli.stack.plan import DEFAULT_TENANT
 from pointsman.cli.submitting import check_name, check_tenant
-from pointsman.contracts.bulk import AskBulk, BulkRow
+from pointsman.contracts.bulk import AskBulk
 from pointsman.contracts.task_states import TERMINAL, TaskState
 
 _COMPLETED: Final = TaskState.COMPLETED.value
@@ -47,31 +48,14 @@ def wait(
 async def _ended(client: StackClient, asked: AskBulk, timeout_s: float) -> Counter[str]:
     bell = FeedBell()
     await bell.listen(client)
-    states = await _states(client, asked)
-    if not states:
-        raise CommandError(
-            f"tenant {asked.tenant} has submitted nothing under the name {asked.bulk!r}",
-            code="no_such_bulk",
-            exit_code=ExitCode.NOT_FOUND,
-            next_step="use a name that `pointsman task submit --bulk` was given, and its --tenant",
-        )
+    states = await states_of(client, asked)
     try:
         async with asyncio.timeout(timeout_s):
             while states.keys() - _ENDS:
                 await bell.wait(_LOOK_AGAIN_S)
-                states = await _states(client, asked)
+                states = await states_of(client, asked)
     except TimeoutError:
         raise _not_ended(asked, states, timeout_s) from None
-    return states
-
-
-async def _states(client: StackClient, asked: AskBulk) -> Counter[str]:
-    """Tasks by state, over all pools."""
-    pools = client.record.pools
-    rows = (client.ask("bulk", asked, BulkRow, pool=pool) for pool in pools)
-    states: Counter[str] = Counter()
-    for row in await asyncio.gather(*rows):
-        states.update(row.states)
     return states
 
 
@@ -79,10 +63,10 @@ def _not_ended(asked: AskBulk, states: Counter[str], timeout_s: float) -> Comman
     left = sum(count for state, count in states.items() if state not in _ENDS)
     return CommandError(
         f"{left} of {counted(states.total(), 'task')} of bulk {asked.bulk} had not ended within "
-        f"{timeout_s:g} s",
+        f"{seconds(timeout_s)}",
         code="timeout",
         exit_code=ExitCode.TIMEOUT,
-        next_step=f"they go on: pointsman task ls --bulk {asked.bulk}, or wait again",
+        next_step=f"they go on: pointsman task ls --bulk {asked.bulk} --tenant {asked.tenant}",
     )
 
 

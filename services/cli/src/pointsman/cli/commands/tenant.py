@@ -9,7 +9,7 @@ from pointsman.cli.documents import document
 from pointsman.cli.failures import ExitCode, InvalidOptionError
 from pointsman.cli.group import ask_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer, column
+from pointsman.cli.output import OutputFormat, Printer, column, figures
 from pointsman.cli.steering import Reason, limit_of, operate, said
 from pointsman.cli.submitting import check_tenant
 from pointsman.contracts.queries import AskPool
@@ -77,7 +77,7 @@ def set_tenant(
         check_tenant("NAME", name)
         if weight is not None and not MIN_WEIGHT <= weight <= MAX_WEIGHT:
             raise InvalidOptionError(
-                f"--weight {weight:g} is not between {MIN_WEIGHT:g} and {MAX_WEIGHT:g}"
+                f"--weight {figures(weight)} is not between {MIN_WEIGHT:g} and {MAX_WEIGHT:g}"
             )
         if weight is None and running is None and queued is None:
             raise InvalidOptionError("name what to set: --weight, --running or --queued")

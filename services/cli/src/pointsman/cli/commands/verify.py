@@ -10,7 +10,7 @@ import typer
 from pointsman.cli.failures import ExitCode
 from pointsman.cli.log_files import Database, database_of, log_errors, require_file
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
-from pointsman.cli.output import OutputFormat, Printer
+from pointsman.cli.output import OutputFormat, Printer, counted
 from pointsman.eventstore.backup import LOG, MANIFEST, open_backup
 from pointsman.eventstore.log_file import linked_pages
 from pointsman.eventstore.postgres_copy import export_log
@@ -80,9 +80,11 @@ def _words(check: ChainCheck) -> str:
         return (
             f"event {broken.position} ({broken.topic}, stream {broken.stream}) is not what was "
             f"written: {broken.reason}\n"
-            "keep the file as evidence and restore a backup with pointsman restore"
+            "keep the file as evidence and restore a backup: "
+            "`pointsman restore BACKUP --data NEW-DIRECTORY`"
         )
-    words = f"{check.events} events fit, the last link is {check.link.hex() or '-'}"
+    fits = "1 event fits" if check.events == 1 else f"{check.events} events fit"
+    words = f"{fits}, the last link is {check.link.hex() or '-'}"
     if check.unlinked:
-        words += f"\n{check.unlinked} events of other programs carry no link"
+        words += f"\nwithout a link, being of other programs: {counted(check.unlinked, 'event')}"
     return words

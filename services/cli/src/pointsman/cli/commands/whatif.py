@@ -6,7 +6,16 @@ import typer
 
 from pointsman.cli.log_files import Database
 from pointsman.cli.options import DEFAULT_DATA, Data, Output
-from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock, column, seconds
+from pointsman.cli.output import (
+    Column,
+    Document,
+    OutputFormat,
+    Printer,
+    clock,
+    column,
+    counted,
+    seconds,
+)
 from pointsman.cli.past_logs import (
     Backup,
     From,
@@ -67,7 +76,8 @@ def whatif(  # noqa: PLR0913 - one parameter per option
 
 def _show(printer: Printer, report: Report) -> None:
     printer.line(
-        f"{report['tasks']} tasks from {clock(report['begin'])} to {clock(report['end'])} UTC"
+        f"{counted(report['tasks'], 'task')} from {clock(report['begin'])} to "
+        f"{clock(report['end'])} UTC"
     )
     printer.rows(_rows(report), _COLUMNS)
     printer.line(f"error of the simulation: {_shares(report['error'])}")

@@ -88,7 +88,7 @@ def _plan(tasks: int, printer: Printer) -> list[PlannedMessage]:
         raise CommandError(str(error), code=error.code, exit_code=ExitCode.FAILURE) from error
     left_out = [case for case in SPECIAL if case not in special_cases(tasks)]
     if left_out:
-        printer.say(f"{tasks} message(s) leave no room for: {', '.join(left_out)}")
+        printer.say(f"no room in {counted(tasks, 'message')} for: {', '.join(left_out)}")
     return plan_messages(texts, f"demo-{uuid4().hex[:8]}")
 
 

@@ -1,6 +1,6 @@
 """How the demo of the services is told to people."""
 
-from pointsman.cli.output import Printer
+from pointsman.cli.output import Printer, counted
 from pointsman.cli.services_demo.run import OVERLOAD, ServicesReport
 
 
@@ -8,8 +8,8 @@ def tell(printer: Printer, report: ServicesReport) -> None:
     """What happened in each part, with the history of one task of it."""
     talk, overload, turned = report.talk, report.overload, report.turned
     printer.line(
-        f"Conversation {talk.name}: the third turn kept turn(s) {_list(talk.kept)}, dropped "
-        f"{_list(talk.dropped)}; "
+        f"Conversation {talk.name}: of the earlier turns the third kept {_list(talk.kept)}, "
+        f"dropped {_list(talk.dropped)}; "
         + (f"its answer uses the first: {talk.shared!r}" if talk.reused else "nothing was reused")
     )
     _why(printer, talk.why)
@@ -17,7 +17,7 @@ def tell(printer: Printer, report: ServicesReport) -> None:
         f"Overload: {overload.sent.count} long texts at {OVERLOAD:g} times "
         f"{overload.capacity_per_s:g}/s; levels {' > '.join(overload.levels)}; "
         f"{overload.degraded} served by a smaller variant, {overload.missed} not in time; "
-        f"{overload.alerts_raised} alert(s) raised, {overload.alerts_cleared} cleared; "
+        f"{counted(overload.alerts_raised, 'alert')} raised, {overload.alerts_cleared} cleared; "
         f"back to the best after {overload.back_to_best_s} s"
     )
     _why(printer, overload.why)

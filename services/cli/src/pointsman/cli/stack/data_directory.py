@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from pointsman.cli.failures import CommandError, ExitCode, why_not
+from pointsman.cli.failures import CommandError, ExitCode, file_status, why_not
 from pointsman.cli.stack.log_place import SQLITE, LogPlace, check_place, mark_place
 from pointsman.runtime.file_lock import FileInUseError, FileLock
 
@@ -101,10 +101,9 @@ def _in_use(path: Path, pid: int | None) -> CommandError:
 
 
 def _unusable(path: Path, error: OSError | ValueError) -> CommandError:
-    denied = isinstance(error, PermissionError)
     return CommandError(
         f"{path} cannot be used as data directory: {why_not(error, named=path)}",
         code="data_directory_unusable",
-        exit_code=ExitCode.NOT_PERMITTED if denied else ExitCode.FAILURE,
+        exit_code=file_status(error),
         next_step="choose a directory that you own, or a new one, with --data",
     )

@@ -11,12 +11,14 @@ from pointsman.eventstore.postgres_errors import DatabaseAddressError, DatabaseL
 from pointsman.runtime.errors import FatalError
 
 _EXIT_CODES: Final = {
+    "backup_missing": ExitCode.NOT_FOUND,
     "database_address": ExitCode.USAGE,
     "database_connections": ExitCode.UNREACHABLE,
     "database_login": ExitCode.NOT_PERMITTED,
     "database_missing": ExitCode.NOT_FOUND,
     "database_unreachable": ExitCode.UNREACHABLE,
     "log_missing": ExitCode.NOT_FOUND,
+    "not_a_directory": ExitCode.USAGE,
 }
 _HAS_LEADERS: Final = "SELECT to_regclass('leader') IS NOT NULL"
 _HOLDER: Final = (

@@ -1,4 +1,7 @@
-"""Ready means: the scheduler answers, and every device of the plan is ready for grants."""
+"""Ready means: the scheduler answers, and every device of the plan is attached and serves.
+
+One that an operator has drained takes nothing, and the stack is ready all the same.
+"""
 
 import asyncio
 import json
@@ -11,12 +14,16 @@ from nats.errors import Error as NatsError
 from pointsman.cli.stack.accounts import Account
 from pointsman.cli.stack.record import DeviceRecord
 from pointsman.contracts import subjects
+from pointsman.runtime.nats_client import NatsClient
 
 _POLL_S: Final = 0.05
 _REQUEST_S: Final = 1.0
 
 _SAY_FIRST_S: Final = 4.0
 _SAY_AGAIN_S: Final = 10.0
+
+_READY: Final = "ready"
+_OUT_OF_SERVICE: Final = frozenset({"drained", "draining"})
 
 
 async def wait_ready(
@@ -52,7 +59,7 @@ async def _wait_ready(
     missing: list[str],
     say: Callable[[str], None],
 ) -> None:
-    nc = Client()
+    nc = NatsClient()
     await nc.connect(
         nats_url,
         user=account.user,
@@ -75,13 +82,26 @@ async def _wait_ready(
             for row in rows:
                 device = waiting.get(str(row.get("device")))
                 # A row of an earlier run of the stack names another endpoint.
-                if device and (row.get("endpoint"), row.get("state")) == (device.endpoint, "ready"):
+                told = _told(row) if device and row.get("endpoint") == device.endpoint else None
+                if device and told is not None:
                     del waiting[device.device]
-                    variants = ", ".join(cast("list[str]", row.get("variants", [])))
-                    say(f"device {device.device} ready: {variants or 'nothing is loaded yet'}")
+                    say(f"device {device.device} {told}")
             await asyncio.sleep(_POLL_S if waiting else 0)
     finally:
         await nc.close()
+
+
+def _told(row: dict[str, object]) -> str | None:
+    """What is said of a device for which nobody need wait any more; None: it is not there yet."""
+    if row.get("state") == _READY:
+        variants = ", ".join(cast("list[str]", row.get("variants", [])))
+        return f"ready: {variants or 'nothing is loaded yet'}"
+    if row.get("state") in _OUT_OF_SERVICE:
+        return (
+            f"is drained by {row.get('reason')}; it takes nothing until "
+            f"`pointsman device undrain {row.get('device')} --reason WHY`"
+        )
+    return None
 
 
 async def _answer(nc: Client, verb: str, pool: str) -> object:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
+from pointsman.cli.failures import why_not
 from pointsman.cli.stack.accounts import Account
 from pointsman.cli.stack.plan import POOL, DeviceKind
 
@@ -106,7 +107,7 @@ def read_record(data: Path) -> StackRecord | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UnreadableRecordError(path, str(error.strerror)) from error
+        raise UnreadableRecordError(path, why_not(error, named=path)) from error
     try:
         return _record(cast("dict[str, Any]", json.loads(text)))
     except (ValueError, KeyError, TypeError) as error:

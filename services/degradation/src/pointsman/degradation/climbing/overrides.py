@@ -1,7 +1,7 @@
 """An operator's will over the ladder: recorded once per command id."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -37,22 +37,26 @@ class Overrides:
 
     async def set(self, command: SetOverride) -> Answer:
         """Raises `LogUnavailableError`."""
-        until = datetime.fromtimestamp(self._clock.wall() + command.ttl_s, tz=UTC)
-        done = Done(detail=f"{command.pool} is held at {command.level} until {until:%F %T} UTC")
+
+        def done() -> Done:
+            until = datetime.fromtimestamp(self._clock.wall() + command.ttl_s, tz=UTC)
+            return Done(detail=f"{command.pool} is held at {command.level} until {until:%F %T} UTC")
+
         return await self._record(command, done)
 
     async def end(self, command: EndOverride) -> Answer:
         """Raises `LogUnavailableError`."""
-        done = Done(detail=f"the ladder of {command.pool} follows its signals")
-        return await self._record(command, done)
+        followed = Done(detail=f"the ladder of {command.pool} follows its signals")
+        return await self._record(command, lambda: followed)
 
-    async def _record(self, command: SetOverride | EndOverride, done: Done) -> Answer:
+    async def _record(self, command: SetOverride | EndOverride, told: Callable[[], Done]) -> Answer:
         climber = self._ladders.of(command.pool)
         if climber is None:
             return _unknown_pool(command.pool, self._ladders.pools)
         refusal = climber.steps.refusal(command)
         if refusal is not None:
             return refusal
+        done = told()
         identity = Command(
             consumer=SERVICE,
             tenant="",

@@ -103,7 +103,8 @@ def _sentence(event: Decision) -> str:
 
 
 def _fallback_sentence(event: FallbackStarted) -> str:
-    why = f"{event.failures} failure(s) in a row, the last {event.code}"
+    failures = "1 failure" if event.failures == 1 else f"{event.failures} failures in a row"
+    why = f"{failures}, the last {event.code}"
     for_s = event.until - event.at
     if not event.fallback:
         return f"nothing can stand in for {event.variant} ({why}); looked at again in {for_s:g} s"

@@ -106,8 +106,8 @@ class Steps:
         if isinstance(command, SetOverride) and not MIN_TTL_S <= command.ttl_s <= MAX_TTL_S:
             return Rejected(
                 code="ttl_out_of_range",
-                message=f"an override stands for {MIN_TTL_S:g} s to {MAX_TTL_S:g} s, "
-                f"not for {command.ttl_s:g} s",
+                message=f"an override stands for {MIN_TTL_S:.0f} s to {MAX_TTL_S:.0f} s, "
+                f"not for {command.ttl_s:.15g} s",
                 next="give a time within this range, and renew it when it is over",
             )
         return None

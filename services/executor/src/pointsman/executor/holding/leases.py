@@ -71,7 +71,8 @@ class LeaseHolder:
         """Start what is granted and stop what is cancelled; returns before any of it has run."""
         stale = not self._runs.admits(order.epoch)
         held: list[Lease] = []
-        if not stale:
+        # An order is sent until somebody answers: it may be for one of this name that is gone.
+        if not stale and order.incarnation in ("", self._identity.incarnation):
             for lease in order.cancels:
                 self._runs.cancel(lease)
             company: Company = defaultdict(list)

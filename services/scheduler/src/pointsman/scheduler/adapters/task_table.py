@@ -2,11 +2,18 @@
 
 from typing import Final
 
-# One row as JSON with the field names of `TaskRow`; what is not known yet is left null.
-ROW: Final = """json_object(
+# How much later than its arrival the tasks that a task of `found` depends on let it wait.
+_KEPT_S: Final = """coalesce(max(0, (
+        SELECT max(other.ended_at) FROM tasks AS other
+        WHERE other.task IN (SELECT name.value FROM json_each(found.awaits) AS name)
+    ) - found.arrival), 0)"""
+
+# One row of `found` as JSON with the field names of `TaskRow`; what is not known yet is left null.
+ROW: Final = f"""json_object(
     'task', task, 'tenant', tenant, 'family', family, 'priority_class', priority_class,
     'state', state, 'accepted_at', accepted_at, 'position', position, 'deadline', deadline,
-    'attempts', attempts, 'device', device, 'variant', variant, 'queue_s', queue_s,
+    'attempts', attempts, 'device', device, 'variant', variant,
+    'queue_s', iif(awaits IS NULL, queue_s, round(max(0, queue_s - {_KEPT_S}), 6)),
     'run_s', run_s, 'ended_at', ended_at, 'code', code, 'detail', detail,
     'message_id', message_id, 'source', source, 'payload', json(payload), 'result', json(result),
     'held', held, 'boost_s', boost_s, 'parent', parent, 'part', part, 'parts', parts,
@@ -22,7 +29,8 @@ SCHEMA: Final = (
         ended_at REAL, code TEXT, detail TEXT, message_id TEXT NOT NULL, source TEXT NOT NULL,
         payload TEXT NOT NULL, result TEXT, held TEXT NOT NULL, boost_s REAL NOT NULL,
         parent TEXT, part INTEGER NOT NULL, parts INTEGER NOT NULL, band TEXT NOT NULL,
-        domain TEXT, bulk TEXT NOT NULL, schedule TEXT NOT NULL, pool TEXT NOT NULL)""",
+        domain TEXT, bulk TEXT NOT NULL, schedule TEXT NOT NULL, pool TEXT NOT NULL,
+        arrival REAL NOT NULL, awaits TEXT)""",
     "CREATE INDEX tasks_by_tenant ON tasks (tenant)",
     "CREATE INDEX tasks_by_bulk ON tasks (bulk) WHERE bulk <> ''",
     "CREATE INDEX tasks_by_schedule ON tasks (schedule) WHERE schedule <> ''",
@@ -48,7 +56,8 @@ INSERT: Final = """
         json_extract(value, '$.part'), coalesce(json_extract(value, '$.parts'), 0),
         json_extract(value, '$.band'), json_extract(value, '$.domain'),
         json_extract(value, '$.bulk'), json_extract(value, '$.schedule'),
-        json_extract(value, '$.pool')
+        json_extract(value, '$.pool'),
+        json_extract(value, '$.arrival'), json_extract(value, '$.awaits')
     FROM json_each(?)"""
 UPDATE: Final = """
     WITH change AS MATERIALIZED (

@@ -56,6 +56,8 @@ class _Accepted(Decision, frozen=True):
     bulk: str = ""
     schedule: str = ""
     route: _Route | None = None
+    not_before: float | None = None
+    awaits: tuple[str, ...] = ()
 
 
 class _Granted(Decision, frozen=True):
@@ -130,7 +132,7 @@ class TaskProjection:
     """Implements `eventstore.projections.Projection`: one row per task, by its last events."""
 
     name = "tasks"
-    version = 3
+    version = 4
     topics = frozenset(topic.rpartition(".v")[0] for topic in _TYPES)
     codec = EventCodec(_TYPES)
 
@@ -213,6 +215,8 @@ def _as_accepted(event: _Accepted, position: int) -> dict[str, object]:
         "bulk": event.bulk,
         "schedule": event.schedule,
         "pool": event.pool,
+        "arrival": max(event.at, event.not_before or 0.0),
+        "awaits": event.awaits or None,
     }
 
 
@@ -277,7 +281,7 @@ def one_task(db: sqlite3.Connection, task: UUID) -> TaskRow | None:
 def _select(db: sqlite3.Connection, where: str, parameters: Sequence[object]) -> list[TaskRow]:
     document = db.execute(
         f"SELECT json_group_array({sql.ROW}) FROM"  # noqa: S608 - constant names and placeholders
-        f" (SELECT * FROM tasks WHERE {where} ORDER BY accepted DESC LIMIT ?)",
+        f" (SELECT * FROM tasks WHERE {where} ORDER BY accepted DESC LIMIT ?) AS found",
         parameters,
     ).fetchone()
     return _rows_decoder.decode(cast("str", document[0]))

@@ -15,12 +15,12 @@ from uuid import UUID
 from pointsman.contracts.events import Decision, ModelLimited, TaskAccepted, TenantSet
 from pointsman.contracts.recorded import Recorded
 from pointsman.contracts.streams import stream_id
-from pointsman.contracts.task_states import TERMINAL, TaskState, next_state
 from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.ports import EventStore
 from pointsman.eventstore.reading import concerns, read_event
 from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.why.around import AROUND, Around, Noted
+from pointsman.scheduler.domain.why.dependencies import DependencyEnd, Ends, end_of
 from pointsman.scheduler.domain.why.in_the_way import is_worth_telling
 from pointsman.scheduler.domain.why.waiting_times import waits_of
 from pointsman.scheduler.leading.runs_meanwhile import RunsMeanwhile
@@ -30,8 +30,6 @@ DEVICES: Final = 32
 
 EVENTS: Final = 2_048
 """Of those devices together, newest first: one that swaps all day has tens of thousands."""
-
-_DEPENDENCIES: Final = 64
 
 
 class AroundTask:
@@ -45,24 +43,25 @@ class AroundTask:
         self._runs = RunsMeanwhile(store, codec)
 
     async def read(
-        self, task: UUID, history: Sequence[Decision], positions: Sequence[int], *, now: float
+        self,
+        task: UUID,
+        history: Sequence[Decision],
+        positions: Sequence[int],
+        *,
+        now: float,
+        free_at: float = 0.0,
     ) -> Around:
         """What may have kept a task waiting; nothing if it never waited for long.
 
-        Raises what `read_event` raises.
+        `free_at` is when it waited for no other tasks any more. Raises what `read_event` raises.
         """
         accepted = history[0]
-        waits = [wait for wait in waits_of(history) if is_worth_telling(wait, now)]
+        waits = [wait for wait in waits_of(history, free_at) if is_worth_telling(wait, now)]
         if not waits or not isinstance(accepted, TaskAccepted):
             return Around(task)
         able = self._able(accepted)
         looked_at = able[:DEVICES]
-        streams = await asyncio.gather(
-            self._store.read_stream(stream_id("pool", accepted.pool)),
-            self._store.read_stream(stream_id("tenant", f"{accepted.pool}/{accepted.tenant}")),
-            *(self._newest(stream_id("device", name), len(looked_at)) for name in looked_at),
-            *map(self._store.read_stream, self._breakers(accepted, looked_at)),
-        )
+        streams = await self._streams(accepted, looked_at)
         last = waits[-1]
         until = inf if last.until is None else positions[last.ended_by]
         recorded = [
@@ -75,11 +74,21 @@ class AroundTask:
         return Around(
             task,
             noted,
-            await self._free_at(accepted),
+            free_at,
             len(able),
             len(looked_at),
             await self._runs.read(task, positions[0], until) if _bounds(noted, accepted) else (),
             _read_from(streams, positions[0]),
+        )
+
+    async def _streams(
+        self, accepted: TaskAccepted, devices: Sequence[str]
+    ) -> Sequence[Sequence[Recorded]]:
+        return await asyncio.gather(
+            self._store.read_stream(stream_id("pool", accepted.pool)),
+            self._store.read_stream(stream_id("tenant", f"{accepted.pool}/{accepted.tenant}")),
+            *(self._newest(stream_id("device", name), len(devices)) for name in devices),
+            *map(self._store.read_stream, self._breakers(accepted, devices)),
         )
 
     def _able(self, accepted: TaskAccepted) -> list[str]:
@@ -118,18 +127,15 @@ class AroundTask:
         }
         return tuple(sorted({**drains, **read}.values(), key=attrgetter("position")))
 
-    async def _free_at(self, accepted: TaskAccepted) -> float:
-        """When the last of those completed that it waited for; 0 if it waited for none."""
-        names = accepted.awaits[:_DEPENDENCIES]
+    async def ends(self, accepted: TaskAccepted) -> Ends:
+        """How the tasks ended that it depends on, those of them that have."""
+        names = accepted.depends_on
         histories = await asyncio.gather(*(self._store.read_stream(UUID(name)) for name in names))
-        return max((self._ended_at(history) for history in histories), default=0.0)
+        ends = {name: self._end(read) for name, read in zip(names, histories, strict=True)}
+        return {name: end for name, end in ends.items() if end is not None}
 
-    def _ended_at(self, history: Sequence[Recorded]) -> float:
-        state, at = TaskState.NEW, 0.0
-        for each in history:
-            event = read_event(self._codec, each)
-            state, at = next_state(state, type(event)), event.at
-        return at if state in TERMINAL else 0.0
+    def _end(self, recorded: Sequence[Recorded]) -> DependencyEnd | None:
+        return end_of([read_event(self._codec, each) for each in recorded])
 
 
 def _read_from(streams: Iterable[Sequence[Recorded]], first: int) -> int:

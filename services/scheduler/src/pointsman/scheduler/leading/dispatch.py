@@ -21,6 +21,9 @@ from pointsman.scheduler.ports import Orders
 
 _DOUBT_S: Final = 0.5
 
+Holder = tuple[str, str]
+"""Executor and incarnation: what one was granted, the next one of that name must not take."""
+
 
 class Dispatch:
     """Grants and cancellations on their way to executors, while the lead is certain."""
@@ -33,9 +36,9 @@ class Dispatch:
         self._lead = lead
         self._clocks = clocks
         self._clock = clock
-        self._grants: defaultdict[str, list[Grant]] = defaultdict(list)
-        self._cancels: defaultdict[str, list[Lease]] = defaultdict(list)
-        self._changes: defaultdict[str, list[ResidencyGrant]] = defaultdict(list)
+        self._grants: defaultdict[Holder, list[Grant]] = defaultdict(list)
+        self._cancels: defaultdict[Holder, list[Lease]] = defaultdict(list)
+        self._changes: defaultdict[Holder, list[ResidencyGrant]] = defaultdict(list)
         self._flush_due = False
         self._sending: set[asyncio.Task[object]] = set()
 
@@ -63,7 +66,7 @@ class Dispatch:
             split=split_work(task),
             merge=merge_work(task),
         )
-        self._grants[lease.executor].append(grant)
+        self._grants[lease.executor, lease.incarnation].append(grant)
         self._flush_soon()
 
     def change(self, name: str) -> None:
@@ -72,7 +75,7 @@ class Dispatch:
         if device is None or device.changing is None:
             return
         change = device.changing
-        self._changes[change.executor].append(
+        self._changes[change.executor, change.incarnation].append(
             ResidencyGrant(
                 device=name,
                 generation=change.generation,
@@ -84,21 +87,22 @@ class Dispatch:
         )
         self._flush_soon()
 
-    def cancel(self, executor: str, lease: Lease) -> None:
+    def cancel(self, executor: str, incarnation: str, lease: Lease) -> None:
         """Tell a holder to stop a run."""
-        self._cancels[executor].append(lease)
+        self._cancels[executor, incarnation].append(lease)
         self._flush_soon()
 
     def cancel_all(self, task_id: UUID, leases: Iterable[LiveLease], besides: int = 0) -> None:
         """Tell the holders of a task that has ended to stop what still runs of it."""
         for lease in leases:
             if lease.attempt != besides:
-                self.cancel(lease.executor, Lease(task=task_id, attempt=lease.attempt))
+                held = Lease(task=task_id, attempt=lease.attempt)
+                self.cancel(lease.executor, lease.incarnation, held)
 
     def introduce(self, executors: Iterable[str]) -> None:
         """Have executors refuse orders of earlier epochs from now on."""
         for executor in executors:
-            self._start(self._orders.send(executor, self._order()))
+            self._start(self._orders.send(executor, self._order("")))
 
     async def bus_answers(self) -> bool:
         """Whether the bus carries messages now."""
@@ -117,16 +121,19 @@ class Dispatch:
 
     def _flush(self) -> None:
         self._flush_due = False
-        for executor in dict.fromkeys((*self._grants, *self._cancels, *self._changes)):
+        for holder in dict.fromkeys((*self._grants, *self._cancels, *self._changes)):
+            executor, incarnation = holder
             order = self._order(
-                self._grants.pop(executor, ()),
-                self._cancels.pop(executor, ()),
-                self._changes.pop(executor, ()),
+                incarnation,
+                self._grants.pop(holder, ()),
+                self._cancels.pop(holder, ()),
+                self._changes.pop(holder, ()),
             )
             self._start(self._send(executor, order))
 
     def _order(
         self,
+        incarnation: str,
         grants: Iterable[Grant] = (),
         cancels: Iterable[Lease] = (),
         changes: Iterable[ResidencyGrant] = (),
@@ -138,6 +145,7 @@ class Dispatch:
             grants=tuple(grants),
             cancels=tuple(cancels),
             residency=tuple(changes),
+            incarnation=incarnation,
         )
 
     def _start(self, work: Coroutine[object, object, object]) -> None:
@@ -156,6 +164,7 @@ class Dispatch:
                 self._clocks.heard(receipt.executor, now=self._clock.monotonic())
                 return
             order = self._order(
+                order.incarnation,
                 (grant for grant in order.grants if self._is_live(executor, grant)),
                 (cancel for cancel in order.cancels if self._is_suspect(cancel)),
                 (change for change in order.residency if self._is_changing(change)),

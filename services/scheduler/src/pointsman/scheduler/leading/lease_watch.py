@@ -85,7 +85,7 @@ class LeaseWatch:
                 # A change that has begun is not stopped; its report says what it left.
                 continue
             if task is None or task.lease_of(held.attempt) is None:
-                self._dispatch.cancel(renewal.executor, held)
+                self._dispatch.cancel(renewal.executor, renewal.incarnation, held)
 
     def _absent(self) -> set[str]:
         return set(self._clocks.absent(self._pool.executors(), now=self._clock.monotonic()))

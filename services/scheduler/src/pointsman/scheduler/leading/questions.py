@@ -31,6 +31,7 @@ from pointsman.eventstore.ports import EventStore
 from pointsman.scheduler.domain.devices import DeviceStatus
 from pointsman.scheduler.domain.load import sample_load
 from pointsman.scheduler.domain.pool import Pool
+from pointsman.scheduler.domain.why.dependencies import free_at
 from pointsman.scheduler.domain.why.history import sentences
 from pointsman.scheduler.domain.why.in_the_way import ToldWait, in_the_way
 from pointsman.scheduler.domain.why.waits import waits_for
@@ -138,24 +139,29 @@ class Questions:
         if not isinstance(history[0], TaskAccepted):
             return None
         positions = tuple(event.position for event in recorded)
-        waits = await self._waits(task, history, positions)
+        ends = await self._around.ends(history[0])
+        waits = await self._waits(task, history, positions, free_at(history[0], ends))
         open_task = self._pool.tasks.get(task)
         return Why(
             task=task,
             state=_state(history),
-            sentences=tuple(sentences(history, waits)),
+            sentences=tuple(sentences(history, waits, ends)),
             pool=history[0].pool,
-            waits_for=waits_for(self._pool, open_task) if open_task is not None else None,
+            waits_for=waits_for(self._pool, open_task, at=self._now()) if open_task else None,
             positions=positions,
             around=tuple(sorted({at for told in waits.values() for at in told.positions})),
         )
 
     async def _waits(
-        self, task: UUID, history: Sequence[Decision], positions: Sequence[int]
+        self,
+        task: UUID,
+        history: Sequence[Decision],
+        positions: Sequence[int],
+        free: float,
     ) -> dict[int, ToldWait]:
         """What was in its way, by the event that ended each wait."""
         now = self._now()
-        around = await self._around.read(task, history, positions, now=now)
+        around = await self._around.read(task, history, positions, now=now, free_at=free)
         if not around.noted:
             return {}
         return await asyncio.to_thread(in_the_way, history, around, now=now)

@@ -1,6 +1,7 @@
 """A task that somebody asked for in the time that is looked at, and what became of it."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from pointsman.contracts import events
 from pointsman.contracts.events import Decision
 from pointsman.contracts.task_states import WITHOUT_RESULT
 from pointsman.scheduler.domain.tasks import PREPARATION_S
+from pointsman.time_machine.whatif.device_turns import WITH_DEVICE
 
 COMPLETED: Final = "completed"
 CACHED: Final = "cached"
@@ -38,11 +40,11 @@ class AskedTask:
     """Of the time that is looked at."""
     prepared_at: float = 0.0
     let_go_at: float = 0.0
-    """When the last thing ended that kept it back: a task that it depends on, a hold, a pause."""
+    """When the last task had completed that it depends on."""
     awaits: set[UUID] = field(default_factory=set[UUID])
     """Tasks that it depends on and that have not completed."""
-    held: bool = False
-    """By an operator."""
+    holds: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    """From when to when operators held it; one that goes on has no end."""
     is_whole: bool = False
     """Its input is cut: its parts are tasks of their own."""
     begun_at: float | None = None
@@ -50,7 +52,8 @@ class AskedTask:
     variant: str = ""
     """Of the last grant."""
     occupied_s: float = 0.0
-    """Slot time of its attempts together; of a shared call its part."""
+    """Slot time of its attempts together; of a shared call its part. Without what it lost with a
+    device."""
     granted_at: float | None = None
     """Of the attempt that runs."""
     share: float = 1.0
@@ -68,8 +71,13 @@ class AskedTask:
         self.is_whole = accepted.split is not None
 
     @property
+    def held(self) -> bool:
+        """By an operator."""
+        return bool(self.holds) and self.holds[-1][1] == inf
+
+    @property
     def arrival(self) -> float:
-        """From when nothing but the queue kept it from being granted; at least `begin`."""
+        """From when only the queue or an operator kept it from being granted; at least `begin`."""
         not_before = self.accepted.not_before or 0.0
         return max(self.prepared_at, not_before, self.let_go_at, self.begin)
 
@@ -84,7 +92,7 @@ class AskedTask:
         return self.occupied_s > 0.0 and self.granted_at is None
 
     def let_go(self, at: float) -> None:
-        """Something that kept it back has ended."""
+        """A task that it depends on has completed."""
         self.let_go_at = max(self.let_go_at, at)
 
     def is_kept_back(self, at: float) -> bool:
@@ -100,12 +108,14 @@ class AskedTask:
                 self.begun_at = event.at if self.begun_at is None else self.begun_at
                 self.granted_at, self.variant = event.at, event.variant
                 self.share = 1.0 / event.batch.size if event.batch is not None else 1.0
-            case events.TaskHeld():
-                self.held = True
-            case events.TaskReleased():
-                self.held = False
-                if self.waits:
-                    self.let_go(event.at)
+            case events.TaskHeld() if not self.held:
+                self.holds.append((event.at, inf))
+            case events.TaskReleased() if self.held:
+                self.holds[-1] = self.holds[-1][0], event.at
+            case events.TaskHeld() | events.TaskReleased():
+                pass
+            case events.AttemptLost() if event.reason in WITH_DEVICE:
+                self.granted_at = None
             case events.TaskCompleted():
                 self._leave_slot(event.at)
                 self.ended = CACHED if event.cached_from else COMPLETED

@@ -12,8 +12,16 @@ _ALONE: Final = (
     "together held their slots; of a shared call that is its part"
 )
 _ARRIVES: Final = (
-    "a task arrives when nothing but the queue keeps it from being granted: its time has come, its "
-    "context is there, what it depends on has completed, no operator keeps it back"
+    "a task arrives when only the queue or an operator keeps it from being granted: its time has "
+    "come, its context is there, what it depends on has completed"
+)
+_KEPT_BACK: Final = (
+    "the time in which an operator holds a task or pauses what it belongs to is no wait; limits, "
+    "drains, and devices and leaders that are away are in the waits"
+)
+_LIFTED: Final = (
+    "what operators and the fleet did is repeated when it happened, and is over with the time that "
+    "is looked at; a device that comes back has nothing loaded"
 )
 _UNHEDGED: Final = "nothing is hedged, whatever `hedge_share` says"
 _SAME: Final = "class, deadline and tenant of a task are those that it was accepted with"
@@ -30,19 +38,28 @@ class Fleets(NamedTuple):
     """Its name, without what it is set to."""
 
 
-def assumptions(load: RecordedLoad, calibrated: Calibrated, fleets: Fleets) -> list[str]:
-    """What the simulation took for granted, repeated otherwise or left out."""
+def assumptions(
+    load: RecordedLoad, calibrated: Calibrated, fleets: Fleets, least_s: float
+) -> list[str]:
+    """What the simulation took for granted, repeated otherwise or left out.
+
+    `least_s` is added to each wait.
+    """
     told = [_ALONE, _SAME, _UNHEDGED, *_of_times(calibrated.times), *_of_loads(load, calibrated)]
     told += [*_of_gangs(calibrated, fleets), *_of_fleets(fleets)]
-    if calibrated.least_s:
-        told.append(
-            f"{calibrated.least_s:.6f} s pass between arrival and grant where nothing is in the way"
-        )
+    if least_s:
+        told.append(f"{least_s:.6f} s pass between arrival and grant where nothing is in the way")
     return [
         *told,
         *_of_arrivals(load),
         *_left_out(calibrated),
-        *_not_repeated({"boosts by senders": calibrated.boosted, **load.not_repeated}),
+        *_not_repeated(
+            {
+                "boosts by senders": calibrated.boosted,
+                "choices of another variant than the first": calibrated.not_first,
+                **load.not_repeated,
+            }
+        ),
     ]
 
 
@@ -85,11 +102,11 @@ def _of_gangs(calibrated: Calibrated, fleets: Fleets) -> list[str]:
 def _of_fleets(fleets: Fleets) -> list[str]:
     recorded, other = fleets.recorded, fleets.other
     told = [
-        f"as recorded: {_fleet(recorded)}, those that were attached, all the time",
+        f"as recorded: {_fleet(recorded)}, those that were attached",
         "devices are free and without a model at the beginning",
     ]
     if other != recorded:
-        told.append(f"the other policy: {_fleet(other)}")
+        told.append(f"the other policy: {_fleet(other)}; what was not there then is there always")
     if fleets.places and recorded.slots > 1:
         told.append("as all is loaded, each slot counts as a device")
     elif fleets.other_policy != OURS and other.slots > 1:
@@ -103,11 +120,9 @@ def _fleet(fleet: Fleet) -> str:
 
 def _of_arrivals(load: RecordedLoad) -> list[str]:
     told = [_ARRIVES]
-    if load.released or load.resumed:
-        told.append(
-            f"holds and pauses of operators are repeated as arrivals: {load.released} task(s) "
-            f"arrive when they were released, {load.resumed} when their pause had ended"
-        )
+    repeated = [f"{what} {count}" for what, count in load.repeated.items() if count]
+    if repeated:
+        told += [f"repeated: {', '.join(repeated)}", _LIFTED, _KEPT_BACK]
     return told
 
 

@@ -6,17 +6,20 @@ its variant, drawn with a fixed seed, or what the registry says where the varian
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Final
+from typing import Final, NamedTuple
 
 from pointsman.contracts import events
 from pointsman.time_machine.traces import TracedTask
 from pointsman.time_machine.whatif.asked_tasks import CACHED, EXPIRED, AskedTask
+from pointsman.time_machine.whatif.kept_back import Spell, closings, overlap_s
 from pointsman.time_machine.whatif.recorded_load import RecordedLoad
 
 SEED: Final = 1
+
+_AT_ONCE_S: Final = 1e-6
 
 _WHOLE: Final = "whole"
 _KEPT_BACK: Final = "kept back"
@@ -41,24 +44,61 @@ class TimesModel:
     load_error: float | None
 
 
+class KeptBackTask(NamedTuple):
+    """From when to when operators kept a task back; seconds of the trace."""
+
+    holds: list[Spell]
+    pauses: list[Spell]
+    """Of all that it belongs to."""
+    waits: list[Spell]
+    """For a better variant than it got in the end, of which nothing might begin: not before it was
+    due did it do with less."""
+
+
 @dataclass(frozen=True, slots=True)
 class Calibrated:
     """A trace, what really happened to its tasks, and what had to be assumed."""
 
     trace: list[TracedTask]
-    waits_s: list[float]
-    """Recorded waits of those that ran, from arrival to the first grant."""
-    least_s: float
-    """From arrival to grant where nothing is in the way: the decision and its commit."""
+    kept: dict[int, KeptBackTask]
+    """Tasks that operators ever kept back, by their numbers."""
     expired: int
     """Recorded expiries."""
     times: TimesModel
     boosted: int
     """Tasks whose senders wished them earlier."""
+    not_first: int
+    """Tasks that ran on another variant than their first."""
     gangs: int
     """Models of the trace that take several devices in the pool, whether or not they do here."""
+    waited_s: dict[int, float] = field(default_factory=dict[int, float])
+    """Recorded waits of those that ran, by their numbers."""
     left_out: Counter[str] = field(default_factory=Counter[str])
     """Tasks that no policy would have run, or that ran otherwise, by `_left_out`."""
+
+    @property
+    def waits_s(self) -> list[float]:
+        """The recorded waits."""
+        return list(self.waited_s.values())
+
+    def least_s(self, simulated_s: Mapping[int, float]) -> float:
+        """From arrival to grant where nothing is in the way: the decision and its commit.
+
+        What 99 of 100 tasks waited at least of those that begin at once in the simulation.
+        """
+        waits_s = sorted(
+            self.waited_s[n]
+            for n, wait in simulated_s.items()
+            if wait < _AT_ONCE_S and n in self.waited_s
+        )
+        return waits_s[len(waits_s) // 100] if waits_s else 0.0
+
+    def wait_s(self, number: int, begun_at: float) -> float:
+        """What a task waited that began then, from its arrival, without what kept it back."""
+        arrival = self.trace[number].arrival_s
+        kept = self.kept.get(number)
+        spells = () if kept is None else (*kept.holds, *kept.pauses)
+        return begun_at - arrival - overlap_s(spells, arrival, begun_at)
 
     @property
     def cached(self) -> int:
@@ -90,24 +130,49 @@ def calibrate(load: RecordedLoad, *, gangs: bool = False) -> Calibrated:
     left_out = Counter(_left_out(task, load.end) for task in tasks)
     asked = [task for task in tasks if not _left_out(task, load.end)]
     model = _ServiceTimes(load, asked, gangs=gangs)
+    closed = closings(load.kept_back.circumstances(load.end, load.models))
     trace = [model.traced(number, task) for number, task in enumerate(asked)]
-    begun = ((task, task.begun_at) for task in asked if task.begun_at is not None)
-    waits = [max(0.0, begun_at - task.arrival) for task, begun_at in begun]
-    return Calibrated(
+    kept = {
+        number: spells
+        for number, task in enumerate(asked)
+        if any(spells := _kept_back(load, task, trace[number].model, closed))
+    }
+    calibrated = Calibrated(
         trace=trace,
-        waits_s=waits,
-        least_s=_least(waits),
+        kept=kept,
         expired=sum(task.ended == EXPIRED for task in asked),
         times=model.told(asked),
         boosted=sum(task.accepted.boost_s > 0 for task in asked),
+        not_first=sum(task.variant not in {"", task.accepted.variants[0]} for task in asked),
         gangs=sum(load.devices_of(variant) > 1 for variant in {task.model for task in trace}),
         left_out=left_out,
     )
+    for number, task in enumerate(asked):
+        if task.begun_at is not None:
+            wait_s = calibrated.wait_s(number, task.begun_at - load.begin)
+            calibrated.waited_s[number] = max(0.0, wait_s)
+    return calibrated
 
 
-def _least(waits_s: Sequence[float]) -> float:
-    """What 99 of 100 tasks waited at least."""
-    return sorted(waits_s)[len(waits_s) // 100] if waits_s else 0.0
+def _kept_back(
+    load: RecordedLoad, task: AskedTask, variant: str, closed: Mapping[str, list[Spell]]
+) -> KeptBackTask:
+    spells = (load.holds(task), load.pauses(task, variant), _waits_for_better(task, closed))
+    moved = ([(a - load.begin, b - load.begin) for a, b in each] for each in spells)
+    return KeptBackTask(*moved)
+
+
+def _waits_for_better(task: AskedTask, closed: Mapping[str, list[Spell]]) -> list[Spell]:
+    variants, arrival = task.accepted.variants, task.arrival
+    better = variants[: variants.index(task.variant)] if task.variant in variants else ()
+    ends = [
+        until
+        for each in better
+        for since, until in closed.get(each, ())
+        if since <= arrival < until
+    ]
+    until = min(*ends, task.accepted.key) if better and len(ends) == len(better) else arrival
+    return [(arrival, until)] if until > arrival else []
 
 
 def _left_out(task: AskedTask, end: float) -> str:

@@ -5,7 +5,7 @@ the recorded ones. A difference between policies that is smaller than that error
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypedDict
@@ -20,6 +20,7 @@ from pointsman.time_machine.progress import Progress, pages_told
 from pointsman.time_machine.whatif.assumptions import Fleets, assumptions
 from pointsman.time_machine.whatif.calibration import Calibrated, calibrate
 from pointsman.time_machine.whatif.recorded_load import RecordedLoad, read_load
+from pointsman.time_machine.whatif.repeated_past import circumstances
 
 _AS_RECORDED: Final = f"{OURS} as recorded"
 
@@ -65,6 +66,9 @@ class _Candidate(NamedTuple):
     policy: str
     parameters: Parameters
     fleet: Fleet
+    """What the simulation runs it on."""
+    places: int
+    """Devices of that for each device of then."""
 
 
 class WhatIf(TypedDict):
@@ -79,14 +83,17 @@ class WhatIf(TypedDict):
     recorded: Waits
     calibrated: Ran
     error: dict[str, float | None]
-    """Simulated over recorded, less 1; None where nothing was waited for."""
+    """Simulated over recorded, less 1, of the tasks that ran in both; None where nothing was waited
+    for."""
     other: Ran
     change: dict[str, float | None]
     """The other policy over the simulated recorded one, less 1."""
     times: dict[str, Any]
     """Where run and load times come from and how far they are off; see `TimesModel`."""
+    repeated: dict[str, int]
+    """What operators and the fleet did in the recorded time, and in the simulation, by its name."""
     not_repeated: dict[str, int]
-    """What the recorded time had and the simulation has not, by its name."""
+    """What the recorded time had and the simulation has not, likewise."""
     assumed: list[str]
     simulated: bool
     seconds: float
@@ -109,26 +116,25 @@ def what_if(
     calibrated = calibrate(load, gangs=name == OURS)
     if not calibrated.trace or not (devices or load.devices):
         raise NothingAskedError(pool)
-    recorded = _waits(calibrated.waits_s, calibrated.expired)
     fleets = _fleets(load, name, devices)
-    recorded_fleet = _simulated(fleets.recorded, OURS, load)
-    other_fleet = _simulated(fleets.other, name, load)
-    ours = _run(calibrated, _Candidate(_AS_RECORDED, OURS, load.parameters, recorded_fleet))
-    other = _run(calibrated, _Candidate(_name(name, policy), name, parameters, other_fleet))
+    as_recorded = _candidate(_AS_RECORDED, OURS, load.parameters, fleets.recorded, load)
+    asked = _candidate(_name(name, policy), name, parameters, fleets.other, load)
+    ours, other, least_s = _both(load, calibrated, as_recorded, asked)
     return {
         "begin": span.begin,
         "end": span.end,
         "tasks": len(calibrated.trace),
         "devices": fleets.other.devices,
         "slots": fleets.other.slots,
-        "recorded": recorded,
-        "calibrated": ours,
-        "error": _ratios(ours["waits"], recorded),
-        "other": other,
-        "change": _ratios(other["waits"], ours["waits"]),
+        "recorded": _waits(calibrated.waited_s.values(), calibrated.expired),
+        "calibrated": ours.told(),
+        "error": _error(ours.waited_s, calibrated.waited_s),
+        "other": other.told(),
+        "change": _ratios(other.waits(), ours.waits()),
         "times": asdict(calibrated.times),
+        "repeated": load.repeated,
         "not_repeated": load.not_repeated,
-        "assumed": assumptions(load, calibrated, fleets),
+        "assumed": assumptions(load, calibrated, fleets, least_s),
         "simulated": True,
         "seconds": round(time.perf_counter() - began, 3),
     }
@@ -140,11 +146,14 @@ def _fleets(load: RecordedLoad, policy: str, devices: int | None) -> Fleets:
     return Fleets(recorded, other, places=not load.dedicated, other_policy=policy)
 
 
-def _simulated(fleet: Fleet, policy: str, load: RecordedLoad) -> Fleet:
+def _candidate(
+    name: str, policy: str, parameters: Parameters, fleet: Fleet, load: RecordedLoad
+) -> _Candidate:
     """Where all is loaded each slot is as good as a device; only our policy knows slots."""
     if policy != OURS or not load.dedicated:
-        return Fleet(fleet.devices * fleet.slots)
-    return fleet
+        by_slots = Fleet(fleet.devices * fleet.slots)
+        return _Candidate(name, policy, parameters, by_slots, places=fleet.slots)
+    return _Candidate(name, policy, parameters, fleet, places=1)
 
 
 def _name(policy: str, asked: str) -> str:
@@ -153,18 +162,63 @@ def _name(policy: str, asked: str) -> str:
     return f"{OURS} by default" if asked == OURS else f"{OURS} by {Path(asked).name}"
 
 
-def _run(calibrated: Calibrated, candidate: _Candidate) -> Ran:
-    name, policy, parameters, fleet = candidate
-    outcome = simulate(calibrated.trace, policy=policy, fleet=fleet, parameters=parameters)
-    return {
-        "name": name,
-        "policy": policy,
-        "parameters": parameters_of(policy, fleet, parameters),
-        "waits": _waits([wait + calibrated.least_s for wait in outcome.waits_s], outcome.expired),
-    }
+class _Simulated(NamedTuple):
+    """What came out of one candidate."""
+
+    candidate: _Candidate
+    waited_s: dict[int, float]
+    """By the number of the task."""
+    expired: int
+
+    def later(self, by_s: float) -> "_Simulated":
+        """Each task has waited so much longer."""
+        return self._replace(waited_s={each: s + by_s for each, s in self.waited_s.items()})
+
+    def waits(self) -> Waits:
+        return _waits(self.waited_s.values(), self.expired)
+
+    def told(self) -> Ran:
+        name, policy, parameters, fleet, _ = self.candidate
+        return {
+            "name": name,
+            "policy": policy,
+            "parameters": parameters_of(policy, fleet, parameters),
+            "waits": self.waits(),
+        }
 
 
-def _waits(waits_s: Sequence[float], expired: int) -> Waits:
+def _simulated(load: RecordedLoad, calibrated: Calibrated, candidate: _Candidate) -> _Simulated:
+    outcome = simulate(
+        calibrated.trace,
+        policy=candidate.policy,
+        fleet=candidate.fleet,
+        parameters=candidate.parameters,
+        circumstances=circumstances(load, calibrated, candidate.fleet, candidate.places),
+        expected=load.expected,
+    )
+    waited_s = {each: calibrated.wait_s(each, at) for each, at in outcome.begun_s.items()}
+    return _Simulated(candidate, waited_s, outcome.expired)
+
+
+def _both(
+    load: RecordedLoad, calibrated: Calibrated, first: _Candidate, second: _Candidate
+) -> tuple[_Simulated, _Simulated, float]:
+    """Each wait with the time that passes where nothing is in the way, and that time."""
+    ours, other = (_simulated(load, calibrated, each) for each in (first, second))
+    least_s = calibrated.least_s(ours.waited_s)
+    return ours.later(least_s), other.later(least_s), least_s
+
+
+def _error(
+    simulated_s: Mapping[int, float], recorded_s: Mapping[int, float]
+) -> dict[str, float | None]:
+    """Of the tasks that ran in both."""
+    both = simulated_s.keys() & recorded_s.keys()
+    simulated, recorded = ([of[each] for each in both] for of in (simulated_s, recorded_s))
+    return _ratios(_waits(simulated, 0), _waits(recorded, 0))
+
+
+def _waits(waits_s: Iterable[float], expired: int) -> Waits:
     ordered = sorted(waits_s)
     return {
         "ran": len(ordered),

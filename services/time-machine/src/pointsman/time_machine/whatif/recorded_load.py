@@ -1,6 +1,6 @@
 """What a pool was asked in some time, and what became of it, read from the log."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -11,10 +11,18 @@ from pointsman.contracts.topics import EventCodec
 from pointsman.eventstore.log_rows import LogRow
 from pointsman.eventstore.reading import concerns, read_event
 from pointsman.policy.parameters import UNTOLD, Parameters, from_figures
+from pointsman.time_machine.known_runs import Expected
 from pointsman.time_machine.moments import Span
 from pointsman.time_machine.pool_log import recorded
 from pointsman.time_machine.whatif.asked_tasks import OF_TASKS, TERMINAL, AskedTask
-from pointsman.time_machine.whatif.surroundings import OF_SURROUNDINGS, Surroundings
+from pointsman.time_machine.whatif.device_turns import OF_DEVICES, RecordedDevices
+from pointsman.time_machine.whatif.kept_back import OF_LIMITS, KeptBack, Scope, Spell
+from pointsman.time_machine.whatif.surroundings import (
+    NOT_REPEATED,
+    OF_SURROUNDINGS,
+    REPEATED,
+    Surroundings,
+)
 
 TYPES: Final = (
     events.TaskAccepted,
@@ -23,11 +31,14 @@ TYPES: Final = (
     events.ResidencyChanged,
     events.ModelRegistered,
     events.PolicySet,
-    events.PoolPaused,
-    events.PoolResumed,
+    *OF_LIMITS,
+    *OF_DEVICES,
     *OF_SURROUNDINGS,
 )
 """What is read; everything else is passed over undecoded."""
+
+
+_MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -50,17 +61,49 @@ class RecordedLoad:
     """Those that were attached at some moment of the time, as they were last."""
     parameters: Parameters = UNTOLD
     """What the policy was set to at the end."""
-    released: int = 0
-    """Tasks that waited and that an operator let go: held ones."""
-    resumed: int = 0
-    """Likewise: those of a pause."""
+    turned: RecordedDevices = field(default_factory=RecordedDevices)
+    """What became of the devices, from the beginning of the log on."""
+    kept_back: KeptBack = field(default_factory=KeptBack)
+    """Limits, pauses and times without a leader, likewise."""
+    repeated: dict[str, int] = field(default_factory=dict[str, int])
+    """What operators and the fleet did, by its name; see `Surroundings`."""
     not_repeated: dict[str, int] = field(default_factory=dict[str, int])
-    """What else there was, by its name; see `Surroundings`."""
+    """What else there was."""
 
     @property
     def dedicated(self) -> bool:
         """Whether its devices have one model at a time, which the leader chooses."""
         return any(device.mode is DeviceMode.DEDICATED for device in self.devices.values())
+
+    @property
+    def expected(self) -> dict[str, Expected]:
+        """What was known of each variant before it was ever loaded."""
+        offers = [each for device in self.devices.values() for each in _offered(device)]
+        slots = {
+            name: max(each.slots for each in offers if each.variant == name)
+            for name in {each.variant for each in offers}
+        }
+        return {
+            name: Expected(each.service_s, each.service_p99_s, each.load_s, slots.get(name, 0))
+            for name, each in self.registered.items()
+        }
+
+    @property
+    def models(self) -> dict[str, list[str]]:
+        """Variants by family."""
+        found: dict[str, list[str]] = {}
+        for each in self.registered.values():
+            found.setdefault(each.family, []).append(each.variant)
+        return found
+
+    def holds(self, task: AskedTask) -> list[Spell]:
+        """When operators held a task, or the one that it is a part of."""
+        whole = self.tasks.get(UUID(task.accepted.parent)) if task.accepted.parent else None
+        return task.holds if whole is None else task.holds + whole.holds
+
+    def pauses(self, task: AskedTask, variant: str) -> list[Spell]:
+        """When something was paused that a task belongs to, which runs on this variant."""
+        return self.kept_back.spells(scopes_of(task.accepted, (variant,)))
 
     @property
     def slots(self) -> int:
@@ -78,20 +121,37 @@ class RecordedLoad:
         return registered.devices_per_instance
 
 
+def _offered(device: events.DeviceAttached) -> tuple[events.Residency, ...]:
+    return (*device.residency, *device.loadable)
+
+
+def scopes_of(accepted: events.TaskAccepted, variants: Sequence[str]) -> list[Scope]:
+    """What may be paused of a task that runs on one of these."""
+    return [
+        (ScopeKind.POOL, accepted.pool),
+        (ScopeKind.TENANT, accepted.tenant),
+        (ScopeKind.FAMILY, accepted.family),
+        *((ScopeKind.MODEL, variant) for variant in variants),
+    ]
+
+
 def read_load(rows: Iterable[LogRow], pool: str, span: Span) -> RecordedLoad:
     """The load of a pool in a time; raises `NewerEventError` and `DamagedEventError`."""
     reading = _Reading(pool, RecordedLoad(*span))
-    for stream, event in _events(rows):
-        reading.take(UUID(stream), event)
+    for stream, event, seen_at in _events(rows):
+        reading.take(UUID(stream), event, seen_at)
     return reading.finished()
 
 
-def _events(rows: Iterable[LogRow]) -> Iterator[tuple[str, Decision]]:
+def _events(rows: Iterable[LogRow]) -> Iterator[tuple[str, Decision, float]]:
+    """Each with the time at which anything was recorded before it."""
     codec = EventCodec()
     is_read = concerns(codec.names(TYPES))
+    seen_us = 0
     for row in rows:
         if is_read(row[3]):
-            yield row[1], read_event(codec, recorded(row))
+            yield row[1], read_event(codec, recorded(row)), seen_us / _MICROSECONDS
+        seen_us = row[4]
 
 
 class _Reading:
@@ -102,27 +162,36 @@ class _Reading:
         self._load = load
         self._surroundings = Surroundings(load.begin)
         self._dependents: dict[UUID, list[UUID]] = {}
-        self._paused: set[tuple[ScopeKind, str]] = set()
 
-    def take(self, stream: UUID, event: Decision) -> None:
+    def take(self, stream: UUID, event: Decision, seen_at: float) -> None:
         """The next event; behind the end of the time only what becomes of its tasks counts."""
         if getattr(event, "pool", self._pool) != self._pool:
             return
         if isinstance(event, OF_TASKS):
             self._of_task(stream, event)
-        if event.at >= self._load.end:
+        load = self._load
+        if event.at >= load.end:
             return
         if isinstance(event, events.TaskAccepted):
             self._accepted(stream, event)
+            load.kept_back.intake.accepted(event.at)
             return
+        if isinstance(event, (events.TaskGranted, events.ResidencyGranted)):
+            load.kept_back.intake.decided(event.at)
         self._of_pool(event)
+        if isinstance(event, OF_DEVICES):
+            load.turned.take(event)
+        if isinstance(event, OF_LIMITS):
+            load.kept_back.take(event, seen_at)
         if isinstance(event, OF_SURROUNDINGS):
             self._of_surroundings(stream, event)
 
     def finished(self) -> RecordedLoad:
         """All that was read."""
         load = self._load
-        load.not_repeated = self._surroundings.counts()
+        counts = self._surroundings.counts()
+        load.repeated = {what: counts[what] for what in REPEATED}
+        load.not_repeated = {what: counts[what] for what in NOT_REPEATED}
         for task in load.tasks.values():
             if task.waits:
                 task.kept_back = self._keeps_back(task, load.end)
@@ -153,21 +222,8 @@ class _Reading:
                 load.registered[event.variant] = event
             case events.PolicySet():
                 load.parameters = from_figures(event.figures)
-            case events.PoolPaused():
-                self._paused.add((event.kind, event.name))
-            case events.PoolResumed():
-                self._resumed(event)
             case _:
                 pass
-
-    def _resumed(self, event: events.PoolResumed) -> None:
-        paused = [task for task in self._load.tasks.values() if task.waits and self._pauses(task)]
-        self._paused.discard((event.kind, event.name))
-        for task in paused:
-            if not self._pauses(task):
-                waits_again = event.at >= self._load.begin and not task.is_kept_back(event.at)
-                self._load.resumed += waits_again
-                task.let_go(event.at)
 
     def _of_task(self, stream: UUID, event: Decision) -> None:
         load, task = self._load, self._load.tasks.get(stream)
@@ -182,8 +238,6 @@ class _Reading:
         if isinstance(event, TERMINAL):
             self._ended(stream, task, event)
             return
-        if isinstance(event, events.TaskReleased):
-            load.released += task.held and task.waits and event.at >= load.begin
         task.take(event)
 
     def _ended(self, stream: UUID, task: AskedTask, event: Decision) -> None:
@@ -206,12 +260,8 @@ class _Reading:
         return task.is_kept_back(at) or self._pauses(task)
 
     def _pauses(self, task: AskedTask) -> bool:
-        accepted, paused = task.accepted, self._paused
-        scopes = {
-            (ScopeKind.POOL, self._pool),
-            (ScopeKind.TENANT, accepted.tenant),
-            (ScopeKind.FAMILY, accepted.family),
-        }
-        return bool(scopes & paused) or all(
-            (ScopeKind.MODEL, variant) in paused for variant in accepted.variants
+        accepted, kept_back = task.accepted, self._load.kept_back
+        models = ((ScopeKind.MODEL, variant) for variant in accepted.variants)
+        return kept_back.is_paused(scopes_of(accepted, ())) or all(
+            kept_back.is_paused([model]) for model in models
         )

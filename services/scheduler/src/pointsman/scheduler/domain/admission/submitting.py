@@ -233,7 +233,7 @@ def _good_enough(
     good = tuple(model.variant for model in variants if model.quality >= task.min_quality)
     return good or Rejected(
         code="quality_not_available",
-        message=f"the best variant, {best.variant}, has quality {best.quality:.2f}, "
-        f"at least {task.min_quality:.2f} was asked for",
+        message=f"the best variant, {best.variant}, has quality {best.quality:.4g}, "
+        f"at least {task.min_quality:.15g} was asked for",
         next="ask for less quality",
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 from pointsman.contracts.decided import Decided
 from pointsman.contracts.events import DeviceMode, DeviceScore
 from pointsman.contracts.streams import stream_id
-from pointsman.policy.class_choice import ClassChoice, Fleet, Rule, choose_class
+from pointsman.policy.class_choice import ClassChoice, Rule, choose_class
 from pointsman.policy.class_queue import ClassQueue
 from pointsman.policy.hold import Hold
 from pointsman.policy.lateness import due_to_begin
@@ -21,6 +21,7 @@ from pointsman.scheduler.domain.pool import Pool
 from pointsman.scheduler.domain.residency.asked_changes import decide_asked
 from pointsman.scheduler.domain.residency.change_events import ChangeEvents, Swap
 from pointsman.scheduler.domain.residency.fitting import Fit, Fitting
+from pointsman.scheduler.domain.residency.known import fleet_of
 from pointsman.scheduler.domain.residency.warm_up import Expected, WarmUps
 from pointsman.scheduler.domain.rounds.expiring import load_too_late
 from pointsman.scheduler.domain.rounds.gates import Gates
@@ -67,18 +68,10 @@ class _Residency:
             for device in pool.devices.values()
             if device.offer.mode is not DeviceMode.FIXED and device.status is DeviceStatus.READY
         ]
-        mean_s, least_s = pool.models.swap_s
-        self._fleet = Fleet(
-            len(self._devices) or 1,
-            mean_s,
-            least_s,
-            pool.models.runs.p99_s,
-            pool.policy.parameters,
-        )
         self._no_tenants = {name for name in gates.tenants() if gates.tenant_refused(name)}
-        self._barred: set[Hashable] = {
-            class_id for class_id, _ in pool.waiting.queues() if gates.class_refused(class_id)
-        }
+        queues = pool.waiting.queues()
+        self._barred: set[Hashable] = {each for each, _ in queues if gates.class_refused(each)}
+        self._fleet = fleet_of(pool, gates, self._devices, self._barred, self._no_tenants, at)
         self._served: set[Hashable] = set()
         """Classes that a free device serves from this round on: whether a second one should load
         them is looked at when that has begun, which its queue does not show yet."""

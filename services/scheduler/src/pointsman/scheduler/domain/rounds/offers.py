@@ -82,7 +82,7 @@ class Offers:
                 refused = refused or self._refusal(task, device, variant)
                 refused = refused or self._no_room(task, free or bool(call), expected)
                 if refused is None and self._waits_for(worth_waiting, variant, order):
-                    refused = f"{worth_waiting} is worth waiting for until the task is due"
+                    refused = _worth_waiting(worth_waiting)
                 yield Option(
                     device=name,
                     variant=variant,
@@ -96,6 +96,13 @@ class Offers:
                     rank=rank,
                     joins=call is not None,
                 )
+
+    def left_alone_for(self, task: OpenTask) -> str | None:
+        """The variant for whose sake a free slot of another one is left alone; None: none is."""
+        order = self.order(task)
+        better = self._worth_waiting_for(task, order)
+        refused = {option.refused for option in self.options(task, order)}
+        return better if _worth_waiting(better) in refused else None
 
     def samples(self, devices: set[str]) -> tuple[str, ...]:
         """Ids of the device samples that options on `devices` rest on."""
@@ -171,3 +178,7 @@ class Offers:
         if deadline is not None and self._at + expected_s > deadline:
             return TOO_LATE
         return None
+
+
+def _worth_waiting(better: str | None) -> str:
+    return f"{better} is worth waiting for until the task is due"

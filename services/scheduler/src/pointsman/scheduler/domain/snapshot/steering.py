@@ -14,6 +14,7 @@ class SteeringFacts(Message, frozen=True):
     drains: dict[str, Standing[events.DrainStarted]]
     limits: dict[str, events.ModelLimited]
     tenants: dict[str, events.TenantSet]
+    bounds: dict[str, events.TenantSet]
     asks: tuple[Ask, ...]
 
 
@@ -24,6 +25,7 @@ def steering_facts(steering: Steering) -> SteeringFacts:
         drains=steering.drains,
         limits=steering.limits,
         tenants=steering.tenants,
+        bounds=steering.bounds,
         asks=tuple(steering.asks),
     )
 
@@ -36,4 +38,5 @@ def restore_steering(steering: Steering, facts: SteeringFacts) -> None:
         steering.evolve(standing.position, standing.event)
     for tenant in facts.tenants.values():
         steering.evolve(0, tenant)
+    steering.bounds.update(facts.bounds)
     steering.asks.restore(facts.asks)

@@ -43,6 +43,8 @@ class Steering:
         """By variant; those without a bound are not here."""
         self.tenants: dict[str, events.TenantSet] = {}
         """By name; the others have the defaults of `TenantSet`."""
+        self.bounds: dict[str, events.TenantSet] = {}
+        """By tenant, what last changed how many of its attempts may run."""
         self.asks: Final = Asks(devices)
         self._changes: Final = self._change_table()
 
@@ -124,6 +126,8 @@ class Steering:
 
     def _tenant_set(self, event: events.TenantSet, _: int) -> None:
         if event.pool == self._pool:
+            if event.running != self.running_limit(event.tenant):
+                self.bounds[event.tenant] = event
             self.tenants[event.tenant] = event
             self._waiting.counters.weigh(event.tenant, event.weight)
 

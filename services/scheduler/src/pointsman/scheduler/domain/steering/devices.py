@@ -75,7 +75,8 @@ def _drain(pool: Pool, command: DrainDevice, at: float) -> Steer:
         device=command.device,
     )
     left = len(device.held) + len(device.suspect)
-    detail = f"draining, {left} attempt(s) still run" if left else "drained, nothing runs there"
+    runs = "1 attempt still runs" if left == 1 else f"{left} attempts still run"
+    detail = f"draining, {runs}" if left else "drained, nothing runs there"
     return _of_device(pool, command.device, started, detail)
 
 
@@ -124,7 +125,7 @@ def _unload(pool: Pool, command: UnloadModel, at: float) -> Steer:
     holders = [device for device in candidates if command.variant in device.slots_of]
     fixed = [device for device in holders if device.offer.mode is DeviceMode.FIXED]
     if fixed:
-        return _fixed(fixed[0])
+        return _fixed(fixed[0], command.variant)
     wanted = [device.name for device in holders if not _is_asked(pool, device.name, command)]
     opposed = [
         ask.event.device
@@ -200,12 +201,13 @@ def _way_out(pool: Pool, devices: Sequence[Device], command: LoadModel) -> str:
     )
 
 
-def _fixed(device: Device) -> Rejected:
+def _fixed(device: Device, variant: str) -> Rejected:
     return Rejected(
         code="device_fixed",
         message=f"device {device.name} serves what its engine has loaded: nothing is unloaded "
         "from here",
-        next="attach it in mode dedicated or shared, or pause the model: `pointsman pause model`",
+        next="attach it in mode dedicated or shared, or pause the model: "
+        f"`pointsman pause model {variant} --reason ...`",
     )
 
 

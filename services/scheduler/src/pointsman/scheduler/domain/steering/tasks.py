@@ -56,9 +56,9 @@ def _boost(pool: Pool, task: OpenTask, command: BoostTask, at: float) -> Steer:
     if command.boost_s > window_s:
         return Rejected(
             code="boost_out_of_range",
-            message=f"{command.boost_s:g} s is more than the window of {task.priority_class} work, "
-            f"{window_s:g} s",
-            next="boost it by less, or move it to a more urgent class: `pointsman task move`",
+            message=f"{command.boost_s:.15g} s is more than the window of {task.priority_class} "
+            f"work, {window_s:.15g} s",
+            next=_less(task),
         )
     if command.boost_s == task.boost_s:
         return Done(detail=f"it is due {command.boost_s:g} s earlier already")
@@ -67,6 +67,16 @@ def _boost(pool: Pool, task: OpenTask, command: BoostTask, at: float) -> Steer:
     )
     detail = f"due {command.boost_s:g} s earlier than its class says"
     return _agreed(task, rekeyed, detail + where_it_counts(pool, task, rekeyed))
+
+
+def _less(task: OpenTask) -> str:
+    urgent = PriorityClass.INTERACTIVE
+    if task.priority_class is urgent:
+        return "boost it by less"
+    return (
+        f"boost it by less, or move it to a more urgent class: `pointsman task move {task.id} "
+        f"--class {urgent} --reason ...`"
+    )
 
 
 def _move(pool: Pool, task: OpenTask, command: MoveTask, at: float) -> Steer:

@@ -45,7 +45,7 @@ class Around(NamedTuple):
     noted: tuple[Noted, ...] = ()
     """In log order, up to the end of its last wait; of each stream those that `AROUND` names."""
     free_at: float = 0.0
-    """When the last of the tasks that it depends on completed."""
+    """When the last of the tasks that it depends on completed; infinite while one has not."""
     devices: int = 0
     """Devices that could have run it."""
     looked_at: int = 0

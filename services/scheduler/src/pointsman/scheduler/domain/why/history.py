@@ -7,8 +7,10 @@ from typing import Final
 
 from pointsman.contracts import events
 from pointsman.contracts.events import Candidate, Decision, TaskAccepted, TaskGranted
+from pointsman.contracts.task_states import WITHOUT_RESULT
 from pointsman.scheduler.domain.tasks import PREPARATION_S
 from pointsman.scheduler.domain.why.attempts import ATTEMPT_TELLERS, way_back
+from pointsman.scheduler.domain.why.dependencies import NO_ENDS, Ends, dependencies, kept_s
 from pointsman.scheduler.domain.why.endurance import goes_on, standing
 from pointsman.scheduler.domain.why.hedges import HEDGE_TELLERS, first_of_two
 from pointsman.scheduler.domain.why.in_the_way import ToldWait
@@ -18,23 +20,29 @@ from pointsman.scheduler.domain.why.starting import starting
 from pointsman.scheduler.domain.why.steering import STEERING_TELLERS, rekeyed
 from pointsman.scheduler.domain.why.words import clock, span
 
+_TERMINAL: Final = (events.TaskCompleted, *WITHOUT_RESULT)
+
 NOTHING_IN_THE_WAY: Final[Mapping[int, ToldWait]] = MappingProxyType({})
 
 
 def sentences(
-    history: Sequence[Decision], waits: Mapping[int, ToldWait] = NOTHING_IN_THE_WAY
+    history: Sequence[Decision],
+    waits: Mapping[int, ToldWait] = NOTHING_IN_THE_WAY,
+    ends: Ends = NO_ENDS,
 ) -> list[str]:
     """A few sentences per event, oldest first.
 
     `waits` has what was in the way until an event, by its index; beyond the last: until now.
+    `ends` are those of the tasks that it depends on.
     """
+    others = _Others(history, ends)
     told: list[str] = []
     for index, event in enumerate(history):
         told += waits[index].sentences if index in waits else ()
         before = history[:index]
         following = history[index + 1] if index + 1 < len(history) else None
         told += _before(before, event)
-        told += _of(before, event, following)
+        told += _of(before, event, following, others)
         told += _after(before, event)
         gave_up = isinstance(following, events.TaskFailed | events.SplitPlanned)
         if not gave_up:
@@ -47,8 +55,35 @@ def _before(before: Sequence[Decision], event: Decision) -> list[str]:
     return _unprepared(before) if first else []
 
 
-def _of(before: Sequence[Decision], event: Decision, following: Decision | None) -> list[str]:
+class _Others:
+    """What other tasks had to do with one."""
+
+    def __init__(self, history: Sequence[Decision], ends: Ends) -> None:
+        first = history[0] if history else None
+        self._accepted = first if isinstance(first, TaskAccepted) else None
+        self._over = any(isinstance(event, _TERMINAL) for event in history)
+        self._ends = ends
+
+    @property
+    def kept_s(self) -> float:
+        """For how long the task waited for them, and for nothing else."""
+        return 0.0 if self._accepted is None else kept_s(self._accepted, self._ends)
+
+    def told(self, accepted: TaskAccepted) -> list[str]:
+        """Those that it depends on."""
+        return dependencies(accepted, self._ends, over=self._over)
+
+
+def _of(
+    before: Sequence[Decision], event: Decision, following: Decision | None, others: _Others
+) -> list[str]:
     match event:
+        case TaskAccepted():
+            return [*_accepted(event), *others.told(event)]
+        case TaskGranted():
+            return _granted(event, others.kept_s)
+        case events.TaskCompleted():
+            return _completed(event, others.kept_s)
         case events.TaskCheckpointed():
             return standing(event, following)
         case events.TaskRekeyed():
@@ -126,10 +161,10 @@ def _causes(causes: Sequence[events.Cause]) -> list[str]:
     ]
 
 
-def _granted(event: TaskGranted) -> list[str]:
+def _granted(event: TaskGranted, kept_s: float) -> list[str]:
     why = event.explanation
     chosen, parts = why.chosen, why.components
-    waited = span(parts.age_s)
+    waited = span(max(0.0, parts.age_s - kept_s))
     lead = (
         "it was first in the order"
         if why.rank == 1
@@ -185,7 +220,7 @@ def _alternative(other: Candidate, chosen: Candidate) -> str:
     return f"{name} (suitability {other.score:.3f})"
 
 
-def _completed(event: events.TaskCompleted) -> list[str]:
+def _completed(event: events.TaskCompleted, kept_s: float) -> list[str]:
     if event.cached_from:
         return [
             (
@@ -193,12 +228,13 @@ def _completed(event: events.TaskCompleted) -> list[str]:
                 f"{event.cached_from} by {event.variant}; nothing was run."
             )
         ]
+    waited_s = max(0.0, event.queue_s - kept_s)
     if event.parts is not None:
-        return merged(event)
+        return merged(event, waited_s)
     return [
         (
             f"{clock(event.at)}: completed by {event.variant} on {event.device}: waited "
-            f"{span(event.queue_s)}, ran {span(event.run_s)}, result {event.result.size} bytes."
+            f"{span(waited_s)}, ran {span(event.run_s)}, result {event.result.size} bytes."
         )
     ]
 
@@ -235,10 +271,7 @@ def _abandoned(event: events.TaskAbandoned) -> list[str]:
 
 # Each entry takes the event type that it stands under; the table is what keeps them together.
 _TELLERS: dict[type[Decision], Callable[..., list[str]]] = {
-    events.TaskAccepted: _accepted,
     events.TaskPrepared: _prepared,
-    events.TaskGranted: _granted,
-    events.TaskCompleted: _completed,
     events.TaskFailed: _failed,
     events.TaskCancelled: _cancelled,
     events.TaskExpired: _expired,

@@ -7,15 +7,13 @@ from pointsman.contracts.events import Decision, TaskAccepted
 from pointsman.scheduler.domain.why.around import Around
 from pointsman.scheduler.domain.why.spells import Spell, Spells
 from pointsman.scheduler.domain.why.waiting_times import Wait, waits_of
-from pointsman.scheduler.domain.why.words import clock, moment
+from pointsman.scheduler.domain.why.words import clock, clock_beside
 
 WORTH_TELLING_S: Final = 0.1
 """Nobody asks what was in the way of a shorter wait, and reading about it takes longer."""
 
 _SHOWN: Final = 8
 """Of what no operator asked for; a long wait on a busy pool sees hundreds of loads."""
-
-_SAME_DAY_S: Final = 86_400.0
 
 
 class ToldWait(NamedTuple):
@@ -52,7 +50,9 @@ def _told_of(spells: Sequence[Spell], wait: Wait) -> ToldWait:
     others = [spell for spell in met if not spell.kept_back]
     told = [_sentence(spell, wait) for spell in (*shown, *others[:_SHOWN])]
     if others[_SHOWN:]:
-        told.append(f"And {len(others) - _SHOWN} more things of that kind while it waited.")
+        more = len(others) - _SHOWN
+        things = "thing" if more == 1 else "things"
+        told.append(f"And {more} more {things} of that kind while it waited.")
     return ToldWait(tuple(told), _positions((*shown, *others)))
 
 
@@ -80,12 +80,8 @@ def _sentence(spell: Spell, wait: Wait) -> str:
     lead = "Kept back from" if spell.kept_back else "From"
     earlier = ""
     if spell.since is not None and began_before:
-        earlier = f" (since {_moment(spell.since, wait.since)})"
+        earlier = f" (since {clock_beside(spell.since, wait.since)})"
     return f"{lead} {span}: {spell.words}{earlier}."
-
-
-def _moment(at: float, beside: float) -> str:
-    return clock(at) if abs(beside - at) < _SAME_DAY_S else moment(at)
 
 
 def _positions(spells: Iterable[Spell]) -> tuple[int, ...]:

@@ -28,11 +28,11 @@ def model_kept_back(pool: Pool, gates: Gates, variant: str) -> str | None:
 
 
 def _tenant_kept_back(pool: Pool, gates: Gates, tenant: str) -> str | None:
-    refused, settings = gates.tenant_refused(tenant), pool.steering.tenants.get(tenant)
+    refused, limit = gates.tenant_refused(tenant), pool.steering.bounds.get(tenant)
     paused = pool.steering.paused(ScopeKind.TENANT, tenant) is not None
-    if refused is None or settings is None or paused:
+    if refused is None or limit is None or paused:
         return refused
-    return _told(pool, refused, settings, lambda slot: slot.tenant == tenant)
+    return _told(pool, refused, limit, lambda slot: slot.tenant == tenant)
 
 
 def _told(

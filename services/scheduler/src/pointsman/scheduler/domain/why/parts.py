@@ -39,7 +39,7 @@ def in_parts(event: TaskAccepted) -> list[str]:
     ]
 
 
-def merged(event: TaskCompleted) -> list[str]:
+def merged(event: TaskCompleted, waited_s: float) -> list[str]:
     """The completion of a task that ran in parts; nothing for any other."""
     parts = event.parts
     if parts is None:
@@ -47,7 +47,7 @@ def merged(event: TaskCompleted) -> list[str]:
     told = [
         (
             f"{clock(event.at)}: completed from {len(parts.done)} part(s): waited "
-            f"{span(event.queue_s)}, took {span(event.run_s)} from the cut to the merged result, "
+            f"{span(waited_s)}, took {span(event.run_s)} from the cut to the merged result, "
             f"{event.result.size} bytes."
         )
     ]

@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 from pointsman.contracts import events
 from pointsman.contracts.events import Decision, ScopeKind, TaskAccepted
 from pointsman.scheduler.domain.why.around import Around, Noted
+from pointsman.scheduler.domain.why.changes import ToldChanges
 from pointsman.scheduler.domain.why.residents import Residents
 from pointsman.scheduler.domain.why.runs import Run, reached_at
-from pointsman.scheduler.domain.why.words import clock
+from pointsman.scheduler.domain.why.words import clock, named
 
 Subject = tuple[str, str]
 """What a spell is about: the kind of it, and a name."""
@@ -51,6 +52,7 @@ class Spells:
         self._open: dict[Subject, Spell] = {}
         self._over: list[Spell] = []
         self._residents = Residents()
+        self._changes = ToldChanges(around.task, accepted)
         self._folds: Final = self._fold_table()
 
     def all(self) -> list[Spell]:
@@ -89,15 +91,15 @@ class Spells:
         at, position = noted.event.at, noted.position
         self._open[subject] = Spell(at, until, words, (position,), kept_back, bound)
 
-    def _end(self, subject: Subject, noted: Noted, *, more: str = "") -> bool:
-        """End what is open; false if nothing is."""
+    def _end(self, subject: Subject, noted: Noted, words: str = "") -> bool:
+        """End what is open, in other words than before if any are given; false if nothing is."""
         spell = self._open.pop(subject, None)
         if spell is None:
             return False
         until = noted.event.at if spell.until is None else min(spell.until, noted.event.at)
         positions = (*spell.positions, noted.position)
         self._over.append(
-            spell._replace(until=until, words=spell.words + more, positions=positions)
+            spell._replace(until=until, words=words or spell.words, positions=positions)
         )
         return True
 
@@ -164,6 +166,10 @@ class Spells:
         of: str,
         bound: Bound | None,
     ) -> None:
+        before = self._open.get(("limit", of))
+        if before is not None and before.bound == bound:
+            # Something else about the tenant was set.
+            return
         self._end(("limit", of), noted)
         if bound is not None:
             words = (
@@ -185,7 +191,8 @@ class Spells:
 
     def _attached(self, noted: Noted, event: events.DeviceAttached) -> None:
         was_away = self._end(("away", event.device), noted)
-        self._end(("load", event.device), noted)
+        if cut := self._changes.cut(event):
+            self._end(("load", event.device), noted, cut)
         if noted.version == 1 and not was_away:
             self._ended_only(noted, f"{event.device} was not attached yet")
 
@@ -214,40 +221,24 @@ class Spells:
 
     def _granted(self, noted: Noted, event: events.ResidencyGranted) -> None:
         self._end(("kept free", event.device), noted)
-        away = ", ".join(event.unload)
-        if event.load:
-            instead = f" in place of {away}" if away else ""
-            words = f"{event.device} loaded {event.load}{instead}, {self._for_whom(event)}"
-        else:
-            words = f"{event.device} unloaded {away}, because {event.reason or event.cause}"
-        self._begin(("load", event.device), noted, words)
-
-    def _for_whom(self, event: events.ResidencyGranted) -> str:
-        if event.by:
-            return f"as {event.by} had asked"
-        if event.task == str(self._around.task):
-            return "for this task"
-        if not event.task:
-            return f"because {event.reason or event.cause}"
-        figures = event.figures
-        same = figures is not None and figures.variants == self._accepted.variants
-        whose = "of the same class" if same else f"of tenant {event.tenant}"
-        return f"for task {event.task} {whose}, because {event.reason or event.cause}"
+        self._begin(("load", event.device), noted, self._changes.begun(event))
 
     def _changed(self, noted: Noted, event: events.ResidencyChanged) -> None:
-        if not self._end(("load", event.device), noted) and event.loaded:
+        words = self._changes.done(event.device)
+        if not self._end(("load", event.device), noted, words) and event.loaded:
             self._ended_only(noted, f"{event.device} loaded {event.loaded}")
 
     def _failed(self, noted: Noted, event: events.ResidencyFailed) -> None:
-        self._end(("load", event.device), noted, more=f", which failed: {event.message}")
+        self._end(("load", event.device), noted, self._changes.failed(event))
 
     def _kept_free(self, noted: Noted, event: events.SlotHeld) -> None:
         if (event.family, event.variants) != (self._accepted.family, self._accepted.variants):
             return
-        having = self._residents.having(event.variants, besides=event.device)
-        who = ", ".join(having) or "another device that has its model"
+        expected = self._residents.expected_for(event)
+        who = "another device that has its model" if expected is None else named(expected)
+        because = f"because {who} was expected to take it sooner"
         words = (
-            f"{event.device} was kept free and loaded nothing for its class, because {who} was "
-            "expected to take it sooner"
+            f"{event.device} was kept free and loaded nothing for its class, "
+            f"{because if who else 'though no device could take it sooner'}"
         )
         self._begin(("kept free", event.device), noted, words, until=event.until)

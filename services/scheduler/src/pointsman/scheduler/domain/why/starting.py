@@ -1,4 +1,4 @@
-"""Where a task comes from and what it has to wait for, in sentences."""
+"""Where a task comes from and from when on it may run, in sentences."""
 
 from pointsman.contracts.events import TaskAccepted
 from pointsman.scheduler.domain.why.pools import pool_chosen
@@ -15,12 +15,5 @@ def starting(event: TaskAccepted) -> list[str]:
     if event.not_before is not None:
         told.append(
             f"It may not run before {moment(event.not_before)}; its place counts from then."
-        )
-    if event.depends_on:
-        done = len(event.depends_on) - len(event.awaits)
-        names = ", ".join(event.awaits)
-        told.append(
-            f"It depends on {len(event.depends_on)} task(s), of which {done} had completed"
-            + (f"; it waits for {names}." if names else ".")
         )
     return told

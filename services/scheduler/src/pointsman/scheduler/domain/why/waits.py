@@ -15,13 +15,16 @@ from pointsman.scheduler.domain.why.parts_left import parts_left
 from pointsman.scheduler.domain.why.words import moment
 
 
-def waits_for(pool: Pool, task: OpenTask) -> str:
-    """The end of a sentence that begins with `It waits for`."""
+def waits_for(pool: Pool, task: OpenTask, *, at: float = inf) -> str:
+    """The end of a sentence that begins with `It waits for`.
+
+    `at` is now; who does not say it is told nothing of what ends with time.
+    """
     if task.lease is not None:
         return _for_its_attempt(task, task.lease)
     released = _for_its_release(pool, task)
     own = released or _for_others(task) or _for_its_time(pool, task)
-    return own or _for_the_pool(pool, Gates(pool, inf), task)
+    return own or _for_the_pool(pool, Gates(pool, inf), task, at)
 
 
 def _for_its_attempt(task: OpenTask, lease: LiveLease) -> str:
@@ -32,7 +35,7 @@ def _for_its_attempt(task: OpenTask, lease: LiveLease) -> str:
     )
 
 
-def _for_the_pool(pool: Pool, gates: Gates, task: OpenTask) -> str:
+def _for_the_pool(pool: Pool, gates: Gates, task: OpenTask, at: float) -> str:
     """What others keep it from, or have to do first."""
     if task.parts is not None and not task.parts.complete:
         return _for_parts(pool, gates, task, task.parts)
@@ -41,7 +44,7 @@ def _for_the_pool(pool: Pool, gates: Gates, task: OpenTask) -> str:
     if task.id in pool.waiting.desk:
         return "an executor to merge its results" if task.parts else "an executor to cut its input"
     kept_back = kept_back_by(pool, gates, task)
-    return waits_for_device(pool, gates, task) if kept_back is None else f"its turn: {kept_back}"
+    return waits_for_device(pool, gates, task, at) if not kept_back else f"its turn: {kept_back}"
 
 
 def _for_work(lease: LiveLease) -> str:

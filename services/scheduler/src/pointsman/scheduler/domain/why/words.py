@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
 _NAMED: Final = 3
+_SAME_DAY_S: Final = 86_400.0
 _EXACT: Final = 999.5
-"""Seconds from which on three figures are fewer than stand before the point."""
+"""From here on three figures are fewer than stand before the point."""
 
 
 def clock(at: float) -> str:
@@ -23,6 +25,11 @@ def moment(at: float) -> str:
     return f"{datetime.fromtimestamp(at, tz=UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def clock_beside(at: float, beside: float) -> str:
+    """A time of day, with its date if it is far from another one."""
+    return clock(at) if abs(beside - at) < _SAME_DAY_S else moment(at)
+
+
 def named(things: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     more = len(things) - _NAMED
@@ -31,6 +38,10 @@ def named(things: Sequence[str]) -> str:
 
 def span(seconds: float) -> str:
     """A duration with a unit that fits it."""
-    if seconds < 1.0:
-        return f"{seconds * 1000:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < _EXACT else f"{seconds:.0f} s"
+    milliseconds = seconds * 1000
+    return f"{_figures(milliseconds)} ms" if milliseconds < _EXACT else f"{_figures(seconds)} s"
+
+
+def _figures(value: float) -> str:
+    """Three figures, or all before the point, and no exponent."""
+    return f"{Decimal(f'{value:.3g}'):f}" if value < _EXACT else f"{value:.0f}"
