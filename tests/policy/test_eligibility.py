@@ -12,6 +12,7 @@ from pointsman.policy.queued_task import QueuedTask
 def pool_of(slots: int, *classes: str) -> DedicatedPool:
     """One device and classes that take a second to load."""
     pool = DedicatedPool()
+    pool.eligible.counts = True
     pool.attach("d", slots)
     for class_id in classes:
         pool.register(class_id, load_s=1.0, p50_s=1.0, p99_s=2.0)
@@ -109,6 +110,7 @@ def test_it_admits_exactly_what_its_limits_leave(
     steps: list[tuple[str, str, int | None]],
 ) -> None:
     eligible = Eligibility()
+    eligible.counts = True
     limits: dict[str, int | None] = {}
     running = {"a": 0, "b": 0}
 

@@ -137,7 +137,5 @@ class ClassQueue(Generic[TaskT]):
             return None
         had_s = counters.all
         limit = had_s.get(least, 0.0) + self.gap_s
-        for tenant in heads.items_to(now):
-            if had_s.get(tenant, 0.0) <= limit and tenant not in barred:
-                return self._of_tenant[tenant].first()
-        return self._of_tenant[least].first()
+        late = heads.first_within(now, had_s, limit, barred)
+        return self._of_tenant[least if late is None else late].first()

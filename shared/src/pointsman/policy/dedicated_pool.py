@@ -78,7 +78,8 @@ class DedicatedPool:
         head = lost.follows or lost
         tasks = [run.task for run in head.runs.values()]
         for run in head.runs.values():
-            self._leave(run, 0.0)
+            self.counters.charge(run.task.tenant, -run.expected_s)
+            self.eligible.ended(run.task.class_id, run.task.tenant)
         head.runs.clear()
         head.loads_until = None
         give_up_model(head, self._free, self.classes, now)
@@ -149,20 +150,19 @@ class DedicatedPool:
         holder.credit.earn(run_s)
         for follower in holder.followers:
             follower.credit.earn(run_s)
-        self._leave(run, (1 + len(holder.followers)) * run_s)
+        task = run.task
+        self.counters.charge(task.tenant, (1 + len(holder.followers)) * run_s - run.expected_s)
+        if self.eligible.counts:
+            self.eligible.ended(task.class_id, task.tenant)
         holder.used_at = now
         self._freed.append(holder)
-
-    def _leave(self, run: Run, device_s: float) -> None:
-        self.counters.charge(run.task.tenant, device_s - run.expected_s)
-        self.eligible.ended(run.task.class_id, run.task.tenant)
 
     # -- what is decided -------------------------------------------------------------------------
 
     def assign(self, now: float) -> Assigned:
         """Let free devices begin until none of them takes a task any more."""
         assigned = Assigned()
-        if self.eligible.has_reopened():
+        if self.eligible.counts and self.eligible.has_reopened():
             self._free.all_wanted()
         if self._reservations.by_class:
             for ready in self._reservations.settled():
@@ -203,8 +203,9 @@ class DedicatedPool:
         # Asked for every decision, and seldom anything else than nothing.
         some = self._reservations.by_class or device.memory_mib
         barred = self._reservations.barred_for(device) if some else _NONE
-        if self.eligible.classes.closed:
-            barred |= self.eligible.classes.closed
+        eligible = self.eligible
+        if eligible.counts:
+            barred |= eligible.classes.closed
         free, fleet = self._free, self._times.fleet(len(self.devices))
         while True:
             choice = choose_class(
@@ -215,7 +216,7 @@ class DedicatedPool:
             if isinstance(choice, Hold):
                 return choice
             queue = self.classes[choice.class_id]
-            task = queue.next(self.counters, now, self.eligible.tenants.closed)
+            task = queue.next(self.counters, now, eligible.tenants.closed)
             if task is None:
                 # None of a tenant that may begin anything.
                 barred |= {choice.class_id}
@@ -266,7 +267,8 @@ class DedicatedPool:
         device.runs[task.number] = Run(task, now, expected_s)
         device.fresh = False
         self.counters.started(task.tenant, expected_s)
-        self.eligible.started(task.class_id, task.tenant)
+        if self.eligible.counts:
+            self.eligible.started(task.class_id, task.tenant)
         self._free.note(device)
 
     def _load_reserved(self, reserved: Reservation, assigned: Assigned, now: float) -> None:

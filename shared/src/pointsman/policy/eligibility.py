@@ -50,8 +50,8 @@ class Eligibility:
     """Limits of classes and of tenants."""
 
     def __init__(self) -> None:
-        self.counts = True
-        """Whether runs are counted; false only where nobody will ever limit anything."""
+        self.counts = False
+        """Whether runs are counted and limits kept; to be said before the first one starts."""
         self.classes: Final = Limits[Hashable]()
         self.tenants: Final = Limits[str]()
 

@@ -1,6 +1,6 @@
 """Items in key order that can be given another key, or removed, whatever key they have."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -44,13 +44,23 @@ class Ranking(Generic[Item]):
             for entry in block.items:
                 yield entry.item
 
-    def items_to(self, key: float) -> Iterator[Item]:
-        """Items with this key or a smaller one, in order; nothing may change meanwhile."""
+    def first_within(
+        self, key: float, values: Mapping[Item, float], most: float, barred: Collection[Item]
+    ) -> Item | None:
+        """The first with this key or a smaller one whose value, 0 if it has none, is not above.
+
+        None of those in `barred`.
+        """
+        # Asked for every start, and looks at some ten.
+        value_of = values.get
         for block in self._sorted.blocks:
             for entry in block.items:
                 if entry.key > key:
-                    return
-                yield entry.item
+                    return None
+                item: Item = entry.item
+                if value_of(item, 0.0) <= most and item not in barred:
+                    return item
+        return None
 
     def key_of(self, item: Item) -> float | None:
         """The key of an item, if it is here."""

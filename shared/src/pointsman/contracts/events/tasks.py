@@ -204,7 +204,8 @@ class TaskCompleted(Decision, frozen=True):
     variant: str
     result: BlobRef
     queue_s: float
-    """From when it could be queued to the grant of the successful attempt."""
+    """From when it was accepted, or might run, to the grant of the successful attempt; what it
+    waited for other tasks is in it."""
     run_s: float
     """Measured by the holder around the engine call."""
     model_version: str = ""
