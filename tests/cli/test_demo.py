@@ -129,7 +129,7 @@ def test_a_small_demo_without_a_model_says_what_it_leaves_out(tmp_path: Path) ->
     assert (outcome["submitted"], outcome["completed"]) == (5, 3)
     assert (outcome["expired"], outcome["duplicates"], outcome["rejected"]) == (1, 1, 0)
     assert outcome["triton_version"] is None
-    assert "no room for: malformed" in done.stderr
+    assert "no room in 5 messages for: malformed" in done.stderr
 
 
 def test_the_demo_of_the_services_is_a_command_below_it(tmp_path: Path) -> None:
