@@ -44,6 +44,27 @@ def test_the_order_is_exact_whatever_was_put_and_removed(keys: int) -> None:
     assert blocks.first() is None
 
 
+@pytest.mark.parametrize("keys", [1, 3, 1_000_000])
+@pytest.mark.parametrize("size", [1, 2, 50, 3_000])
+def test_what_is_replaced_stands_where_its_new_key_belongs(keys: int, size: int) -> None:
+    draws = random.Random(keys + size)
+    blocks: SortedBlocks[Numbered] = SortedBlocks()
+    plain = {Numbered(number): float(draws.randrange(keys)) for number in range(size)}
+    for item, key in plain.items():
+        blocks.put(item, key)
+
+    for number in range(size, size + 500):
+        gone = draws.choice(list(plain)) if number % 2 else blocks.first()
+        assert gone is not None
+        come, key = Numbered(number), float(draws.randrange(keys))
+        blocks.replace(gone, plain.pop(gone), come, key)
+        plain[come] = key
+
+    assert list(blocks) == sorted(plain, key=lambda item: (plain[item], item.number))
+    with pytest.raises(LookupError):
+        blocks.replace(Numbered(-1), 0.0, Numbered(-2), 0.0)
+
+
 def test_an_item_leaves_with_the_key_that_it_was_put_with() -> None:
     blocks: SortedBlocks[Numbered] = SortedBlocks()
     first, second = Numbered(1), Numbered(2)

@@ -96,12 +96,8 @@ class Ranking(Generic[Item]):
         entry = self._entries[item] = _Entry(key, sequence, item)
         if known is None:
             self._sorted.put(entry, key)
-        elif len(self._entries) == 1:
-            # As is the only tenant of a class, whose head is another after each start.
-            self._sorted.replace_only(entry, key)
         else:
-            self._sorted.remove(known, known.key)
-            self._sorted.put(entry, key)
+            self._sorted.replace(known, known.key, entry, key)
 
     def discard(self, item: Item) -> bool:
         """Remove an item; false if it is not here."""

@@ -98,10 +98,26 @@ class SortedBlocks(Generic[NumberedT]):
             self._cut(at)
         return place == 0 and at == 0
 
-    def replace_only(self, item: NumberedT, key: float) -> None:
-        """Put an item in the place of the only one that is here."""
-        block = self.blocks[0]
-        block.items[0], block.keys[0] = item, key
+    def replace(self, before: NumberedT, before_key: float, item: NumberedT, key: float) -> None:
+        """Remove one and put another; `LookupError` if that is not here with this key."""
+        items, keys = self.blocks[0].items, self.blocks[0].keys
+        if self._starts:
+            self.remove(before, before_key)
+            self.put(item, key)
+        elif len(items) == 1 and items[0] is before:
+            # As is the only tenant of a class, whose head is another after each start.
+            items[0], keys[0] = item, key
+        else:
+            place = bisect_left(keys, before_key)
+            if place == len(items) or items[place] is not before:
+                self.remove(before, before_key)
+            else:
+                del items[place], keys[place]
+            place = bisect_left(keys, key)
+            if place < len(keys) and keys[place] == key:
+                place = self.blocks[0].among_equals(place, item.number)
+            keys.insert(place, key)
+            items.insert(place, item)
 
     def remove(self, item: NumberedT, key: float) -> bool:
         """Remove an item; whether it came first. `LookupError` if it is not here with this key."""
