@@ -152,8 +152,7 @@ class DedicatedPool:
             follower.credit.earn(run_s)
         task = run.task
         self.counters.charge(task.tenant, (1 + len(holder.followers)) * run_s - run.expected_s)
-        if self.eligible.counts:
-            self.eligible.ended(task.class_id, task.tenant)
+        self.eligible.ended(task.class_id, task.tenant)
         holder.used_at = now
         self._freed.append(holder)
 
@@ -267,8 +266,7 @@ class DedicatedPool:
         device.runs[task.number] = Run(task, now, expected_s)
         device.fresh = False
         self.counters.started(task.tenant, expected_s)
-        if self.eligible.counts:
-            self.eligible.started(task.class_id, task.tenant)
+        self.eligible.started(task.class_id, task.tenant)
         self._free.note(device)
 
     def _load_reserved(self, reserved: Reservation, assigned: Assigned, now: float) -> None:
