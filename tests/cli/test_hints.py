@@ -32,3 +32,9 @@ OTHER = Path("/srv/stack")
 def test_commands_name_the_directory_unless_it_is_the_default(advice: str, typed: str) -> None:
     assert at_data(advice, OTHER) == typed.format(OTHER)
     assert at_data(advice, DEFAULT_DATA) == advice
+
+
+def test_a_directory_with_a_space_can_be_pasted() -> None:
+    assert at_data("see `pointsman task ls`", Path("/srv/my data")) == (
+        "see `pointsman task ls --data '/srv/my data'`"
+    )

@@ -36,12 +36,17 @@ def test_what_an_attempt_lost_with_its_device_is_no_slot_time(reason: str, taken
 
 
 @pytest.mark.parametrize(
-    ("key", "limited", "waited_for"),
-    [(NOON + 30, ["fast"], [(2, 30)]), (NOON + 90, ["fast"], [(2, 60)]), (NOON + 30, [], [])],
-    ids=["until it was due", "until the limit was over", "without a limit"],
+    ("key", "limited", "granted", "waited_for"),
+    [
+        (NOON + 30, ["fast"], NOON + 70, [(2, 30)]),
+        (NOON + 90, ["fast"], NOON + 70, [(2, 60)]),
+        (NOON + 30, [], NOON + 70, []),
+        (NOON + 30, ["fast"], NOON + 3, []),
+    ],
+    ids=["until it was due", "until the limit was over", "without a limit", "not at all"],
 )
 def test_a_task_waits_for_a_better_variant_of_which_nothing_may_begin(
-    key: float, limited: list[str], waited_for: list[tuple[float, float]]
+    key: float, limited: list[str], granted: float, waited_for: list[tuple[float, float]]
 ) -> None:
     history = one_device()
     for variant in limited:
@@ -49,7 +54,7 @@ def test_a_task_waits_for_a_better_variant_of_which_nothing_may_begin(
             set_ = by_ada(events.ModelLimited, NOON + at, variant=variant, running=running)
             history.append(POOL, set_)
     history.append(A, asked(NOON + 2, key=key, variants=("fast", "small")))
-    history.append(A, grant_of("small", NOON + 70))
+    history.append(A, grant_of("small", granted))
 
     load = load_of(history)
 

@@ -98,6 +98,18 @@ def test_the_time_of_a_pause_is_no_wait(kind: ScopeKind, name: str) -> None:
     assert waited(history) == [8]
 
 
+@pytest.mark.parametrize(("kind", "name"), SCOPES)
+@pytest.mark.parametrize("end", [NOON + 0.5, NOON + 20, NOON + 100])
+def test_a_pause_is_no_wait_either_where_it_lies_behind_the_time(
+    kind: ScopeKind, name: str, end: float
+) -> None:
+    history = one_device((A, asked()))
+    pauses(history, kind, name, since=NOON + 1, until=NOON + 50)
+    history.round(NOON + 57)
+
+    assert calibrate(load_of(history, end=end)).waits_s == [8]
+
+
 def test_a_pause_of_others_changes_no_wait() -> None:
     history = one_device((A, asked()))
     pauses(history, ScopeKind.TENANT, "initech", since=NOON + 1, until=NOON + 50)

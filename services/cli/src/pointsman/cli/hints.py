@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from pointsman.cli.options import DEFAULT_DATA
@@ -15,7 +16,7 @@ _COMMAND: Final = re.compile(
 
 def data_flag(data: Path) -> str:
     """How a command is told of a data directory: empty for the default, else with a space ahead."""
-    return "" if data.absolute() == DEFAULT_DATA.absolute() else f" --data {data}"
+    return "" if data.absolute() == DEFAULT_DATA.absolute() else f" --data {quote(str(data))}"
 
 
 def at_data(advice: str, data: Path) -> str:

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import typer
 
-from pointsman.cli.client import connected
+from pointsman.cli.client import StackClient, connected
 from pointsman.cli.documents import document
 from pointsman.cli.event_types import topics_of
 from pointsman.cli.failures import ExitCode
-from pointsman.cli.feed import follow, last_events
+from pointsman.cli.feed import follow, last_events, whole_log
 from pointsman.cli.moments import MAX_POSITION
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import Column, Document, OutputFormat, Printer, clock, column, plain
@@ -98,12 +98,24 @@ def list_events(
             if last is not None:
                 found = await last_events(client, last, topics=topics, stream=stream)
             else:
-                asked = ListEvents(after=after, limit=limit, topics=topics, stream=stream)
-                found = await client.ask("events", asked, list[Recorded])
+                found = await _first(client, limit, after, topics, stream)
         printer.rows([document(event) for event in found], _COLUMNS)
         return ExitCode.OK
 
     run(output, work)
+
+
+async def _first(
+    client: StackClient, limit: int, after: int, topics: tuple[str, ...], stream: UUID | None
+) -> list[Recorded]:
+    # An answer holds as many as fit into a message.
+    found: list[Recorded] = []
+    async with aclosing(whole_log(client, after, topics=topics, stream=stream)) as log:
+        async for event in log:
+            found.append(event)
+            if len(found) == limit:
+                break
+    return found
 
 
 @app.command()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from typing import Any, Final
 
+from pointsman.cli.hints import at_data
 from pointsman.cli.stack.accounts import CLI, nats_users, new_accounts
 from pointsman.cli.stack.child import PythonChild
 from pointsman.cli.stack.children import (
@@ -109,7 +110,12 @@ class Supervisor:
         for name in self._plan.executors:
             await self._keep(name, self._executor(name), _SERVICE_GRACE_S)
         await self._unless_failed(
-            wait_ready(self._nats.url, self._accounts[CLI], self._devices, self._say)
+            wait_ready(
+                self._nats.url,
+                self._accounts[CLI],
+                self._devices,
+                lambda words: self._say(at_data(words, self._plan.data)),
+            )
         )
         self._ready = True
         self._write()

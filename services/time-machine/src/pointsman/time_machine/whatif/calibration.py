@@ -93,11 +93,14 @@ class Calibrated:
         )
         return waits_s[len(waits_s) // 100] if waits_s else 0.0
 
-    def wait_s(self, number: int, begun_at: float) -> float:
-        """What a task waited that began then, from its arrival, without what kept it back."""
+    def wait_s(self, number: int, begun_at: float, later: Iterable[Spell] = ()) -> float:
+        """What a task waited that began then, from its arrival, without what kept it back.
+
+        `later` is what kept it back behind the time that is simulated.
+        """
         arrival = self.trace[number].arrival_s
         kept = self.kept.get(number)
-        spells = () if kept is None else (*kept.holds, *kept.pauses)
+        spells = later if kept is None else (*kept.holds, *kept.pauses, *later)
         return begun_at - arrival - overlap_s(spells, arrival, begun_at)
 
     @property
@@ -149,7 +152,9 @@ def calibrate(load: RecordedLoad, *, gangs: bool = False) -> Calibrated:
     )
     for number, task in enumerate(asked):
         if task.begun_at is not None:
-            wait_s = calibrated.wait_s(number, task.begun_at - load.begin)
+            later = load.later_pauses(task, trace[number].model)
+            spells = [(since - load.begin, until - load.begin) for since, until in later]
+            wait_s = calibrated.wait_s(number, task.begun_at - load.begin, spells)
             calibrated.waited_s[number] = max(0.0, wait_s)
     return calibrated
 
@@ -172,7 +177,9 @@ def _waits_for_better(task: AskedTask, closed: Mapping[str, list[Spell]]) -> lis
         if since <= arrival < until
     ]
     until = min(*ends, task.accepted.key) if better and len(ends) == len(better) else arrival
-    return [(arrival, until)] if until > arrival else []
+    # One that began before that did not wait for a better one.
+    waits = until > arrival and (task.begun_at is None or task.begun_at >= until)
+    return [(arrival, until)] if waits else []
 
 
 def _left_out(task: AskedTask, end: float) -> str:

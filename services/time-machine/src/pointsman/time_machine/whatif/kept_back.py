@@ -101,6 +101,16 @@ class KeptBack:
 
     def take(self, event: Decision, seen_at: float) -> None:
         """The next of `OF_LIMITS`; the last sign of anybody before it was seen at that time."""
+        if isinstance(event, events.LeaderElected):
+            if self._was_led and seen_at < event.at:
+                self._outages.append((seen_at, event.at))
+            self._was_led = True
+            return
+        self.turn(event)
+        self._events.append(event)
+
+    def turn(self, event: Decision) -> None:
+        """Something is paused or goes on, also behind the time that is repeated."""
         match event:
             case events.PoolPaused():
                 self._paused.setdefault((event.kind, event.name), event.at)
@@ -108,14 +118,8 @@ class KeptBack:
                 scope = event.kind, event.name
                 if (since := self._paused.pop(scope, None)) is not None:
                     self._pauses.setdefault(scope, []).append((since, event.at))
-            case events.LeaderElected():
-                if self._was_led and seen_at < event.at:
-                    self._outages.append((seen_at, event.at))
-                self._was_led = True
-                return
             case _:
                 pass
-        self._events.append(event)
 
     def is_paused(self, scopes: Iterable[Scope]) -> bool:
         """Whether a pause of any of them goes on."""

@@ -103,7 +103,13 @@ class RecordedLoad:
 
     def pauses(self, task: AskedTask, variant: str) -> list[Spell]:
         """When something was paused that a task belongs to, which runs on this variant."""
-        return self.kept_back.spells(scopes_of(task.accepted, (variant,)))
+        spells = self.kept_back.spells(scopes_of(task.accepted, (variant,)))
+        return [(since, min(until, self.end)) for since, until in spells if since < self.end]
+
+    def later_pauses(self, task: AskedTask, variant: str) -> list[Spell]:
+        """The same behind the time, where nothing is paused that is simulated."""
+        spells = self.kept_back.spells(scopes_of(task.accepted, (variant,)))
+        return [(max(since, self.end), until) for since, until in spells if until > self.end]
 
     @property
     def slots(self) -> int:
@@ -171,6 +177,7 @@ class _Reading:
             self._of_task(stream, event)
         load = self._load
         if event.at >= load.end:
+            load.kept_back.turn(event)
             return
         if isinstance(event, events.TaskAccepted):
             self._accepted(stream, event)

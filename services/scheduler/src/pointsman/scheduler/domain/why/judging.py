@@ -3,7 +3,7 @@
 from pointsman.contracts.events import TaskAccepted
 from pointsman.contracts.routing import DomainScore, Judgement, Route
 from pointsman.policy.complexity import work_of
-from pointsman.scheduler.domain.why.words import span
+from pointsman.scheduler.domain.why.words import figures, span
 
 _ALTERNATIVES = 3
 
@@ -58,7 +58,7 @@ def judged(event: TaskAccepted, judgement: Judgement) -> list[str]:
     ]
     off = f", of which half were off by up to {judgement.off:.2f} times" if judgement.off else ""
     runs = f"; {judgement.runs} task(s) of the family counted{off}" if judgement.runs else ""
-    joules = "" if judgement.joules is None else f", {judgement.joules:.3g} J"
+    joules = "" if judgement.joules is None else f", {figures(judgement.joules)} J"
     piece = ", were it run in one piece" if event.split is not None else ""
     told.append(
         f"Expected on {judgement.variant}{piece}: {span(judgement.run_s)} "
@@ -67,7 +67,7 @@ def judged(event: TaskAccepted, judgement: Judgement) -> list[str]:
     if judgement.tier_s is not None and judgement.cost_usd is not None:
         told.append(
             f"Quality tier {judgement.tier} on a {judgement.device} device suits it: "
-            f"{span(judgement.tier_s)} and {judgement.cost_usd:.2g} USD there."
+            f"{span(judgement.tier_s)} and {figures(judgement.cost_usd)} USD there."
         )
     return told
 

@@ -39,9 +39,9 @@ def named(things: Sequence[str]) -> str:
 def span(seconds: float) -> str:
     """A duration with a unit that fits it."""
     milliseconds = seconds * 1000
-    return f"{_figures(milliseconds)} ms" if milliseconds < _EXACT else f"{_figures(seconds)} s"
+    return f"{figures(milliseconds)} ms" if milliseconds < _EXACT else f"{figures(seconds)} s"
 
 
-def _figures(value: float) -> str:
+def figures(value: float) -> str:
     """Three figures, or all before the point, and no exponent."""
     return f"{Decimal(f'{value:.3g}'):f}" if value < _EXACT else f"{value:.0f}"
