@@ -1,5 +1,7 @@
 """What each policy does with a few tasks that can be followed by hand."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,6 +152,15 @@ def test_every_task_runs_once_and_no_device_does_two_things_at_once(
     assert min(outcome.waits_s) >= 0
     assert outcome.service_s + outcome.load_s <= devices * outcome.makespan_s + 1e-6
     assert outcome.swaps >= len({model for _, model, _ in tasks})
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_it_took_no_longer_than_whoever_ran_it_waited(policy: str) -> None:
+    before = time.perf_counter()
+
+    outcome = run(policy, 1, trace((5.0, "a", 3.0), (6.0, "b", 3.0)))
+
+    assert 0 < outcome.wall_s <= time.perf_counter() - before
 
 
 def test_the_figures_are_those_of_the_waits() -> None:

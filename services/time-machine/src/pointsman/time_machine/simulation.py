@@ -78,7 +78,7 @@ class Simulation:
 
     def run(self) -> Outcome:
         """All tasks of the trace."""
-        began, outcome = time.perf_counter(), self._outcome
+        started_at, outcome = time.perf_counter(), self._outcome
         arrivals = iter(self._trace)
         task = next(arrivals, None)
         while (now := self._next_at(task)) is not None:
@@ -100,7 +100,7 @@ class Simulation:
         outcome.expired = self._discipline.expired
         outcome.makespan_s = self._end_s - self._trace[0].arrival_s
         outcome.held_s = sum(max(0.0, self._end_s - at) for at in self._held_since.values())
-        outcome.wall_s = time.perf_counter() - began
+        outcome.wall_s = time.perf_counter() - started_at
         return outcome
 
     @property
