@@ -8,7 +8,7 @@ from typing import Final
 from nats.aio.client import Client
 
 from pointsman.cli.stack.accounts import Account, nats_users, new_accounts
-from pointsman.runtime.nats_client import NatsClient
+from pointsman.runtime.nats_client import nats_client
 from pointsman.testing.servers import nats_server
 
 POOL: Final = "main"
@@ -37,8 +37,7 @@ class Bus:
             refusals.append(str(error))
 
         account = self.accounts[user]
-        nc = NatsClient()
-        await nc.connect(
+        nc = await nats_client(
             self.url,
             user=account.user,
             password=account.password,

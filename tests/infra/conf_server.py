@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from nats.aio.client import Client
 
-from pointsman.runtime.nats_client import NatsClient
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.servers import ServerProcess, find_nats_server
 from pointsman.testing.waiting import wait_until
 from tests.infra.server_conf import SERVER_CONF, expected_users, password_variable
@@ -41,8 +41,7 @@ class ConfServer:
         async def note(error: Exception) -> None:
             refusals.append(str(error))
 
-        nc = NatsClient()
-        await nc.connect(
+        nc = await nats_client(
             self.url,
             user=user,
             password=self.passwords[password_variable(user)],

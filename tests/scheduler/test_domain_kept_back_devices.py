@@ -66,20 +66,22 @@ def dedicated(device: str, *loaded: str) -> events.DeviceAttached:
     return replace(offer, mode=DeviceMode.DEDICATED, loadable=LOADABLE)
 
 
+KEPT_FREE: Final = events.SlotHeld(
+    at=NOON + 1,
+    applied_to=4,
+    device="gpu-1",
+    family="summarize",
+    variants=("fast",),
+    task=str(A),
+    until=NOON + 5,
+)
+
+
 def kept_free(*before: Decision) -> list[str]:
     """What is told of gpu-1, which was kept free while gpu-0 had the model."""
     history = given(model(), dedicated("gpu-0", "fast"), dedicated("gpu-1"), (A, accepted()))
     history.append(B, *before)
-    kept = events.SlotHeld(
-        at=NOON + 1,
-        applied_to=4,
-        device="gpu-1",
-        family="summarize",
-        variants=("fast",),
-        task=str(A),
-        until=NOON + 5,
-    )
-    history.append(B, kept)
+    history.append(B, KEPT_FREE)
     return [line for line in told(history) if "kept free" in line]
 
 
@@ -134,17 +136,8 @@ def test_a_device_that_was_loading_the_model_is_not_told_to_have_had_it() -> Non
 
 def test_a_device_that_was_kept_free_names_who_has_the_model() -> None:
     history = given(model(), dedicated("gpu-0", "fast"), dedicated("gpu-1"), (A, accepted()))
-    kept = events.SlotHeld(
-        at=NOON + 1,
-        applied_to=4,
-        device="gpu-1",
-        family="summarize",
-        variants=("fast",),
-        task=str(A),
-        until=NOON + 5,
-    )
-    other = replace(kept, family="classify", variants=("label",))
-    history.append(B, kept, replace(other, device="gpu-2"))
+    other = replace(KEPT_FREE, family="classify", variants=("label",))
+    history.append(B, KEPT_FREE, replace(other, device="gpu-2"))
 
     assert told(history) == [
         (

@@ -34,7 +34,7 @@ from pointsman.contracts.commands import (
     decode_answers,
 )
 from pointsman.contracts.message import Message
-from pointsman.runtime.nats_client import NatsClient
+from pointsman.runtime.nats_client import nats_client
 from pointsman.runtime.packing import PackedRequests
 from pointsman.runtime.packing_errors import (
     NoAnswerError,
@@ -225,10 +225,9 @@ async def _connected(data: Path) -> AsyncGenerator[StackClient]:
     # Its notes about repeated requests are for services; here the command says what happened.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     record = find_stack(data)
-    nc = NatsClient()
     account = record.accounts[CLI]
     try:
-        await nc.connect(
+        nc = await nats_client(
             record.nats_url,
             name="pointsman-cli",
             user=account.user,

@@ -80,6 +80,23 @@ def operate(
     run(output, work)
 
 
+def operate_scope(
+    make: Callable[[], SteeringCommand],
+    kind: ScopeKind,
+    name: str | None,
+    data: Path,
+    output: OutputFormat,
+) -> None:
+    """Pause or resume what the kind and the name say; as `operate`."""
+    operate(
+        make,
+        {"kind": kind.value, "name": name},
+        data,
+        output,
+        before=lambda client: _require_scope(client, kind, name),
+    )
+
+
 def limit_of(text: str, option: str) -> int:
     """A bound as it was typed, `none` takes it away; raises `InvalidOptionError`."""
     if text == "none":
@@ -91,7 +108,7 @@ def limit_of(text: str, option: str) -> int:
     return int(text)
 
 
-async def require_scope(client: StackClient, kind: ScopeKind, name: str | None) -> None:
+async def _require_scope(client: StackClient, kind: ScopeKind, name: str | None) -> None:
     """Raises `CommandError`; all but tenants the leaders know."""
     if kind is ScopeKind.TENANT and name is not None:
         await require_tenant(client, name)

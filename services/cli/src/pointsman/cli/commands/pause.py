@@ -11,7 +11,7 @@ from pointsman.cli.failures import ExitCode, InvalidOptionError
 from pointsman.cli.group import ask_pools
 from pointsman.cli.options import DEFAULT_DATA, Data, Output, run
 from pointsman.cli.output import OutputFormat, Printer, clock, column
-from pointsman.cli.steering import operate, require_scope, said, scope_of
+from pointsman.cli.steering import operate_scope, said, scope_of
 from pointsman.contracts.events import ScopeKind
 from pointsman.contracts.queries import AskPool
 from pointsman.contracts.steering import PauseRow, PauseScope
@@ -59,13 +59,7 @@ def _pause(
             raise InvalidOptionError("say why with --reason: it stands in the log")
         return PauseScope(**said(reason), kind=kind, name=scope_of(kind, name))
 
-    operate(
-        command,
-        {"kind": kind.value, "name": name},
-        data,
-        output,
-        before=lambda client: require_scope(client, kind, name),
-    )
+    operate_scope(command, kind, name, data, output)
 
 
 def _list(data: Path, output: OutputFormat) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from pointsman.cli.options import DEFAULT_DATA, Data, Output
 from pointsman.cli.output import OutputFormat
-from pointsman.cli.steering import Reason, operate, require_scope, said, scope_of
+from pointsman.cli.steering import Reason, operate_scope, said, scope_of
 from pointsman.contracts.events import ScopeKind
 from pointsman.contracts.steering import ResumeScope
 
@@ -27,10 +27,4 @@ def resume(
     def command() -> ResumeScope:
         return ResumeScope(**said(reason), kind=kind, name=scope_of(kind, name))
 
-    operate(
-        command,
-        {"kind": kind.value, "name": name},
-        data,
-        output,
-        before=lambda client: require_scope(client, kind, name),
-    )
+    operate_scope(command, kind, name, data, output)

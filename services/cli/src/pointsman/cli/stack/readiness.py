@@ -14,7 +14,7 @@ from nats.errors import Error as NatsError
 from pointsman.cli.stack.accounts import Account
 from pointsman.cli.stack.record import DeviceRecord
 from pointsman.contracts import subjects
-from pointsman.runtime.nats_client import NatsClient
+from pointsman.runtime.nats_client import nats_client
 
 _POLL_S: Final = 0.05
 _REQUEST_S: Final = 1.0
@@ -59,8 +59,7 @@ async def _wait_ready(
     missing: list[str],
     say: Callable[[str], None],
 ) -> None:
-    nc = NatsClient()
-    await nc.connect(
+    nc = await nats_client(
         nats_url,
         user=account.user,
         password=account.password,

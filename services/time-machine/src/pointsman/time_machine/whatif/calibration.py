@@ -152,9 +152,8 @@ def calibrate(load: RecordedLoad, *, gangs: bool = False) -> Calibrated:
     )
     for number, task in enumerate(asked):
         if task.begun_at is not None:
-            later = load.later_pauses(task, trace[number].model)
-            spells = [(since - load.begin, until - load.begin) for since, until in later]
-            wait_s = calibrated.wait_s(number, task.begun_at - load.begin, spells)
+            later = _of_trace(load, load.later_pauses(task, trace[number].model))
+            wait_s = calibrated.wait_s(number, task.begun_at - load.begin, later)
             calibrated.waited_s[number] = max(0.0, wait_s)
     return calibrated
 
@@ -163,8 +162,11 @@ def _kept_back(
     load: RecordedLoad, task: AskedTask, variant: str, closed: Mapping[str, list[Spell]]
 ) -> KeptBackTask:
     spells = (load.holds(task), load.pauses(task, variant), _waits_for_better(task, closed))
-    moved = ([(a - load.begin, b - load.begin) for a, b in each] for each in spells)
-    return KeptBackTask(*moved)
+    return KeptBackTask(*(_of_trace(load, each) for each in spells))
+
+
+def _of_trace(load: RecordedLoad, spells: Iterable[Spell]) -> list[Spell]:
+    return [(since - load.begin, until - load.begin) for since, until in spells]
 
 
 def _waits_for_better(task: AskedTask, closed: Mapping[str, list[Spell]]) -> list[Spell]:
